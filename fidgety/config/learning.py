@@ -1,0 +1,56 @@
+"""The ``folds``, ``models``, ``training`` and ``evaluation`` sections."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fidgety.config.base import Section
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class FoldsConfig(Section):
+    """Cross-validation over the infants of the development cohorts."""
+
+    n: Annotated[int, Field(ge=2, le=20)] = 5
+    """Number of folds; infants are dealt by class, in the order of a hash of their id."""
+    validation_share: Share = 0.2
+    """Share of a fold's training infants kept aside for early stopping and thresholds."""
+
+
+class TrainingConfig(Section):
+    """What every model's training shares."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """``auto`` uses a GPU where there is one."""
+    precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = "auto"
+    """``auto``: mixed precision on a GPU, 32 bits on a CPU."""
+    augment_flip: bool = True
+    """Mirror training instances left to right at random (Kaur 2025)."""
+
+
+class ModelConfig(Section):
+    """One model to train: ``models: {my_name: {kind: cnn1d, options: {...}}}``."""
+
+    kind: str
+    """Name from the model registry."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the model; checked against the model's own section."""
+
+
+class EvaluationConfig(Section):
+    """How results are judged."""
+
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    """Resamples, by infant, for intervals."""
+    confidence: Share = 0.95
+    """Coverage of the intervals."""
+    threshold: Literal["youden", "sensitivity"] | Share = "youden"
+    """How a threshold is chosen on validation infants, or a fixed probability."""
+    wanted_sensitivity: Share = 0.9
+    """With ``threshold: sensitivity``."""
+    pooling: Literal["infant", "recording"] = "infant"
+    """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
+    recordings at different ages apart."""

@@ -1,0 +1,160 @@
+"""``config.yaml`` as a whole: read, checked, documented from one set of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from fidgety.config.base import Section
+from fidgety.config.learning import EvaluationConfig, FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.config.pose import CleaningConfig, FeaturesConfig, PoseConfig
+from fidgety.config.study import (
+    ClassConfig,
+    InclusionConfig,
+    PhantomConfig,
+    ReportConfig,
+    Role,
+)
+from fidgety.config.video import BackgroundConfig, VideoConfig
+from fidgety.errors import ConfigError
+from fidgety.registry import nearest
+
+
+class Config(Section):
+    """Everything a user decides. As cloned, it runs the small phantom cohort."""
+
+    seed: int = 20230904
+    """Every random number of the workflow derives from it and the job's name."""
+    results: str = "results"
+    """Folder for everything that the workflow writes."""
+    sheet: str | None = None
+    """Sample sheet (TSV); None runs phantoms alone."""
+    intervals: str | None = None
+    """Table of annotated intervals (TSV)."""
+    classes: tuple[ClassConfig, ...] = (
+        ClassConfig(name="normal"),
+        ClassConfig(name="risk", at_risk=True),
+    )
+    """The classes of the outcome, in the order of the models' outputs."""
+    cohorts: dict[str, Role] = Field(default_factory=dict)
+    """Cohort, as in the sheet, to its role; phantom cohorts bring their own."""
+    inclusion: InclusionConfig = InclusionConfig()
+    phantom: PhantomConfig = PhantomConfig()
+    video: VideoConfig = VideoConfig()
+    background: BackgroundConfig = BackgroundConfig()
+    pose: PoseConfig = PoseConfig()
+    cleaning: CleaningConfig = CleaningConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    folds: FoldsConfig = FoldsConfig()
+    training: TrainingConfig = TrainingConfig()
+    models: dict[str, ModelConfig] = Field(
+        default_factory=lambda: {
+            "cnn1d": ModelConfig(kind="cnn1d"),
+            "mam_clip": ModelConfig(kind="mam_clip"),
+        }
+    )
+    """Models to train and compare, by a name of your own."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Config:
+        names = [c.name for c in self.classes]
+        if len(names) < 2 or len(set(names)) != len(names):
+            raise ValueError("`classes` needs at least two different names")
+        if not any(c.at_risk for c in self.classes) or all(c.at_risk for c in self.classes):
+            raise ValueError("`classes` needs at least one class at risk and one that is not")
+        return self
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the section models inside a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that a place in the configuration knows."""
+    model: type[BaseModel] = Config
+    for step in location:
+        field = model.model_fields.get(str(step))
+        if field is None:
+            continue  # a key of a dictionary or an index of a list: the model stays
+        inner = _models_in(field.annotation)
+        if inner:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def describe_validation_error(error: ValidationError, where: str = "config.yaml") -> str:
+    """Turn pydantic's findings into lines that name place, value and remedy."""
+    lines = []
+    for finding in error.errors():
+        location = finding["loc"]
+        place = ".".join(str(part) for part in location) or "the whole file"
+        if finding["type"] == "extra_forbidden":
+            known = _known_keys(location[:-1])
+            hint = nearest(str(location[-1]), known) or f" Known keys: {', '.join(known)}."
+            lines.append(f"{where}: {place}: no such key.{hint}")
+        else:
+            lines.append(f"{where}: {place}: {finding['msg']} (found {finding['input']!r}).")
+    return "\n".join(lines)
+
+
+def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Config:
+    """Check configuration values.
+
+    Raises
+    ------
+    ConfigError
+        With one line a finding, all of them at once.
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(describe_validation_error(error, where)) from None
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not YAML or has wrong or unknown keys.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must be a list of keys and values, found {values!r}.")
+    return parse_config(values, str(path))
+
+
+def parse_options(model: type[Section], options: Mapping[str, Any], where: str) -> Any:
+    """Check the free ``options`` of a backend against the backend's own model.
+
+    Raises
+    ------
+    ConfigError
+        With one line a finding; unknown keys come with the nearest right name.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        lines = []
+        for finding in error.errors():
+            key = ".".join(str(part) for part in finding["loc"])
+            if finding["type"] == "extra_forbidden":
+                known = list(model.model_fields)
+                hint = nearest(key, known) or f" Known keys: {', '.join(known)}."
+                lines.append(f"{where}.{key}: no such key.{hint}")
+            else:
+                lines.append(f"{where}.{key}: {finding['msg']} (found {finding['input']!r}).")
+        raise ConfigError("\n".join(lines)) from None

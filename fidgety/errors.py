@@ -1,0 +1,124 @@
+"""What can go wrong, in two kinds that the workflow treats differently.
+
+:class:`NotAssessable` says that *one recording's data* does not support a result. It is an
+outcome: the stage writes its file with ``status = "not assessable"`` and the reason, later
+stages hand it on, and the report names the recording and the reason.
+
+:class:`FidgetyError` says that *the machine, the configuration or a table* is wrong. It stops
+the job with its message alone: what, where, and what to do. A user never sees a traceback
+for either.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class FidgetyError(Exception):
+    """A mistake of the configuration, a table or the machine; the message tells the remedy."""
+
+
+class ConfigError(FidgetyError):
+    """``config.yaml`` or one of the tables is wrong; the message lists every finding."""
+
+
+class StorageError(FidgetyError):
+    """A results file is not what it should be: other schema, damaged, or not one of ours."""
+
+
+class Status(enum.StrEnum):
+    """Status of a record: every results file of a recording carries one."""
+
+    OK = "ok"
+    NOT_ASSESSABLE = "not assessable"
+
+
+class Reason(enum.StrEnum):
+    """Reason codes: the one list of why a recording has no result (docs/data-formats.md)."""
+
+    VIDEO_EMPTY = "video_empty"
+    VIDEO_UNREADABLE = "video_unreadable"
+    VIDEO_NO_STREAM = "video_no_stream"
+    VIDEO_TOO_SHORT = "video_too_short"
+    VIDEO_RESOLUTION = "video_resolution"
+    NO_BODY = "no_body"
+    POSE_UNREADABLE = "pose_unreadable"
+    POSE_EMPTY = "pose_empty"
+    POSE_TOO_SPARSE = "pose_too_sparse"
+    SKELETON_MISMATCH = "skeleton_mismatch"
+    NO_3D = "no_3d"
+    FEATURE_UNAVAILABLE = "feature_unavailable"
+    NO_COMPLETE_WINDOW = "no_complete_window"
+    EXCLUDED = "excluded"
+
+    @property
+    def text(self) -> str:
+        """One sentence for people, in English."""
+        return REASON_TEXTS[self]
+
+
+REASON_TEXTS: dict[Reason, str] = {
+    Reason.VIDEO_EMPTY: "The video file is empty.",
+    Reason.VIDEO_UNREADABLE: "The file cannot be decoded as a video.",
+    Reason.VIDEO_NO_STREAM: "The file has no picture in it.",
+    Reason.VIDEO_TOO_SHORT: "The recording is shorter than the configured minimum.",
+    Reason.VIDEO_RESOLUTION: "The picture is too small to find an infant in it.",
+    Reason.NO_BODY: "No body was found in enough of the frames.",
+    Reason.POSE_UNREADABLE: "The pose file cannot be read as a movement-style netCDF file.",
+    Reason.POSE_EMPTY: "The pose file holds no position.",
+    Reason.POSE_TOO_SPARSE: "Too much of the pose is missing after cleaning.",
+    Reason.SKELETON_MISMATCH: "The keypoints do not form a skeleton that is known here.",
+    Reason.NO_3D: "There is no 3D position for this recording.",
+    Reason.FEATURE_UNAVAILABLE: "The features that the model needs cannot be had from this pose.",
+    Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
+    Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
+}
+
+
+class NotAssessable(Exception):
+    """One recording's data does not support a result.
+
+    Parameters
+    ----------
+    reason
+        Code from the documented list.
+    detail
+        What was found in this recording, with figures, for a person.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.reason = Reason(reason)
+        self.detail = detail
+        super().__init__(f"{self.reason.value}: {detail or self.reason.text}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Status of a record, and the reason where it has no result."""
+
+    status: Status = Status.OK
+    reason: Reason | None = None
+    detail: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a result."""
+        return self.status is Status.OK
+
+    @classmethod
+    def of(cls, error: NotAssessable) -> Outcome:
+        """Turn the exception into the record that is written."""
+        return cls(Status.NOT_ASSESSABLE, error.reason, error.detail)
+
+    def raise_if_not_ok(self) -> None:
+        """Hand a recorded reason on to the next stage.
+
+        Raises
+        ------
+        NotAssessable
+            With the recorded reason, if there is no result.
+        """
+        if not self.ok:
+            assert self.reason is not None
+            raise NotAssessable(self.reason, self.detail)

@@ -1,0 +1,151 @@
+"""Code fingerprints: a stage reruns when *its* code changes, and only then.
+
+Snakemake sees a script, not the modules behind it. The fingerprint of a stage is a checksum
+over the syntax trees, without comments and docstrings, of its script and of everything that
+the script imports from this project, transitively. Registries import lazily and are left out
+themselves, so a backend is part of a fingerprint only when it is named in ``extra``: adding
+a model reruns no other. Modules that carry messages and plumbing but decide no value
+(:data:`LEFT_OUT`) are left out as well; values of the configuration reach a job by ``params``.
+Versions of the libraries that decide a stage's result are part of it, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE = "fidgety"
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = frozenset(
+    {
+        "fidgety",
+        "fidgety.errors",
+        "fidgety.registry",
+        "fidgety.fingerprint",
+        "fidgety.progress",
+        "workflow_scripts",
+        "workflow_scripts.stage",
+    }
+)
+
+
+def _is_left_out(name: str) -> bool:
+    """Tell whether a module decides no value: plumbing, or a family's registry."""
+    return name in LEFT_OUT or name.rpartition(".")[2] == "registry"
+
+
+def _module_path(name: str, root: Path) -> Path | None:
+    """Return the file of a dotted module of this project, None if it is not one."""
+    base = root.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _strip_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            if (
+                body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(body[0].value, ast.Constant)
+                and isinstance(body[0].value.value, str)
+            ):
+                node.body = body[1:] or [ast.Pass()]
+    return tree
+
+
+def _imported_names(tree: ast.Module, package: str) -> set[str]:
+    """Return the dotted names of this project's modules that a syntax tree may import."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parent, base] if base else parent)
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] in (PACKAGE, "workflow_scripts")}
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest_and_imports(path: Path, mtime_ns: int, package: str) -> tuple[str, frozenset[str]]:
+    tree = _strip_docstrings(ast.parse(path.read_text(encoding="utf-8")))
+    digest = hashlib.sha256(ast.dump(tree, include_attributes=False).encode()).hexdigest()
+    return digest, frozenset(_imported_names(tree, package))
+
+
+def _package_of(name: str, path: Path) -> str:
+    return name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+@functools.lru_cache(maxsize=256)
+def code_fingerprint(
+    script: Path, extra: tuple[str, ...] = (), libraries: tuple[str, ...] = (), root: Path = ROOT
+) -> str:
+    """Fingerprint the code that makes a stage's result.
+
+    Parameters
+    ----------
+    script
+        The stage's script.
+    extra
+        Dotted modules that the script imports by a registry: the chosen backend.
+    libraries
+        Distributions whose version decides the result.
+    root
+        The folder that holds the package.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    found: dict[str, str] = {}
+    todo: list[tuple[str, Path]] = [(script.name, script)]
+    for name in extra:
+        path = _module_path(name, root)
+        if path is None:
+            raise ValueError(f"no module {name!r} in {root}")
+        todo.append((name, path))
+    seen = {name for name, _ in todo}
+    while todo:
+        name, path = todo.pop()
+        digest, imports = _digest_and_imports(
+            path, path.stat().st_mtime_ns, _package_of(name, path)
+        )
+        found[name] = digest
+        for imported in imports:
+            # Importing a.b.c runs a and a.b first: their __init__ modules belong to it.
+            parts = imported.split(".")
+            for n in range(1, len(parts) + 1):
+                candidate = ".".join(parts[:n])
+                child = _module_path(candidate, root)
+                if child is not None and candidate not in seen and not _is_left_out(candidate):
+                    seen.add(candidate)
+                    todo.append((candidate, child))
+    lines = [f"{name} {found[name]}" for name in sorted(found)]
+    lines += [f"{name} {library_version(name)}" for name in sorted(libraries)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def library_version(distribution: str) -> str:
+    """Return an installed distribution's version without its local part, "absent" if none."""
+    try:
+        return importlib.metadata.version(distribution).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def library_versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Return the versions of several distributions, by name."""
+    return {name: library_version(name) for name in sorted(distributions)}

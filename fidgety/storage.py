@@ -1,0 +1,320 @@
+"""Files of the workflow: whole or absent, checked, with provenance.
+
+Every ``.h5`` file is a netCDF-4 file that :func:`xarray.open_dataset` and :mod:`h5py` both
+read. It carries, as attributes: ``schema`` (``"pose/1"``), ``status``, ``reason``,
+``reason_detail``, ``fidgety_version`` and ``provenance`` (JSON: parameters, checksum of the
+input, code fingerprint, seed, library versions). No dates are written: equal content is
+equal bytes.
+
+A file is written beside its place and renamed, so a killed job leaves nothing that looks
+finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+
+from fidgety import __version__
+from fidgety.errors import NotAssessable, Outcome, Reason, Status, StorageError
+
+_STRING = h5py.string_dtype("utf-8")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a file.
+
+    Parameters
+    ----------
+    recording
+        Recording (or other key) that the file is about.
+    parameters
+        The part of the configuration that was used.
+    input_sha256
+        Checksum of the input file.
+    code
+        Fingerprint of the stage's code.
+    seed
+        Seed of the job, if it uses one.
+    libraries
+        Versions of the libraries that decide the result.
+    """
+
+    recording: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    input_sha256: str = ""
+    code: str = ""
+    seed: int | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Serialise with sorted keys."""
+        return dumps(asdict(self))
+
+
+def dumps(value: Any) -> str:
+    """Serialise to JSON in one canonical way; NaN becomes null."""
+    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file name beside ``path``; on success it takes its place.
+
+    The name keeps the suffix, so that writers that look at it work. On an error, or when
+    the body wrote nothing, nothing is left behind.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
+    os.close(handle)
+    temporary = Path(name)
+    temporary.unlink()
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise StorageError(f"{final}: nothing was written.")
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; on success it takes its place."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o777 & ~umask)
+    try:
+        yield temporary
+        if final.is_dir():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write JSON with sorted keys, whole or not at all; NaN becomes null."""
+    text = json.dumps(_plain(value), sort_keys=True, indent=1, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
+
+
+def _attributes(schema: str, outcome: Outcome, provenance: Provenance) -> dict[str, str]:
+    return {
+        "schema": schema,
+        "status": outcome.status.value,
+        "reason": outcome.reason.value if outcome.reason else "",
+        "reason_detail": outcome.detail,
+        "fidgety_version": __version__,
+        "provenance": provenance.to_json(),
+    }
+
+
+def _write_group(group: Any, dataset: xr.Dataset, compression: int) -> None:
+    group.dimensions = {str(k): int(v) for k, v in dataset.sizes.items()}
+    for name in sorted([str(n) for n in dataset.variables]):
+        variable = dataset[name]
+        values = np.asarray(variable.values)
+        options: dict[str, Any] = {}
+        if values.ndim and values.size and values.dtype.kind not in "OUS":
+            options = {"compression": "gzip", "compression_opts": compression, "shuffle": True}
+        if values.dtype.kind in "OUS":
+            created = group.create_variable(name, tuple(map(str, variable.dims)), _STRING)
+            values = values.astype(object)
+        elif values.dtype.kind == "b":
+            raise StorageError(f"{name}: store flags as uint8, netCDF has no booleans.")
+        else:
+            created = group.create_variable(
+                name, tuple(map(str, variable.dims)), values.dtype, **options
+            )
+        if values.size:
+            created[...] = values
+        for key in sorted(variable.attrs):
+            created.attrs[key] = variable.attrs[key]
+    for key in sorted(dataset.attrs):
+        group.attrs[key] = dataset.attrs[key]
+
+
+def write_dataset(
+    path: str | os.PathLike[str],
+    dataset: xr.Dataset,
+    *,
+    schema: str,
+    provenance: Provenance,
+    outcome: Outcome | None = None,
+    groups: Mapping[str, xr.Dataset] | None = None,
+    compression: int = 4,
+) -> None:
+    """Write a dataset, and further ones as groups, into one netCDF-4 file.
+
+    Parameters
+    ----------
+    path
+        File to write: whole or not at all.
+    dataset
+        Content of the root group.
+    schema
+        Name and version of the layout: ``"pose/1"``.
+    provenance
+        What made it.
+    outcome
+        Status; ``ok`` by default.
+    groups
+        Further datasets by group name.
+    compression
+        gzip level, 1 to 9.
+    """
+    with atomic_path(path) as temporary:
+        with h5netcdf.File(temporary, "w") as file:
+            _write_group(file, dataset, compression)
+            for name in sorted(groups or {}):
+                _write_group(file.create_group(name), (groups or {})[name], compression)
+            for key, value in _attributes(schema, outcome or Outcome(), provenance).items():
+                file.attrs[key] = value
+
+
+def write_not_assessable(
+    path: str | os.PathLike[str], error: NotAssessable, *, schema: str, provenance: Provenance
+) -> None:
+    """Write the file of a stage that could not give a result: status and reason alone."""
+    write_dataset(
+        path, xr.Dataset(), schema=schema, provenance=provenance, outcome=Outcome.of(error)
+    )
+
+
+def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:
+    """Read status and reason of a results file.
+
+    Raises
+    ------
+    StorageError
+        If it is not one of our files, or has another schema.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {k: file.attrs.get(k) for k in ("schema", "status", "reason")}
+            detail = file.attrs.get("reason_detail", "")
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
+        ) from None
+    if attributes["status"] is None:
+        raise StorageError(f"{path}: not a results file of fidgety (no status attribute).")
+    if schema is not None and attributes["schema"] != schema:
+        raise StorageError(
+            f"{path}: has schema {attributes['schema']!r}, expected {schema!r}. "
+            "Delete it and run the workflow again."
+        )
+    reason = attributes["reason"] or None
+    return Outcome(Status(attributes["status"]), Reason(reason) if reason else None, str(detail))
+
+
+def read_dataset(
+    path: str | os.PathLike[str], *, schema: str | None = None, group: str | None = None
+) -> xr.Dataset:
+    """Load a dataset (or one of its groups) into memory.
+
+    Raises
+    ------
+    NotAssessable
+        If the file records a reason instead of a result.
+    StorageError
+        If it is not one of our files, or has another schema or no such group.
+    """
+    read_outcome(path, schema).raise_if_not_ok()
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
+            return dataset.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
+        ) from None
+
+
+def groups(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the groups of a results file."""
+    with h5py.File(path, "r") as file:
+        return sorted(name for name, item in file.items() if isinstance(item, h5py.Group))
+
+
+def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what made a file."""
+    with h5py.File(path, "r") as file:
+        return dict(json.loads(str(file.attrs["provenance"])))
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the checksum of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def job_seed(seed: int, *names: str) -> int:
+    """Derive a job's seed from the configuration's seed and the job's name.
+
+    Returns
+    -------
+    int
+        Between 0 and 2**31 - 1: what every library takes.
+    """
+    text = "/".join((str(seed), *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,1 @@
+"""One short script a rule: read inputs, call the library, write outputs."""

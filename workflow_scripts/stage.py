@@ -1,0 +1,141 @@
+"""What every script shares: its log, its errors, its provenance.
+
+A script looks like this::
+
+    from workflow_scripts.stage import Job, run
+
+    def main(job: Job) -> None:
+        ...
+
+    if __name__ == "__main__":
+        run(main, snakemake, not_assessable={"pose": "pose/1"})  # noqa: F821
+
+``run`` sends what the job prints to its log, turns a :class:`~fidgety.errors.NotAssessable`
+into files that carry the reason, and ends with the message alone, without a traceback, on a
+:class:`~fidgety.errors.FidgetyError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fidgety.errors import FidgetyError, NotAssessable
+from fidgety.fingerprint import library_versions
+from fidgety.storage import Provenance, write_not_assessable
+
+
+@dataclass
+class Job:
+    """A rule's job as its script sees it.
+
+    Parameters
+    ----------
+    input, output, params, wildcards
+        As in the rule, by name.
+    threads
+        Number of threads that the rule was given.
+    """
+
+    input: Any
+    output: Any
+    params: Any
+    wildcards: Any
+    threads: int = 1
+
+    def provenance(self, *, seed: int | None = None, libraries: tuple[str, ...] = ()) -> Provenance:
+        """Describe what makes this job's files.
+
+        The rule's params ``config``, ``code`` and ``source_sha256`` are used where they exist.
+        """
+        params = self.params
+        return Provenance(
+            recording=str(
+                self.wildcards.get("recording", "") or self.wildcards.get("infant", "")
+            ),
+            parameters=dict(params.get("config", {}) or {}),
+            input_sha256=str(params.get("source_sha256", "") or ""),
+            code=str(params.get("code", "") or ""),
+            seed=seed,
+            libraries=library_versions(libraries),
+        )
+
+
+@contextlib.contextmanager
+def _log_to(path: str | None) -> Iterator[Any]:
+    """Send both streams, of libraries in C too, to the log; yield the terminal's stream."""
+    if not path:
+        yield sys.stderr
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with open(path, "w", encoding="utf-8") as log, os.fdopen(os.dup(2), "w") as terminal:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield terminal
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            for handle in saved:
+                os.close(handle)
+
+
+def run(
+    main: Callable[[Job], None],
+    snakemake: Any,
+    not_assessable: Mapping[str, str] | None = None,
+) -> None:
+    """Run a script's ``main``.
+
+    Parameters
+    ----------
+    main
+        The work.
+    snakemake
+        The object that Snakemake gives to scripts.
+    not_assessable
+        Output name to schema: files that carry the reason when there is no result.
+    """
+    job = Job(
+        snakemake.input,
+        snakemake.output,
+        snakemake.params,
+        snakemake.wildcards,
+        snakemake.threads,
+    )
+    log = str(snakemake.log[0]) if snakemake.log else None
+    with _log_to(log) as terminal:
+        try:
+            main(job)
+        except NotAssessable as error:
+            if not not_assessable:
+                raise
+            print(f"not assessable: {error}", file=sys.stderr)
+            for name, schema in not_assessable.items():
+                write_not_assessable(
+                    job.output[name], error, schema=schema, provenance=job.provenance()
+                )
+        except FidgetyError as error:
+            print(f"error: {error}", file=sys.stderr)
+            print(f"{snakemake.rule}: {error}", file=terminal, flush=True)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc()
+            print(
+                f"{snakemake.rule}: an unexpected error; this is a fault of fidgety, please "
+                f"report it with the log {log}",
+                file=terminal,
+                flush=True,
+            )
+            sys.exit(1)
