@@ -1,0 +1,36 @@
+"""General Movements Assessment: from videos of infants to a report."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/make_phantoms.smk"
+include: "rules/prepare_video.smk"
+include: "rules/track_pose.smk"
+include: "rules/build_features.smk"
+include: "rules/collect_cohorts.smk"
+include: "rules/train_models.smk"
+include: "rules/evaluate_models.smk"
+include: "rules/write_report.smk"
+include: "rules/validate_phantoms.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        results("report/index.html"),
+
+
+rule features:
+    input:
+        collect_features,
+
+
+rule assess:
+    input:
+        collect_predictions,

@@ -1,0 +1,30 @@
+"""Features: one HDF5 file a recording, one group a feature set."""
+
+
+rule build_features:
+    input:
+        clean=results("pose/clean/{recording}.h5"),
+        lifted=results("pose/lifted/{recording}.h5"),
+    output:
+        features=results("features/{recording}.h5"),
+    log:
+        results("logs/build_features/{recording}.log"),
+    benchmark:
+        results("benchmarks/build_features/{recording}.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=section("features"),
+        code=code_of(
+            "build_features",
+            *[FEATURE_SETS.module(name) for name in CONFIG.features.sets],
+            libraries=("numpy", "scipy"),
+        ),
+    message:
+        "Build the features of {wildcards.recording}"
+    script:
+        "../workflow_scripts/build_features.py"

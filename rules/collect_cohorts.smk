@@ -1,0 +1,53 @@
+"""Cohort tables by role, and the folds of the development infants."""
+
+
+rule collect_cohort:
+    input:
+        features=lambda wildcards: paths("features/{recording}.h5", recordings_of(wildcards.role)),
+        clean=lambda wildcards: paths("pose/clean/{recording}.h5", recordings_of(wildcards.role)),
+    output:
+        table=results("cohort/{role}.tsv"),
+    log:
+        results("logs/collect_cohort/{role}.log"),
+    benchmark:
+        results("benchmarks/collect_cohort/{role}.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        rows=lambda wildcards: rows_of(STUDY.by_role(Role(wildcards.role))),
+        inclusion=section("inclusion"),
+        code=code_of("collect_cohort"),
+    message:
+        "Collect the {wildcards.role} cohorts"
+    script:
+        "../workflow_scripts/collect_cohort.py"
+
+
+rule assign_folds:
+    input:
+        development=results("cohort/development.tsv"),
+    output:
+        # The previous table stays in place while the rule runs: infants in it never move.
+        folds=update(results("folds.tsv")),
+    log:
+        results("logs/assign_folds.log"),
+    benchmark:
+        results("benchmarks/assign_folds.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        n=CONFIG.folds.n,
+        seed=SEED,
+        code=code_of("assign_folds"),
+    message:
+        "Deal the development infants into {params.n} folds"
+    script:
+        "../workflow_scripts/assign_folds.py"

@@ -1,0 +1,158 @@
+"""What every rule needs: the configuration, the study, and where files are."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# OpenMP threads that spin while they wait take the time of the job beside them.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+BASE = Path(workflow.basedir)
+if str(BASE) not in sys.path:
+    sys.path.append(str(BASE))
+
+from fidgety.cohort import read_study
+from fidgety.config.root import parse_config
+from fidgety.config.study import Role
+from fidgety.errors import FidgetyError
+from fidgety.fingerprint import code_fingerprint
+from fidgety.phantom.plan import fm_intervals, plan_cohort
+from fidgety.sources import SourceIndex, source_checksum
+
+try:
+    CONFIG = parse_config(config)
+    PHANTOMS = {
+        spec.recording: spec
+        for spec in plan_cohort(CONFIG.phantom.preset, CONFIG.seed, CONFIG.phantom.duration_s)
+    }
+    STUDY = read_study(
+        CONFIG,
+        Path(workflow.overwrite_workdir or os.getcwd()),
+        extra_rows=[spec.row() for spec in PHANTOMS.values()],
+        extra_intervals=[
+            {
+                "recording": spec.recording,
+                "start_s": start_s,
+                "end_s": end_s,
+                "movement": movement,
+                "rater": "consensus",
+            }
+            for spec in PHANTOMS.values()
+            for start_s, end_s, movement in fm_intervals(spec)
+        ],
+        extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
+    )
+except FidgetyError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    recording="[A-Za-z0-9_-]+",
+    infant="[A-Za-z0-9_-]+",
+    model="[A-Za-z0-9_-]+",
+    fold="[0-9]+",
+    role="[a-z]+",
+
+
+SEED = CONFIG.seed
+FOLDS = range(1, CONFIG.folds.n + 1)
+MODELS = sorted(CONFIG.models)
+CLASSES = [c.model_dump() for c in CONFIG.classes]
+GPU = int(
+    CONFIG.training.device == "gpu"
+    or (CONFIG.training.device == "auto" and os.path.exists("/dev/nvidia0"))
+)
+SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
+
+
+def results(path):
+    """Return a path below the results folder."""
+    return f"{CONFIG.results}/{path}"
+
+
+
+def code_of(name, *modules, libraries=()):
+    """Return the fingerprint of a stage: its script, its library code, its libraries."""
+    return code_fingerprint(
+        BASE / "workflow_scripts" / f"{name}.py", tuple(modules), tuple(libraries)
+    )
+
+
+def section(name):
+    """Return a section of the configuration as plain values."""
+    return getattr(CONFIG, name).model_dump(mode="json")
+
+
+def recordings_of(*roles):
+    """Return the included recordings of some roles."""
+    return [
+        r for role in roles for r in STUDY.by_role(Role(role)) if STUDY.is_included(r.recording)
+    ]
+
+
+def infants_of(*roles):
+    """Return the infants with an included recording of some roles."""
+    return sorted({r.infant for r in recordings_of(*roles)})
+
+
+ASSESSED_ROLES = ("development", "external", "new")
+ASSESSED = {}
+for _recording in recordings_of(*ASSESSED_ROLES):
+    ASSESSED.setdefault(_recording.infant, []).append(_recording)
+HAS_REFERENCE = bool(recordings_of("reference"))
+
+
+def has_video(recording):
+    """Tell whether a recording comes as a video, or else as tracks."""
+    phantom = PHANTOMS.get(recording)
+    return phantom.kind == "video" if phantom else STUDY.recordings[recording].video is not None
+
+
+def source_video(wildcards):
+    """Return a recording's source: the user's by content alone, a phantom's by its rule."""
+    if wildcards.recording in PHANTOMS:
+        return results(f"phantom/{wildcards.recording}/video.mp4")
+    return ancient(str(STUDY.source(wildcards.recording)))
+
+
+def source_track(wildcards):
+    """Return a recording's track file."""
+    if wildcards.recording in PHANTOMS:
+        return results(f"phantom/{wildcards.recording}/track.nc")
+    return ancient(str(STUDY.source(wildcards.recording)))
+
+
+def checksum_of_source(wildcards):
+    """Return the content checksum of the user's file; a phantom's is its specification."""
+    if wildcards.recording in PHANTOMS:
+        return ""
+    return source_checksum(STUDY.source(wildcards.recording), SOURCES)
+
+
+def raw_pose(wildcards):
+    """Return the pose that cleaning starts from: estimated or imported."""
+    kind = "raw" if has_video(wildcards.recording) else "imported"
+    return results(f"pose/{kind}/{wildcards.recording}.h5")
+
+
+def paths(pattern, recordings):
+    """Return one path a recording."""
+    return [results(pattern.format(recording=r.recording)) for r in recordings]
+
+
+def collect_features(wildcards):
+    """Return the features of all included recordings."""
+    return paths("features/{recording}.h5", recordings_of(*[role.value for role in Role]))
+
+
+def collect_predictions(wildcards):
+    """Return the predictions of all infants that are assessed."""
+    return [results(f"predictions/{infant}.h5") for infant in sorted(ASSESSED)]
+
+
+def rows_of(recordings):
+    """Return sheet rows as plain values."""
+    return [r.model_dump(mode="json", exclude_none=True) for r in recordings]

@@ -1,0 +1,48 @@
+"""Evaluation over the development (cross-validated) and external infants."""
+
+EVALUATED_ROLES = ("development", "external", "new", "reference")
+
+
+def cohort_tables(wildcards):
+    """Return the cohort tables of all roles that have a recording in the sheet."""
+    return [results(f"cohort/{role}.tsv") for role in EVALUATED_ROLES if STUDY.by_role(Role(role))]
+
+
+rule evaluate:
+    input:
+        predictions=collect_predictions,
+        cohort=cohort_tables,
+        features=paths("features/{recording}.h5", recordings_of(*ASSESSED_ROLES)),
+    output:
+        summary=results("evaluation/summary.json"),
+        metrics=results("evaluation/metrics.tsv"),
+        infants=results("evaluation/infants.tsv"),
+        roc=results("evaluation/roc.tsv"),
+        calibration=results("evaluation/calibration.tsv"),
+        roc_figure=report(
+            results("evaluation/roc.svg"), category="Evaluation", labels={"figure": "ROC"}
+        ),
+        calibration_figure=report(
+            results("evaluation/calibration.svg"),
+            category="Evaluation",
+            labels={"figure": "Calibration"},
+        ),
+    log:
+        results("logs/evaluate.log"),
+    benchmark:
+        results("benchmarks/evaluate.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=section("evaluation"),
+        classes=CLASSES,
+        models=MODELS,
+        code=code_of("evaluate", libraries=("scikit-learn", "scipy", "matplotlib")),
+    message:
+        "Evaluate {params.models}"
+    script:
+        "../workflow_scripts/evaluate.py"

@@ -1,0 +1,82 @@
+"""Pose: estimated or imported, then cleaned and lifted."""
+
+
+rule estimate_pose:
+    input:
+        video=results("video/{recording}.mp4"),
+        record=results("video/{recording}.json"),
+        background=results("background/{recording}.h5"),
+    output:
+        pose=results("pose/raw/{recording}.h5"),
+    log:
+        results("logs/estimate_pose/{recording}.log"),
+    benchmark:
+        results("benchmarks/estimate_pose/{recording}.tsv")
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=section("pose"),
+        background=section("background"),
+        code=code_of(
+            "estimate_pose",
+            ESTIMATORS.module(CONFIG.pose.method),
+            libraries=("av", "mediapipe", "opencv-contrib-python-headless"),
+        ),
+    message:
+        "Estimate the pose of {wildcards.recording}"
+    script:
+        "../workflow_scripts/estimate_pose.py"
+
+
+rule import_pose:
+    input:
+        track=source_track,
+    output:
+        pose=results("pose/imported/{recording}.h5"),
+    log:
+        results("logs/import_pose/{recording}.log"),
+    benchmark:
+        results("benchmarks/import_pose/{recording}.tsv")
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=section("pose"),
+        source_sha256=checksum_of_source,
+        code=code_of("import_pose", *IMPORTER_MODULES, libraries=("xarray", "h5netcdf")),
+    message:
+        "Import the tracks of {wildcards.recording}"
+    script:
+        "../workflow_scripts/import_pose.py"
+
+
+rule clean_pose:
+    input:
+        pose=raw_pose,
+    output:
+        clean=results("pose/clean/{recording}.h5"),
+        lifted=results("pose/lifted/{recording}.h5"),
+    log:
+        results("logs/clean_pose/{recording}.log"),
+    benchmark:
+        results("benchmarks/clean_pose/{recording}.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=section("cleaning"),
+        code=code_of("clean_pose", libraries=("numpy", "scipy")),
+    message:
+        "Clean the pose of {wildcards.recording}"
+    script:
+        "../workflow_scripts/clean_pose.py"

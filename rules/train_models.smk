@@ -1,0 +1,79 @@
+"""Training, one job a model and fold, and prediction, one job an infant."""
+
+
+rule train_model:
+    input:
+        folds=results("folds.tsv"),
+        cohort=results("cohort/development.tsv"),
+        reference=results("cohort/reference.tsv") if HAS_REFERENCE else [],
+        features=paths("features/{recording}.h5", recordings_of("development", "reference")),
+    output:
+        weights=results("models/{model}/fold-{fold}/weights.safetensors"),
+        model=results("models/{model}/fold-{fold}/model.json"),
+        history=results("models/{model}/fold-{fold}/history.tsv"),
+    log:
+        results("logs/train_model/{model}-fold-{fold}.log"),
+    benchmark:
+        results("benchmarks/train_model/{model}-fold-{fold}.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    params:
+        config=lambda wildcards: {
+            "model": CONFIG.models[wildcards.model].model_dump(mode="json"),
+            **{name: section(name) for name in ("training", "folds", "evaluation")},
+        },
+        classes=CLASSES,
+        intervals=[
+            i.model_dump(mode="json")
+            for i in STUDY.intervals
+            if i.recording in {r.recording for r in recordings_of("reference")}
+        ],
+        seed=SEED,
+        work=lambda wildcards: results(f"work/{wildcards.model}/fold-{wildcards.fold}"),
+        code=lambda wildcards: code_of(
+            "train_model",
+            MODEL_SYSTEMS.module(CONFIG.models[wildcards.model].kind),
+            libraries=("torch", "lightning", "numpy"),
+        ),
+    message:
+        "Train {wildcards.model} without fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/train_model.py"
+
+
+rule predict_infant:
+    input:
+        features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
+        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        folds=results("folds.tsv"),
+    output:
+        predictions=results("predictions/{infant}.h5"),
+    log:
+        results("logs/predict_infant/{infant}.log"),
+    benchmark:
+        results("benchmarks/predict_infant/{infant}.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        infant=lambda wildcards: wildcards.infant,
+        recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
+        role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
+        config=section("evaluation"),
+        code=code_of(
+            "predict_infant",
+            *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],
+            libraries=("torch", "numpy"),
+        ),
+    message:
+        "Assess infant {wildcards.infant}"
+    script:
+        "../workflow_scripts/predict_infant.py"

@@ -1,0 +1,104 @@
+"""The report: overlay videos, a page an infant, the index."""
+
+
+def overlay_inputs(wildcards):
+    """Return what an overlay is drawn from: tracks have no video."""
+    clean = {"clean": results(f"pose/clean/{wildcards.recording}.h5")}
+    if not has_video(wildcards.recording):
+        return clean
+    return clean | {
+        "video": results(f"video/{wildcards.recording}.mp4"),
+        "record": results(f"video/{wildcards.recording}.json"),
+        "background": results(f"background/{wildcards.recording}.h5"),
+    }
+
+
+rule draw_overlay:
+    input:
+        unpack(overlay_inputs),
+    output:
+        video=results("report/media/{recording}.mp4"),
+    log:
+        results("logs/draw_overlay/{recording}.log"),
+    benchmark:
+        results("benchmarks/draw_overlay/{recording}.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    params:
+        config=section("report"),
+        background=section("background"),
+        code=code_of("draw_overlay", libraries=("av", "opencv-contrib-python-headless")),
+    message:
+        "Draw the overlay video of {wildcards.recording}"
+    script:
+        "../workflow_scripts/draw_overlay.py"
+
+
+rule write_infant_page:
+    input:
+        predictions=results("predictions/{infant}.h5"),
+        clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
+        features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
+        media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
+    output:
+        page=results("report/infants/{infant}.html"),
+    log:
+        results("logs/write_infant_page/{infant}.log"),
+    benchmark:
+        results("benchmarks/write_infant_page/{infant}.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        infant=lambda wildcards: wildcards.infant,
+        rows=lambda wildcards: rows_of(ASSESSED[wildcards.infant]),
+        intervals=lambda wildcards: [
+            i.model_dump(mode="json")
+            for r in ASSESSED[wildcards.infant]
+            for i in STUDY.intervals_of(r.recording)
+        ],
+        classes=CLASSES,
+        config=section("report"),
+        code=code_of("write_infant_page", libraries=("jinja2", "matplotlib")),
+    message:
+        "Write the page of infant {wildcards.infant}"
+    script:
+        "../workflow_scripts/write_infant_page.py"
+
+
+rule write_report:
+    input:
+        summary=rules.evaluate.output.summary,
+        metrics=rules.evaluate.output.metrics,
+        infants=rules.evaluate.output.infants,
+        roc_figure=rules.evaluate.output.roc_figure,
+        calibration_figure=rules.evaluate.output.calibration_figure,
+        cohort=cohort_tables,
+        pages=[results(f"report/infants/{infant}.html") for infant in sorted(ASSESSED)],
+    output:
+        index=results("report/index.html"),
+    log:
+        results("logs/write_report.log"),
+    benchmark:
+        results("benchmarks/write_report.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        config=section("report"),
+        study=CONFIG.model_dump(mode="json"),
+        code=code_of("write_report", libraries=("jinja2", "matplotlib")),
+    message:
+        "Write the report"
+    script:
+        "../workflow_scripts/write_report.py"
