@@ -1,1 +1,1 @@
-"""phantom"""
+"""Digital phantoms: synthetic infants whose keypoints, masks and movements are known."""
