@@ -1,1 +1,1 @@
-"""evaluation"""
+"""Judging predictions by infant: figures, intervals, calibration, tables, curves."""

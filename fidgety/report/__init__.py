@@ -1,1 +1,1 @@
-"""report"""
+"""The report: overlay videos, plots, pages that open from disk."""

@@ -1,0 +1,145 @@
+"""Figures as SVG: equal data give equal bytes (no dates, fixed ids, text as text)."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fidgety.storage import write_text
+
+#: Okabe and Ito's colours: told apart with any colour vision.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "fidgety",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "path.simplify": True,
+    "text.parse_math": False,  # names are the user's: a dollar sign is a dollar sign
+}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@contextmanager
+def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[Figure]:
+    """Give a figure in the house's style; sizes in inches."""
+    with matplotlib.rc_context(_STYLE):
+        drawing = Figure(figsize=(width, height), layout="constrained")
+        drawing.subplots(rows, columns, squeeze=False)
+        yield drawing
+
+
+def to_svg(drawing: Figure) -> str:
+    """Render a figure; call inside :func:`figure`."""
+    buffer = io.StringIO()
+    drawing.savefig(buffer, format="svg", metadata=_NO_METADATA)
+    return buffer.getvalue()
+
+
+def write_svg(path: str | os.PathLike[str], svg: str) -> None:
+    """Write a figure, whole or not at all."""
+    write_text(path, svg)
+
+
+def _panels(drawing: Figure, sets: list[str]) -> Iterator[tuple[Axes, str]]:
+    for axes, name in zip(drawing.axes, sets, strict=True):
+        axes.set_title(name, loc="left", fontweight="bold", fontsize=10)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_aspect("equal")
+        axes.plot([0, 1], [0, 1], color="#767676", linewidth=0.8, linestyle=":")
+        yield axes, name
+
+
+def _empty(what: str) -> str:
+    with figure(4.2, 1.0) as drawing:
+        axes = drawing.axes[0]
+        axes.axis("off")
+        axes.text(0.5, 0.5, what, ha="center", va="center")
+        return to_svg(drawing)
+
+
+def draw_roc(roc: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """Draw the ROC curves, one panel a set.
+
+    Parameters
+    ----------
+    roc
+        Columns model, set, false_positive_rate, true_positive_rate.
+    metrics
+        Columns model, set, metric, value, low, high, n: for the legend.
+    """
+    sets = list(dict.fromkeys(roc["set"]))
+    if not sets:
+        return _empty("No set has infants of both kinds with a result.")
+    models = list(dict.fromkeys(roc["model"]))
+    areas = metrics[metrics["metric"] == "auc"].set_index(["model", "set"])
+    with figure(4.2 * len(sets), 4.6, columns=len(sets)) as drawing:
+        for axes, name in _panels(drawing, sets):
+            for k, model in enumerate(models):
+                own = roc[(roc["set"] == name) & (roc["model"] == model)]
+                if own.empty:
+                    continue
+                area = areas.loc[(model, name)]
+                axes.plot(
+                    own["false_positive_rate"],
+                    own["true_positive_rate"],
+                    color=COLOURS[k % len(COLOURS)],
+                    linestyle=("-", "--", "-.")[k % 3],
+                    label=f"{model}: {area['value']:.2f} ({area['low']:.2f} to "
+                    f"{area['high']:.2f}), n = {int(area['n'])}",
+                )
+            axes.set_xlabel("1 - specificity")
+            axes.set_ylabel("sensitivity")
+            axes.legend(loc="lower right", fontsize=8, frameon=True)
+        return to_svg(drawing)
+
+
+def draw_calibration(table: pd.DataFrame) -> str:
+    """Draw predicted against observed shares, one panel a set.
+
+    Parameters
+    ----------
+    table
+        Columns model, set, predicted, observed, low, high, n.
+    """
+    sets = list(dict.fromkeys(table["set"]))
+    if not sets:
+        return _empty("No set has labelled infants with a result.")
+    models = list(dict.fromkeys(table["model"]))
+    with figure(4.2 * len(sets), 4.6, columns=len(sets)) as drawing:
+        for axes, name in _panels(drawing, sets):
+            for k, model in enumerate(models):
+                own = table[(table["set"] == name) & (table["model"] == model)]
+                if own.empty:
+                    continue
+                observed = own["observed"].to_numpy(dtype=np.float64)
+                spread = np.abs(np.stack([own["low"], own["high"]]).astype(float) - observed)
+                axes.errorbar(
+                    own["predicted"] + 0.006 * (k - (len(models) - 1) / 2),
+                    observed,
+                    yerr=spread,
+                    color=COLOURS[k % len(COLOURS)],
+                    marker=MARKERS[k % len(MARKERS)],
+                    linewidth=1,
+                    elinewidth=0.7,
+                    markersize=4,
+                    label=f"{model}, n = {int(own['n'].sum())}",
+                )
+            axes.set_xlabel("predicted probability of being at risk")
+            axes.set_ylabel("observed share at risk")
+            axes.legend(loc="upper left", fontsize=8, frameon=True)
+        return to_svg(drawing)

@@ -1,0 +1,88 @@
+"""Judge every model by infant: figures with intervals, tables, curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fidgety.config.learning import EvaluationConfig
+from fidgety.evaluation import plots, tables
+from fidgety.evaluation.baseline import recording_speed
+from fidgety.evaluation.predictions import read_infant
+from fidgety.evaluation.records import collect, infants, read_cohorts
+from fidgety.storage import atomic_path, write_json
+from workflow_scripts.stage import Job, run
+
+
+def write_table(path: str, table: pd.DataFrame) -> None:
+    """Write a table as TSV, whole or not at all; what is undefined is empty."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
+
+
+def infant_speeds(features: list[str], cohort: pd.DataFrame) -> dict[str, float]:
+    """Average the recordings' mean speeds by infant; the file's name is the recording's."""
+    owner = dict(zip(cohort["recording"], cohort["infant"], strict=True))
+    found = defaultdict(list)
+    for path in features:
+        recording = Path(path).stem
+        speed = recording_speed(path) if recording in owner else float("nan")
+        if np.isfinite(speed):
+            found[owner[recording]].append(speed)
+    return {infant: float(np.mean(speeds)) for infant, speeds in found.items()}
+
+
+def main(job: Job) -> None:
+    """Read predictions and cohorts, write the evaluation."""
+    config = EvaluationConfig.model_validate(job.params.config)
+    classes = {str(c["name"]): bool(c["at_risk"]) for c in job.params.classes}
+    risk = [name for name, at_risk in classes.items() if at_risk]
+    models = [str(m) for m in job.params.models]
+    seed = int(job.params.get("seed", 0))
+    cohort = read_cohorts(job.input.cohort)
+    known = infants(cohort)
+    records = collect(
+        known, [read_infant(p) for p in job.input.predictions], models, list(classes.values())
+    )
+    metrics = tables.metric_table(records, models, classes, config, seed)
+    features = [str(p) for p in job.input.get("features", [])]
+    speeds = infant_speeds(features, cohort)
+    baseline, direction = tables.baseline_table(known, speeds, classes, config, seed)
+    metrics = pd.concat([t for t in (metrics, baseline) if len(t)] or [metrics])
+    roc = tables.roc_table(records, models, risk)
+    calibration = tables.calibration_table(records, models, risk, config.confidence)
+
+    write_table(job.output.metrics, metrics)
+    write_table(job.output.infants, tables.infant_table(records))
+    write_table(job.output.roc, roc)
+    write_table(job.output.calibration, calibration)
+    plots.write_svg(job.output.roc_figure, plots.draw_roc(roc, metrics))
+    plots.write_svg(job.output.calibration_figure, plots.draw_calibration(calibration))
+    write_json(
+        job.output.summary,
+        {
+            "schema": tables.EVALUATION_SCHEMA,
+            "status": "ok",
+            "classes": [{"name": n, "at_risk": r} for n, r in classes.items()],
+            "models": models,
+            "phantoms": any(i.phantom for i in known),
+            "metrics": metrics.to_dict("records"),
+            "infants": tables.accounting(records, models, list(classes)),
+            "baseline": {
+                "name": tables.BASELINE,
+                "unit": "trunk lengths a second",
+                "faster_means_risk": direction > 0,
+                "speed": dict(sorted(speeds.items())),
+            },
+            "provenance": job.provenance(
+                seed=seed, libraries=("scikit-learn", "scipy", "numpy", "matplotlib")
+            ).to_json(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
