@@ -1,0 +1,1 @@
+"""Tracks from elsewhere: one module a file format, all giving a Pose."""

@@ -1,0 +1,55 @@
+"""Reading a track file of any known format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fidgety.errors import NotAssessable, Reason
+from fidgety.pose.importers.registry import IMPORTERS
+from fidgety.pose.tracks import Pose
+
+HEAD_BYTES = 4096
+
+
+def read_track(path: str | os.PathLike[str]) -> Pose:
+    """Read the tracks of one infant from a file made elsewhere.
+
+    Parameters
+    ----------
+    path
+        A file of one of the formats in :mod:`fidgety.pose.importers.registry`.
+
+    Returns
+    -------
+    Pose
+        Keypoints in the canonical order of their skeleton.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_unreadable``, ``pose_empty`` or ``skeleton_mismatch``.
+
+    Examples
+    --------
+    >>> read_track("baby-03.nc").keypoints[:2]  # doctest: +SKIP
+    ('nose', 'left_eye_inner')
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise NotAssessable(
+            Reason.POSE_UNREADABLE, f"{path.name}: {error.strerror or error}"
+        ) from None
+    if not head:
+        raise NotAssessable(Reason.POSE_UNREADABLE, f"{path.name}: the file is empty")
+    importers = [IMPORTERS.get(name)() for name in IMPORTERS]
+    for importer in importers:
+        if importer.claims(path, head):
+            return importer.read(path)
+    known = "; ".join(importer.description for importer in importers)
+    raise NotAssessable(
+        Reason.POSE_UNREADABLE, f"{path.name}: not of a known format. Known are: {known}"
+    )
