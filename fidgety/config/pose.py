@@ -47,16 +47,27 @@ class CleaningConfig(Section):
     """Find stretches with left and right exchanged and exchange them back."""
     max_gap_s: Annotated[float, Field(ge=0)] = 0.6
     """Longest gap that is imputed (modified Akima); longer ones stay missing."""
+    makima_gap_s: Annotated[float, Field(gt=0)] = 0.16
+    """Gaps longer than this are drawn towards the straight line, in proportion: the speed at
+    their edges no longer tells their middle."""
     smoothing: Literal["moving_average", "savitzky_golay", "butterworth", "none"] = (
-        "moving_average"
+        "savitzky_golay"
     )
-    """Filter after imputation."""
+    """Filter after imputation. The default bends small, quick movements least; Gao 2023 has the
+    moving average."""
     smoothing_window_frames: Annotated[int, Field(ge=1)] = 5
     """Window of the moving average (5 in Gao 2023) and of Savitzky-Golay."""
     smoothing_order: Annotated[int, Field(ge=1, le=8)] = 2
     """Polynomial order of Savitzky-Golay, order of Butterworth."""
     cutoff_hz: Annotated[float, Field(gt=0)] = 6.0
     """Cut-off of Butterworth."""
+    smoothing_min_jitter: Annotated[float, Field(ge=0)] = 0.025
+    """Keypoints that jitter less than this (standard deviation, in trunk lengths) are not
+    smoothed: every filter flattens small movements, which are what is looked for. 0 smooths
+    everything."""
+    upright_3d: Literal["auto", "always", "never"] = "auto"
+    """Turn 3D poses by one angle a recording so that pelvis to thorax points up in the picture
+    plane. ``auto`` leaves z-scored tracks and unknown units as they are."""
     max_missing: Share = 0.4
     """Recordings with a larger share of missing values after cleaning are not assessable."""
 

@@ -1,1 +1,1 @@
-"""features"""
+"""Features of a pose over time: coordinates, joint angles, derivatives, pairwise differences."""

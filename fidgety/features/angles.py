@@ -1,0 +1,89 @@
+"""Joint angles in the picture: the twelve of Kaur 2025.
+
+Kaur 2025 (section II) names them - shoulders, elbows, wrists, hips, knees and ankles of both
+sides - and leaves the vectors open. Here each is the inner angle at the joint between the
+vectors to two neighbours, between 0 (folded) and pi (straight):
+
+=========  ==========  ========  =========
+angle      from        at        to
+=========  ==========  ========  =========
+shoulder   hip         shoulder  elbow
+elbow      shoulder    elbow     wrist
+wrist      elbow       wrist     hand
+hip        shoulder    hip       knee
+knee       hip         knee      ankle
+ankle      knee        ankle     foot
+=========  ==========  ========  =========
+
+All keypoints are of the same side. ``hand`` and ``foot`` are those of the 21-keypoint body
+(for BlazePose the mean of index and little finger, and the tip of the foot). Angles need no
+frame of reference: moving, turning and scaling the picture leave them as they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.config.pose import FeaturesConfig
+from fidgety.features.contract import FeatureSet, Tracks
+from fidgety.features.coordinates import body_21
+from fidgety.skeletons import BODY_21
+
+TRIPLES: dict[str, tuple[str, str, str]] = {
+    f"{side}_{joint}": (f"{side}_{a}", f"{side}_{joint}", f"{side}_{b}")
+    for joint, a, b in (
+        ("shoulder", "hip", "elbow"),
+        ("elbow", "shoulder", "wrist"),
+        ("wrist", "elbow", "hand"),
+        ("hip", "shoulder", "knee"),
+        ("knee", "hip", "ankle"),
+        ("ankle", "knee", "foot"),
+    )
+    for side in ("left", "right")
+}
+
+
+def inner_angle(
+    a: NDArray[np.floating], joint: NDArray[np.floating], b: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the angle at ``joint`` between the directions to ``a`` and to ``b``.
+
+    Parameters
+    ----------
+    a, joint, b : ndarray of shape (frame, 2)
+
+    Returns
+    -------
+    ndarray of shape (frame,)
+        Radians in [0, pi]; NaN where a point is missing or falls onto the joint. The arc
+        tangent keeps full precision near 0 and pi, where an arc cosine loses half of it.
+    """
+    u, v = a - joint, b - joint
+    cross = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    dot = (u * v).sum(axis=1)
+    angle = np.arctan2(np.abs(cross), dot)
+    no_direction = (np.abs(u).sum(axis=1) == 0) | (np.abs(v).sum(axis=1) == 0)
+    return np.where(no_direction, np.nan, angle)
+
+
+class Angles2D:
+    """The twelve joint angles of Kaur 2025, in radians."""
+
+    name = "angles_2d"
+
+    def build(self, tracks: Tracks, config: FeaturesConfig) -> FeatureSet:
+        """Build the features; see :class:`~fidgety.features.contract.FeatureSetBuilder`."""
+        position = body_21(tracks)
+        columns = [
+            inner_angle(*(position[:, :, BODY_21.index(k)] for k in triple))
+            for triple in TRIPLES.values()
+        ]
+        return FeatureSet(
+            np.stack(columns, axis=1).astype(np.float32),
+            tuple(f"{name}_angle" for name in TRIPLES),
+            tracks.clean.time_s,
+            tracks.clean.fps,
+            "rad",
+            {"skeleton": BODY_21.name},
+        )

@@ -1,0 +1,42 @@
+"""Clean a raw pose and lift it to 3D."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from fidgety.config.pose import CleaningConfig
+from fidgety.errors import NotAssessable
+from fidgety.pose.cleaning import clean
+from fidgety.pose.lifting import lift
+from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
+from fidgety.storage import write_not_assessable
+from workflow_scripts.stage import Job, run
+
+LIBRARIES = ("numpy", "scipy")
+
+
+def main(job: Job) -> None:
+    """Write the clean and the lifted pose; without 3D positions the latter has the reason."""
+    config = CleaningConfig.model_validate(dict(job.params.config))
+    provenance = job.provenance(libraries=LIBRARIES)
+    cleaned = clean(read_pose(job.input.pose), config)
+    quality: dict[str, Any] = cleaned.pose.details["cleaning"]
+    print(f"shares: {quality['shares']}; outliers: {quality['outliers']}")
+    print(f"swaps undone: {quality['swaps'] or 'none'}; smoothed: {quality['smoothed'] or 'none'}")
+    try:
+        lifted = lift(cleaned, config)
+    except NotAssessable as error:
+        print(f"no 3D pose: {error}", file=sys.stderr)
+        write_not_assessable(job.output.lifted, error, schema=POSE_SCHEMA, provenance=provenance)
+    else:
+        write_pose(job.output.lifted, lifted, provenance)
+    write_pose(job.output.clean, cleaned.pose, provenance)
+
+
+if __name__ == "__main__":
+    run(
+        main,
+        snakemake,  # type: ignore[name-defined]  # noqa: F821
+        not_assessable={"clean": POSE_SCHEMA, "lifted": POSE_SCHEMA},
+    )
