@@ -1,0 +1,506 @@
+"""The study: recordings, infants, cohorts with their roles, and annotated intervals.
+
+:func:`read_study` reads the user's tables, checks everything before any job runs and reports all
+findings at once. Rows of the workflow's own phantoms come in already made.
+
+Roles: ``development`` cohorts are cross-validated, ``external`` ones tested, ``reference`` ones are
+annotated clips that only ever train, ``new`` ones are assessed without a label. An infant has one
+role, so that nobody is trained on and tested; the exception are reference recordings of a
+development infant, which follow their infant's fold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from fidgety.config.study import ClassConfig, InclusionConfig, Role
+from fidgety.errors import ConfigError
+from fidgety.inclusion import CRITERION_TEXTS, Decision, FlowStep, inclusion_decision
+from fidgety.inclusion import criteria as inclusion_criteria
+from fidgety.inclusion import inclusion_flow as inclusion_flow
+from fidgety.sheet import (
+    CHARACTERISTICS,
+    OWN_PREFIX,
+    SHEET_COLUMNS,
+    Findings,
+    Interval,
+    Recording,
+    Table,
+    clean_cells,
+    parse_row,
+    read_table,
+    suggest,
+)
+
+__all__ = [
+    "CRITERION_TEXTS",
+    "FlowStep",
+    "Interval",
+    "Recording",
+    "Study",
+    "inclusion_decision",
+    "inclusion_flow",
+    "read_study",
+]
+
+LABELLED = (Role.DEVELOPMENT, Role.EXTERNAL)
+#: Roles that may meet in one infant.
+TOGETHER = frozenset({Role.DEVELOPMENT, Role.REFERENCE})
+INTERVAL_COLUMNS = tuple(Interval.model_fields)
+
+
+class StudyConfig(Protocol):
+    """The part of the configuration that a study is read with."""
+
+    @property
+    def sheet(self) -> str | None:
+        """Sample sheet."""
+        ...
+
+    @property
+    def intervals(self) -> str | None:
+        """Table of annotated intervals."""
+        ...
+
+    @property
+    def classes(self) -> tuple[ClassConfig, ...]:
+        """Classes of the outcome."""
+        ...
+
+    @property
+    def cohorts(self) -> dict[str, Role]:
+        """Role of each cohort."""
+        ...
+
+    @property
+    def inclusion(self) -> InclusionConfig:
+        """Inclusion criteria."""
+        ...
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that the tables say.
+
+    Parameters
+    ----------
+    recordings
+        Recording by id: the sheet's in its order, then the phantoms'.
+    intervals
+        Annotated intervals, by recording, rater and start.
+    decisions
+        By recording: whether it is in the study, as far as the sheet tells.
+    folder
+        Folder of the sheet, relative to where the workflow runs if the sheet is.
+    """
+
+    recordings: Mapping[str, Recording]
+    intervals: tuple[Interval, ...]
+    decisions: Mapping[str, Decision]
+    folder: Path = field(default_factory=Path)
+
+    @cached_property
+    def infants(self) -> dict[str, tuple[Recording, ...]]:
+        """Recordings of each infant."""
+        found: dict[str, list[Recording]] = defaultdict(list)
+        for recording in self.recordings.values():
+            found[recording.infant].append(recording)
+        return {infant: tuple(own) for infant, own in found.items()}
+
+    @cached_property
+    def _roles(self) -> dict[Role, tuple[Recording, ...]]:
+        found: dict[Role, list[Recording]] = {role: [] for role in Role}
+        for recording in self.recordings.values():
+            found[recording.role].append(recording)
+        return {role: tuple(own) for role, own in found.items()}
+
+    @cached_property
+    def _intervals(self) -> dict[str, tuple[Interval, ...]]:
+        found: dict[str, list[Interval]] = defaultdict(list)
+        for interval in self.intervals:
+            found[interval.recording].append(interval)
+        return {recording: tuple(own) for recording, own in found.items()}
+
+    def by_role(self, role: Role) -> tuple[Recording, ...]:
+        """Return the recordings of a role's cohorts."""
+        return self._roles[role]
+
+    def role(self, recording: str) -> Role:
+        """Return the role of a recording's cohort."""
+        return self.recordings[recording].role
+
+    def intervals_of(self, recording: str) -> tuple[Interval, ...]:
+        """Return the annotated intervals of a recording, of all raters."""
+        return self._intervals.get(recording, ())
+
+    def decision(self, recording: str) -> Decision:
+        """Return whether a recording is in the study, as far as the sheet tells."""
+        return self.decisions[recording]
+
+    def is_included(self, recording: str) -> bool:
+        """Tell whether the sheet says nothing against a recording."""
+        return self.decisions[recording].included
+
+    def source(self, recording: str) -> Path:
+        """Return the video or track file of a recording of the sheet.
+
+        Raises
+        ------
+        KeyError
+            If the recording has no file: a phantom's is the workflow's own.
+        """
+        name = self.recordings[recording].source
+        if name is None:
+            raise KeyError(f"{recording} has no source file")
+        return locate(self.folder, name)
+
+
+def locate(folder: Path, name: str) -> Path:
+    """Return a file of the sheet: relative to its folder, with ``~`` for the home folder."""
+    return Path(os.path.normpath(folder / Path(name).expanduser()))
+
+
+def read_study(
+    config: StudyConfig,
+    base: Path,
+    extra_rows: Sequence[Mapping[str, Any]] = (),
+    extra_intervals: Sequence[Mapping[str, Any]] = (),
+    extra_cohorts: Mapping[str, Role] | None = None,
+) -> Study:
+    """Read and check the sample sheet and the annotated intervals.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    base
+        Folder that relative paths of the configuration start from.
+    extra_rows, extra_intervals
+        Rows of the workflow's own making (phantoms), without a file.
+    extra_cohorts
+        Roles of their cohorts.
+
+    Raises
+    ------
+    ConfigError
+        With one line a finding, all of them at once: table, row, column, value and remedy.
+    """
+    cohorts = dict(extra_cohorts or {})
+    findings = Findings()
+    _check_config(config, cohorts, findings)
+    own: dict[str, tuple[int, Recording]] = {}
+    named: set[str] = set()
+    folder = Path()
+    if config.sheet is not None:
+        where = Path(config.sheet).expanduser()
+        folder = where.parent
+        table = read_table(
+            base / where, config.sheet, SHEET_COLUMNS, ("recording", "infant", "cohort"), findings
+        )
+        if table is not None:
+            named = {cells.get("recording", "") for _, cells in table.rows}
+            own = _read_rows(table, config, findings)
+            _check_files(table.name, own.values(), base / folder, findings)
+            _check_infants(table.name, own.values(), findings)
+    phantoms = _make_rows(extra_rows, cohorts)
+    if config.sheet is not None:
+        _check_phantom_names(config.sheet, own, phantoms, findings)
+    recordings = {r.recording: r for r in (*[r for _, r in own.values()], *phantoms)}
+    intervals = [Interval.model_validate(dict(row)) for row in extra_intervals]
+    if config.intervals is not None:
+        # What a wrong row of the sheet names counts as known: that row is a finding already.
+        intervals += _read_intervals(config, base, named | set(recordings), findings)
+    findings.raise_if_any()
+    if not recordings:
+        raise ConfigError(
+            "config.yaml: there is no recording: name a sample sheet (`sheet: recordings.tsv`) or "
+            "a phantom cohort (`phantom: {preset: small}`)."
+        )
+    return Study(
+        recordings=recordings,
+        intervals=tuple(sorted(intervals, key=lambda i: (i.recording, i.rater, i.start_s))),
+        decisions={n: inclusion_decision(r, config.inclusion) for n, r in recordings.items()},
+        folder=folder,
+    )
+
+
+def _check_config(
+    config: StudyConfig, phantom_cohorts: Mapping[str, Role], findings: Findings
+) -> None:
+    """Check what the configuration says about the sheet."""
+    where = "config.yaml"
+    for name in sorted(set(config.cohorts) & set(phantom_cohorts)):
+        findings.add(
+            where, None, "", None, f"cohorts.{name}: is a phantom cohort's name; choose another."
+        )
+    for column in inclusion_criteria(config.inclusion).require or ():
+        if column not in CHARACTERISTICS:
+            findings.add(
+                where, None, "", None,
+                f"inclusion.require: {column!r} is no characteristic in the sample sheet."
+                + suggest(column, CHARACTERISTICS),
+            )  # fmt: skip
+
+
+def _make_rows(rows: Sequence[Mapping[str, Any]], cohorts: Mapping[str, Role]) -> list[Recording]:
+    try:
+        return [Recording.model_validate({**row, "role": cohorts[row["cohort"]]}) for row in rows]
+    except ValidationError as error:
+        raise ValueError(f"a phantom's row is wrong: {error}") from error
+
+
+def _read_rows(
+    table: Table, config: StudyConfig, findings: Findings
+) -> dict[str, tuple[int, Recording]]:
+    """Check the rows one by one, and ids between them."""
+    found: dict[str, tuple[int, Recording]] = {}
+    seen: dict[str, tuple[str, int]] = {}
+    infants: dict[str, tuple[str, int]] = {}
+    classes = [c.name for c in config.classes]
+    for number, raw in table.rows:
+        cells = clean_cells(Recording, raw)
+        role = _check_row(table.name, number, cells, config.cohorts, classes, findings)
+        for column, known in (("recording", seen), ("infant", infants)):
+            _check_case(table.name, number, column, cells.get(column, ""), known, findings)
+        # Cells are checked even where the cohort is unknown; the row itself is then of no use.
+        row = parse_row(
+            Recording,
+            table.name,
+            number,
+            {c: v for c, v in raw.items() if c in SHEET_COLUMNS},
+            findings,
+            role=role or Role.NEW,
+            own={c: v for c, v in raw.items() if c.startswith(OWN_PREFIX) and v},
+        )
+        if row is not None and role is not None:
+            found.setdefault(row.recording, (number, row))
+    return found
+
+
+def _check_case(
+    table: str,
+    number: int,
+    column: str,
+    value: str,
+    known: dict[str, tuple[str, int]],
+    findings: Findings,
+) -> None:
+    """Ids must be unique (recordings) and differ by more than case: they name files."""
+    if not value:
+        return
+    other, row = known.setdefault(value.casefold(), (value, number))
+    if row == number:
+        return
+    if other != value:
+        findings.add(
+            table, number, column, value,
+            f"differs from {other!r} in row {row} by case alone; write both alike or rename one.",
+        )  # fmt: skip
+    elif column == "recording":
+        findings.add(table, number, column, value, f"stands in row {row} already; ids are unique.")
+
+
+def _check_row(
+    table: str,
+    number: int,
+    cells: Mapping[str, str],
+    cohorts: Mapping[str, Role],
+    classes: Sequence[str],
+    findings: Findings,
+) -> Role | None:
+    """Check what takes two columns or the configuration; return the cohort's role."""
+    cohort = cells.get("cohort", "")
+    role = cohorts.get(cohort)
+    if cohort and role is None:
+        hint = suggest(cohort, list(cohorts)) if cohorts else ""
+        findings.add(
+            table, number, "cohort", cohort,
+            f"has no role; name it under `cohorts` in config.yaml ({cohort}: development, "
+            f"external, reference or new).{hint}",
+        )  # fmt: skip
+    label = cells.get("label", "")
+    if label and label not in classes:
+        findings.add(
+            table, number, "label", label,
+            "is not among `classes` in config.yaml; leave it empty if it is unknown."
+            + suggest(label, classes),
+        )  # fmt: skip
+    elif not label and role in LABELLED:
+        findings.add(
+            table, number, "label", None,
+            f"is empty; recordings of {role} cohorts need one of {', '.join(classes)}.",
+        )  # fmt: skip
+    video, pose = cells.get("video", ""), cells.get("pose", "")
+    if video and pose:
+        findings.add(
+            table, number, "pose", pose,
+            "stands beside a video; give one of the two.",
+        )  # fmt: skip
+    elif not video and not pose:
+        findings.add(table, number, "video", None, "is empty; give a video or a pose file.")
+    if pose and not video and cells.get("crop", ""):
+        findings.add(
+            table, number, "crop", cells["crop"], "is for videos; leave it empty for a pose file."
+        )
+    crop = cells.get("crop", "").replace(" ", "").split(",")
+    if len(crop) == 4 and all(c.isdigit() for c in crop) and 0 in (int(crop[2]), int(crop[3])):
+        findings.add(
+            table, number, "crop", cells["crop"], "has no area; width and height come last."
+        )
+    if cells.get("cp", "").casefold() == "no":
+        for column in ("cp_type", "cp_side"):
+            if cells.get(column, ""):
+                findings.add(
+                    table, number, column, cells[column],
+                    "contradicts cp 'no'; empty one of the two.",
+                )  # fmt: skip
+    return role
+
+
+def _check_files(
+    table: str, rows: Iterable[tuple[int, Recording]], folder: Path, findings: Findings
+) -> None:
+    """Every file is there, can be read, and stands in one row alone."""
+    seen: dict[object, int] = {}
+    for number, row in rows:
+        column = "video" if row.video else "pose"
+        name = row.source
+        if name is None:
+            continue
+        path = locate(folder, name)
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            hint = " Write '/' between folders." if "\\" in name else ""
+            findings.add(
+                table, number, column, name,
+                f"no such file; paths start from the sheet's folder ({folder}).{hint}",
+            )  # fmt: skip
+            continue
+        if path.is_dir():
+            findings.add(table, number, column, name, "is a folder, not a file.")
+            continue
+        if not os.access(path, os.R_OK):
+            findings.add(table, number, column, name, "may not be read; check its rights.")
+        first = seen.setdefault((found.st_dev, found.st_ino), number)
+        if first != number:
+            findings.add(
+                table, number, column, name,
+                f"is the file of row {first}, too; one file is one recording.",
+            )  # fmt: skip
+
+
+def _check_phantom_names(
+    table: str,
+    own: Mapping[str, tuple[int, Recording]],
+    phantoms: Sequence[Recording],
+    findings: Findings,
+) -> None:
+    names = {
+        "recording": {r.recording.casefold() for r in phantoms},
+        "infant": {r.infant.casefold() for r in phantoms},
+    }
+    for number, row in own.values():
+        for column, taken in names.items():
+            value = getattr(row, column)
+            if value.casefold() in taken:
+                findings.add(
+                    table, number, column, value, "is the name of a phantom; choose another."
+                )
+
+
+def _check_infants(table: str, rows: Iterable[tuple[int, Recording]], findings: Findings) -> None:
+    """One label and one role an infant."""
+    by_infant: dict[str, list[tuple[int, Recording]]] = defaultdict(list)
+    for number, row in rows:
+        by_infant[row.infant].append((number, row))
+    for infant, own in by_infant.items():
+        first_labelled = next(((n, r) for n, r in own if r.label is not None), None)
+        number, first = own[0]
+        for other_number, other in own[1:]:
+            roles = {first.role, other.role}
+            if len(roles) > 1 and not roles <= TOGETHER:
+                findings.add(
+                    table, other_number, "cohort", other.cohort,
+                    f"is {other.role}, but infant {infant!r} is {first.role} in row {number}; an "
+                    "infant has one role (reference recordings may go with development).",
+                )  # fmt: skip
+            elif (
+                first_labelled is not None
+                and other.label is not None
+                and other.label != first_labelled[1].label
+            ):
+                findings.add(
+                    table, other_number, "label", other.label,
+                    f"but infant {infant!r} is {first_labelled[1].label!r} in row "
+                    f"{first_labelled[0]}; all recordings of an infant have one label.",
+                )  # fmt: skip
+
+
+def _read_intervals(
+    config: StudyConfig, base: Path, recordings: set[str], findings: Findings
+) -> list[Interval]:
+    """Check the table of annotated intervals."""
+    assert config.intervals is not None
+    table = read_table(
+        base / Path(config.intervals).expanduser(),
+        config.intervals,
+        INTERVAL_COLUMNS,
+        ("recording", "start_s", "end_s", "movement"),
+        findings,
+    )
+    if table is None:
+        return []
+    rows: list[tuple[int, Interval]] = []
+    for number, cells in table.rows:
+        known = {c: v for c, v in cells.items() if not c.startswith(OWN_PREFIX)}
+        row = parse_row(Interval, table.name, number, known, findings)
+        if row is None:
+            continue
+        if row.recording not in recordings:
+            findings.add(
+                table.name, number, "recording", row.recording,
+                "is not in the sample sheet." + _close(row.recording, recordings),
+            )  # fmt: skip
+            continue
+        if row.end_s <= row.start_s:
+            findings.add(
+                table.name, number, "end_s", cells.get("end_s"),
+                f"is not after start_s ({row.start_s:g}).",
+            )  # fmt: skip
+            continue
+        rows.append((number, row))
+    _check_overlaps(table.name, rows, findings)
+    return [row for _, row in rows]
+
+
+def _close(name: str, known: set[str]) -> str:
+    text = suggest(name, sorted(known))
+    return text if text.startswith(" Did") else ""
+
+
+def _check_overlaps(table: str, rows: Sequence[tuple[int, Interval]], findings: Findings) -> None:
+    """Intervals of one rater and movement do not overlap; they may touch."""
+    groups: dict[tuple[str, str, str], list[tuple[int, Interval]]] = defaultdict(list)
+    for number, row in rows:
+        groups[row.recording, row.rater, row.movement.value].append((number, row))
+    for own in groups.values():
+        own.sort(key=lambda item: (item[1].start_s, item[1].end_s))
+        last_number, last = own[0]
+        for number, row in own[1:]:
+            if row.start_s < last.end_s:
+                findings.add(
+                    table, number, "start_s", f"{row.start_s:g}",
+                    f"lies in the {row.movement} interval of {row.rater} in row {last_number} "
+                    f"({last.start_s:g} to {last.end_s:g} s); join or shorten them.",
+                )  # fmt: skip
+            if row.end_s > last.end_s:
+                last_number, last = number, row

@@ -1,0 +1,228 @@
+"""Inclusion criteria: who is in the study, and the flow chart of the decisions.
+
+Criteria belong to a study, not to the workflow: presets carry those of published ones, and keys
+of the configuration win over them. What the sheet says is decided before any job runs; the
+duration when the recording has been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+
+from fidgety.config.study import InclusionConfig, Role
+from fidgety.errors import NotAssessable, Outcome, Reason, Status
+
+BASICS = ("sex", "gestational_age_weeks", "birth_weight_g", "corrected_age_weeks")
+
+#: Criteria of published studies.
+PRESETS: dict[str, InclusionConfig] = {
+    "none": InclusionConfig(),
+    # Gao 2023, Methods, "Participants": corrected age outside 9 to 20 weeks, missing basic
+    # characteristics, videos shorter than 60 s or of poor quality, abnormal FMs.
+    "gao2023": InclusionConfig(
+        preset="gao2023",
+        corrected_age_weeks=(9.0, 20.0),
+        min_duration_s=60.0,
+        require=BASICS,
+        exclude_fm_types=("abnormal",),
+    ),
+    # Kaur 2025: the fidgety period, 9 to 20 weeks; neither duration nor type is a criterion.
+    "kaur2025": InclusionConfig(preset="kaur2025", corrected_age_weeks=(9.0, 20.0)),
+    # Hashimoto 2022: writhing and fidgety age both; twelve clips, one every 150 frames at 30
+    # frames a second, the last one 30 frames long: 56 s.
+    "hashimoto2022": InclusionConfig(preset="hashimoto2022", min_duration_s=56.0),
+}
+
+
+def criteria(inclusion: InclusionConfig) -> InclusionConfig:
+    """Merge the preset with the keys that are given beside it."""
+    preset = PRESETS[inclusion.preset]
+    given = {
+        name: value
+        for name in InclusionConfig.model_fields
+        if name != "preset" and (value := getattr(inclusion, name)) is not None
+    }
+    return preset.model_copy(update=given)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a recording is in the study.
+
+    Parameters
+    ----------
+    criterion
+        Key of the configuration's ``inclusion`` that it does not meet; empty if it is in.
+    detail
+        What was found, with figures.
+    """
+
+    criterion: str = ""
+    detail: str = ""
+
+    @property
+    def included(self) -> bool:
+        """Whether every criterion that could be judged is met."""
+        return not self.criterion
+
+    @property
+    def outcome(self) -> Outcome:
+        """The decision as a record's status."""
+        if self.included:
+            return Outcome()
+        return Outcome.of(NotAssessable(Reason.EXCLUDED, self.detail))
+
+
+class HasCharacteristics(Protocol):
+    """What a decision looks at: a row of the sample sheet."""
+
+    @property
+    def role(self) -> Role:
+        """Role of its cohort."""
+        ...
+
+    @property
+    def corrected_age_weeks(self) -> float | None:
+        """Corrected age at the recording."""
+        ...
+
+
+def inclusion_decision(
+    recording: HasCharacteristics, inclusion: InclusionConfig, duration_s: float | None = None
+) -> Decision:
+    """Decide whether a recording is in the study, and by which criterion it is not.
+
+    Criteria are tried in the order missing characteristics, age, type of fidgety movements,
+    duration; the first that is not met is named. What is not known does not exclude, unless
+    it is required.
+
+    Parameters
+    ----------
+    recording
+        Row of the sample sheet. Required characteristics are not asked of ``reference``
+        recordings: their clips train the encoder of the movement alone (Gao 2023 takes them
+        from the infants excluded for that).
+    inclusion
+        Section of the configuration.
+    duration_s
+        Length of the recording; None before it is known.
+    """
+    wanted = criteria(inclusion)
+    if recording.role is not Role.REFERENCE:
+        missing = [c for c in wanted.require or () if getattr(recording, c, None) is None]
+        if missing:
+            return Decision("require", f"missing: {', '.join(missing)}")
+    age = recording.corrected_age_weeks
+    if wanted.corrected_age_weeks is not None and age is not None:
+        low, high = wanted.corrected_age_weeks
+        if not low <= age <= high:
+            return Decision(
+                "corrected_age_weeks",
+                f"corrected age {age:g} weeks, outside {low:g} to {high:g} weeks",
+            )
+    fm_type = getattr(recording, "fm_type", None)
+    if fm_type is not None and str(fm_type) in (wanted.exclude_fm_types or ()):
+        return Decision("exclude_fm_types", f"{fm_type} fidgety movements")
+    # Durations are sums of frames: a tenth of a millisecond is no difference.
+    shortest = wanted.min_duration_s
+    if shortest is not None and duration_s is not None and duration_s < shortest - 1e-4:
+        return Decision(
+            "min_duration_s", f"{duration_s:.1f} s long, at least {shortest:g} s are needed"
+        )
+    return Decision()
+
+
+CRITERION_TEXTS = {
+    "require": "missing characteristics",
+    "corrected_age_weeks": "corrected age outside the window",
+    "exclude_fm_types": "excluded type of fidgety movements",
+    "min_duration_s": "recording too short",
+}
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """One box of the flow chart.
+
+    Parameters
+    ----------
+    name
+        ``registered``, ``excluded``, ``included``, ``not assessable`` or ``assessed``.
+    recordings, infants
+        Counts. An infant is excluded or not assessable if all its recordings are.
+    reasons
+        Reason to (recordings, infants), most frequent first; for the two that take away. An
+        infant counts under each reason of its recordings.
+    labels
+        Class to infants of this box.
+    """
+
+    name: str
+    recordings: int
+    infants: int
+    reasons: Mapping[str, tuple[int, int]]
+    labels: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON and templates."""
+        return {
+            "name": self.name,
+            "recordings": self.recordings,
+            "infants": self.infants,
+            "reasons": {k: list(v) for k, v in self.reasons.items()},
+            "labels": dict(self.labels),
+        }
+
+
+def _step(
+    name: str, rows: pd.DataFrame, infants: set[str], reasons: Sequence[str] | None = None
+) -> FlowStep:
+    counts: dict[str, tuple[int, int]] = {}
+    if reasons is not None:
+        why = pd.Series(list(reasons), index=rows.index, dtype=object)
+        for reason, group in rows.groupby(why):
+            counts[str(reason)] = (len(group), len(set(group["infant"]) & infants))
+        counts = dict(sorted(counts.items(), key=lambda item: (-item[1][0], item[0])))
+    own = rows[rows["infant"].isin(infants)]
+    labels = own[own["label"] != ""].groupby("label")["infant"].nunique()
+    return FlowStep(
+        name, len(rows), len(infants), counts, {str(k): int(v) for k, v in labels.items()}
+    )
+
+
+def inclusion_flow(table: pd.DataFrame) -> list[FlowStep]:
+    """Count the boxes of the flow chart of one role's or several roles' recordings.
+
+    Parameters
+    ----------
+    table
+        Cohort table as text (``results/cohort/{role}.tsv``): ``infant``, ``label``,
+        ``status``, ``reason`` and, where it exists, ``criterion``.
+
+    Returns
+    -------
+    list of FlowStep
+        registered, excluded, included, not assessable, assessed. Recordings add up: registered
+        = excluded + included, included = not assessable + assessed; so do infants.
+    """
+    rows = table.fillna("").astype(str)
+    excluded = rows["reason"] == Reason.EXCLUDED.value
+    failed = (rows["status"] != Status.OK.value) & ~excluded
+    assessed = ~excluded & ~failed
+    everyone = set(rows["infant"])
+    included_infants = set(rows.loc[~excluded, "infant"])
+    assessed_infants = set(rows.loc[assessed, "infant"])
+    criterion = rows["criterion"] if "criterion" in rows else pd.Series("", index=rows.index)
+    why_out = [CRITERION_TEXTS.get(c, c or "excluded") for c in criterion[excluded]]
+    why_failed = [r or "unknown" for r in rows.loc[failed, "reason"]]
+    return [
+        _step("registered", rows, everyone),
+        _step("excluded", rows[excluded], everyone - included_infants, why_out),
+        _step("included", rows[~excluded], included_infants),
+        _step("not assessable", rows[failed], included_infants - assessed_infants, why_failed),
+        _step("assessed", rows[assessed], assessed_infants),
+    ]

@@ -1,0 +1,531 @@
+"""The user's tables: the sample sheet (one row a recording) and the annotated intervals.
+
+A table is read cell by cell and everything that is wrong with it is collected, so that one
+message names every finding with its row (as a spreadsheet counts: the header is row 1), its
+column, its value and the remedy. What spreadsheets do to a table is either undone (byte order
+marks, UTF-16, Windows line ends and letters, spaces around values, ``38+5`` for weeks and days)
+or named (decimal commas, dates, commas or semicolons for tabs, a workbook in place of text).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import ValidationError as PydanticError
+
+from fidgety.config.study import Role
+from fidgety.errors import ConfigError
+from fidgety.registry import nearest
+
+#: What counts as an empty cell in optional columns.
+MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "."})
+#: Columns of the user's own start like this; they are kept and not looked at.
+OWN_PREFIX = "x_"
+#: Findings of one kind beyond this number are counted, not listed.
+LISTED_ROWS = 20
+
+_WEEKS_AND_DAYS = re.compile(r"(\d{1,3})\s*\+\s*([0-6])$")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+$")
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[-. ][A-Za-z]{3}",
+)
+_CLOCK = re.compile(r"\d+:\d{1,2}(:\d{1,2})?([.,]\d+)?$")
+
+
+class Yes(StrEnum):
+    """An answer that may be open."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class FmType(StrEnum):
+    """Type of the fidgety movements (Einspieler & Prechtl 2005)."""
+
+    CONTINUOUS = "continuous"
+    INTERMITTENT = "intermittent"
+    SPORADIC = "sporadic"
+    ABSENT = "absent"
+    ABNORMAL = "abnormal"
+
+
+class Movement(StrEnum):
+    """What an annotated interval shows."""
+
+    FIDGETY = "fidgety"
+    WRITHING = "writhing"
+    OTHER = "other"
+    NOT_ASSESSABLE = "not_assessable"
+
+
+def _weeks(value: Any) -> Any:
+    """Read ``38+5`` (weeks and days), as neonatal units write ages."""
+    if isinstance(value, str) and (found := _WEEKS_AND_DAYS.match(value)):
+        return round(int(found[1]) + int(found[2]) / 7, 3)
+    return value
+
+
+def _roman(value: Any) -> Any:
+    """Read GMFCS levels, which are written I to V."""
+    if isinstance(value, str) and value.upper() in ("I", "II", "III", "IV", "V"):
+        return {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5}[value.upper()]
+    return value
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Weeks = Annotated[float, BeforeValidator(_weeks)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+R = TypeVar("R", bound=_Row)
+
+
+class Recording(_Row):
+    """One row of the sample sheet. Columns that are not required may be left out."""
+
+    recording: Id
+    """Name of the recording, unique in the sheet."""
+    infant: Id
+    """Name of the infant; all its recordings stay together in every split."""
+    cohort: Text
+    """Name of the cohort; its role is in ``cohorts`` of the configuration."""
+    video: Text | None = None
+    """Video file, relative to the sheet's folder."""
+    pose: Text | None = None
+    """Track file in place of a video, relative to the sheet's folder."""
+    label: Text | None = None
+    """Class of the infant, one of ``classes``; needed in development and external cohorts."""
+    fm_type: FmType | None = None
+    """Type of the fidgety movements."""
+    sex: Literal["female", "male"] | None = None
+    """Sex."""
+    gestational_age_weeks: Annotated[Weeks, Field(ge=20, le=46)] | None = None
+    """Gestational age at birth, in weeks; ``38+5`` is weeks and days."""
+    birth_weight_g: Annotated[float, Field(ge=200, le=7000)] | None = None
+    """Weight at birth, in grams."""
+    corrected_age_weeks: Annotated[Weeks, Field(ge=-20, le=130)] | None = None
+    """Age at the recording from the expected date of birth, in weeks; negative before it."""
+    site: Text | None = None
+    """Where it was recorded."""
+    device: Text | None = None
+    """What it was recorded with."""
+    setting: Literal["hospital", "home"] | None = None
+    """Recorded in a hospital or at home."""
+    crop: Annotated[str, StringConstraints(pattern=r"^\d+,\d+,\d+,\d+$")] | None = None
+    """Part of the upright picture to use: ``x,y,w,h`` in pixels, x to the right, y down."""
+    cp: Yes | None = None
+    """Outcome: cerebral palsy."""
+    cp_type: Literal["spastic", "dyskinetic", "ataxic", "mixed", "unclassified"] | None = None
+    """Outcome: type of the cerebral palsy."""
+    cp_side: Literal["left", "right", "bilateral"] | None = None
+    """Outcome: side of the cerebral palsy."""
+    gmfcs: Annotated[int, BeforeValidator(_roman), Field(ge=1, le=5)] | None = None
+    """Outcome: Gross Motor Function Classification System, level 1 to 5 (or I to V)."""
+    hine: Annotated[float, Field(ge=0, le=78)] | None = None
+    """Outcome: Hammersmith Infant Neurological Examination, global score 0 to 78."""
+    early_intervention: Yes | None = None
+    """Whether the infant had early intervention."""
+    follow_up_age_months: Annotated[float, Field(ge=0, le=300)] | None = None
+    """Age at which the outcome was seen, in months."""
+    notes: Text | None = None
+    """Free text; not looked at."""
+    role: Role
+    """Role of the cohort; from the configuration, not a column."""
+    own: dict[str, str] = Field(default_factory=dict)
+    """Columns of the user's own, which start with ``x_``."""
+
+    @property
+    def crop_px(self) -> tuple[int, int, int, int] | None:
+        """Crop as (x, y, width, height) in pixels, None for the whole picture."""
+        if self.crop is None:
+            return None
+        x, y, w, h = (int(part) for part in self.crop.split(","))
+        return x, y, w, h
+
+    @property
+    def source(self) -> str | None:
+        """Path of the video or track file as the sheet has it; None for phantoms."""
+        return self.video or self.pose
+
+
+class Interval(_Row):
+    """One row of the table of annotated intervals."""
+
+    recording: Id
+    """Recording in the sample sheet."""
+    start_s: Annotated[float, Field(ge=0)]
+    """Start, in seconds from the first frame."""
+    end_s: Annotated[float, Field(gt=0)]
+    """End, in seconds from the first frame."""
+    movement: Movement
+    """What is seen: ``fidgety``, ``writhing``, ``other`` or ``not_assessable``."""
+    rater: Text = "consensus"
+    """Who says so; ``consensus`` is what all raters agreed on."""
+
+
+#: Columns of the sample sheet, in the order of the documentation.
+SHEET_COLUMNS = tuple(name for name in Recording.model_fields if name not in ("role", "own"))
+#: Columns that describe the infant and its outcome: handed on to the cohort tables.
+CHARACTERISTICS = tuple(
+    name
+    for name in SHEET_COLUMNS
+    if name not in ("recording", "infant", "cohort", "video", "pose", "label", "crop", "notes")
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a table.
+
+    Parameters
+    ----------
+    table
+        File, as the user wrote it.
+    row
+        Row as a spreadsheet counts; None for the table as a whole.
+    column
+        Column, or nothing for the row as a whole.
+    value
+        What stands there.
+    problem
+        What is wrong and what to do.
+    """
+
+    table: str
+    row: int | None
+    column: str
+    value: str | None
+    problem: str
+
+    @property
+    def place(self) -> str:
+        """Column and value."""
+        shown = "" if self.value is None else f": {self.value!r}"
+        return f"column {self.column}{shown}" if self.column else shown.removeprefix(": ")
+
+
+@dataclass
+class Findings:
+    """Everything wrong with the user's tables."""
+
+    found: list[Finding] = field(default_factory=list)
+
+    def add(
+        self, table: str, row: int | None, column: str, value: str | None, problem: str
+    ) -> None:
+        """Note a finding."""
+        self.found.append(Finding(table, row, column, value, problem))
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def lines(self) -> list[str]:
+        """Return one line a finding; long runs of the same finding become one line."""
+        same: dict[tuple[str, str, str], list[Finding]] = {}
+        for finding in self.found:
+            key = (finding.table, finding.place, finding.problem)
+            same.setdefault(key, []).append(finding)
+        lines: list[tuple[str, int, str]] = []
+        for (table, place, problem), group in same.items():
+            rows = [finding.row for finding in group if finding.row is not None]
+            text = f": {place}: {problem}" if place else f": {problem}"
+            if len(rows) > LISTED_ROWS:
+                listed = ", ".join(map(str, rows[:LISTED_ROWS]))
+                more = len(rows) - LISTED_ROWS
+                lines.append((table, rows[0], f"{table}: rows {listed} and {more} more{text}"))
+            elif rows:
+                lines += [(table, row, f"{table}: row {row}{text}") for row in rows]
+            else:
+                lines.append((table, 0, f"{table}{text}"))
+        order = {name: k for k, name in enumerate(dict.fromkeys(f.table for f in self.found))}
+        return [line for _, _, line in sorted(lines, key=lambda x: (order[x[0]], x[1]))]
+
+    def raise_if_any(self) -> None:
+        """Raise everything at once.
+
+        Raises
+        ------
+        ConfigError
+            With one line a finding, in the order of tables and rows.
+        """
+        if self.found:
+            n = len(self.found)
+            head = f"{n} finding{'s' if n > 1 else ''} in the tables:\n"
+            raise ConfigError(head + "\n".join(self.lines()))
+
+
+def decode(data: bytes) -> str:
+    """Decode a table as spreadsheets write them.
+
+    UTF-8 with or without a byte order mark, UTF-16 (a spreadsheet's "Unicode text"), else
+    Windows' Western European letters, of which Latin-1 is the printable part.
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def suggest(value: str, known: Sequence[str]) -> str:
+    """Say which known value was probably meant, or list them."""
+    folded = {name.casefold(): name for name in known}
+    if value.casefold() in folded:
+        return f" Did you mean {folded[value.casefold()]!r}?"
+    return nearest(value, list(known)) or f" Known are: {', '.join(known)}."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's cells as text.
+
+    Parameters
+    ----------
+    name
+        File, as the user wrote it.
+    rows
+        Row number, as a spreadsheet counts, and cells by column.
+    """
+
+    name: str
+    rows: list[tuple[int, dict[str, str]]]
+
+
+def read_table(
+    path: Path, name: str, columns: Sequence[str], needed: Sequence[str], findings: Findings
+) -> Table | None:
+    """Read a tab-separated table; None if it cannot be read as one.
+
+    Parameters
+    ----------
+    path
+        File.
+    name
+        How to call it in messages.
+    columns
+        Known columns; others are findings unless they start with ``x_``.
+    needed
+        Columns that must be there.
+    findings
+        Receives what is wrong.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        findings.add(name, None, "", None, f"cannot be read: {error.strerror}.")
+        return None
+    if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
+        findings.add(
+            name, None, "", None, "is a spreadsheet's workbook; save it as tab-separated text."
+        )
+        return None
+    text = decode(data)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if "\t" not in first:
+        for separator, word in ((",", "commas"), (";", "semicolons")):
+            if separator in first:
+                findings.add(
+                    name, 1, "", None, f"is separated by {word}; save it as tab-separated text."
+                )
+                return None
+    records = _records(text, name, findings)
+    head = next(records, None)
+    if head is None:
+        findings.add(name, None, "", None, f"is empty; its first row names {', '.join(needed)}.")
+        return None
+    header = [cell.strip() for cell in head[1]]
+    while header and not header[-1]:
+        header.pop()
+    good = _check_header(header, head[0], name, columns, needed, findings)
+    rows = []
+    for number, cells in records:
+        stripped = [cell.strip() for cell in cells]
+        if not any(stripped):
+            continue
+        if any(stripped[len(header) :]):
+            findings.add(
+                name, number, "", None, f"has {len(stripped)} cells for {len(header)} columns; "
+                "is there a tab inside a value?",
+            )  # fmt: skip
+        rows.append((number, dict(zip(header, stripped, strict=False))))
+    if not rows:
+        findings.add(name, None, "", None, "has no row below its header.")
+    return Table(name, rows) if good else None
+
+
+def _records(text: str, name: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows with their number; empty ones count, as in a spreadsheet."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    started = False
+    number = 0
+    while True:
+        number += 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            findings.add(
+                name, number, "", None, f"cannot be read ({error}); is a quotation mark left open?"
+            )
+            return
+        if any(cell.strip() for cell in cells) or started:
+            started = True
+            yield number, cells
+
+
+def _check_header(
+    header: Sequence[str],
+    row: int,
+    name: str,
+    columns: Sequence[str],
+    needed: Sequence[str],
+    findings: Findings,
+) -> bool:
+    before = len(findings.found)
+    for k, column in enumerate(header):
+        if not column:
+            findings.add(name, row, "", None, f"column {k + 1} has no name.")
+        elif column in header[:k]:
+            findings.add(name, row, column, None, "stands twice in the header.")
+        elif column not in columns and not column.startswith(OWN_PREFIX):
+            findings.add(
+                name, row, column, None, "no such column." + suggest(column, columns)
+                + f" A column of your own starts with {OWN_PREFIX!r}.",
+            )  # fmt: skip
+    missing = [column for column in needed if column not in header]
+    for column in missing:
+        findings.add(name, row, column, None, "is missing from the header.")
+    # An unknown column hides what it was meant to be; rows can still be checked without it.
+    return not missing and len(findings.found) - before < max(len(header), 1)
+
+
+def _literals(annotation: Any) -> tuple[str, ...]:
+    """Return the values that a column knows, if they are few words."""
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return tuple(member.value for member in annotation)
+    if get_origin(annotation) is Literal:
+        return tuple(str(a) for a in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return next((v for v in map(_literals, get_args(annotation)) if v), ())
+    return ()
+
+
+_WORDS: dict[type[BaseModel], dict[str, tuple[str, ...]]] = {
+    model: {
+        name: words
+        for name, info in model.model_fields.items()
+        if (words := _literals(info.annotation))
+    }
+    for model in (Recording, Interval)
+}
+_ALIASES = {"sex": {"f": "female", "m": "male"}}
+#: Columns in which a word for "missing" may be a value.
+_TEXT = frozenset({"recording", "infant", "cohort", "label", "notes", "rater"})
+_PLAIN = _TEXT | {"video", "pose", "site", "device"}
+
+
+def clean_cells(model: type[BaseModel], cells: Mapping[str, str]) -> dict[str, str]:
+    """Leave out empty cells and bring known words into their spelling."""
+    out: dict[str, str] = {}
+    for column, text in cells.items():
+        value = text.strip()
+        if not value or (column not in _TEXT and value.casefold() in MISSING):
+            continue
+        words = _WORDS[model].get(column)
+        if words:
+            folded = value.casefold().replace(" ", "_")
+            folded = _ALIASES.get(column, {}).get(folded, folded)
+            value = folded if folded in words else value
+        elif column not in _PLAIN:
+            value = value.replace("\N{MINUS SIGN}", "-")
+        if column == "crop":
+            value = re.sub(r"\s+", "", value)
+        out[column] = value
+    return out
+
+
+def _limits(model: type[BaseModel], column: str) -> str:
+    """Return the units or the form of a column, from its documentation."""
+    return (model.model_fields[column].description or "").rstrip(".").replace("``", "'")
+
+
+def describe(model: type[BaseModel], column: str, value: str | None, error: Any) -> str:
+    """Say what is wrong with a cell and what to do."""
+    kind = error["type"]
+    if kind == "missing":
+        return "is empty; every row needs it."
+    text = value or ""
+    if column in _WORDS[model]:
+        return "is not known." + suggest(text, _WORDS[model][column])
+    if column in ("recording", "infant"):
+        return "may hold letters, digits, '-' and '_' only (at most 100)."
+    if column == "crop":
+        return "must be four whole numbers: x,y,w,h in pixels."
+    if kind in ("float_parsing", "int_parsing", "int_from_float", "finite_number"):
+        if _DECIMAL_COMMA.match(text):
+            return f"has a decimal comma; write {text.replace(',', '.')}."
+        if _DATE.match(text):
+            return f"is a date; a number is needed: {_limits(model, column)}."
+        if _CLOCK.match(text):
+            return "is a clock time; write seconds."
+        whole = "whole number" if kind.startswith("int") else "number"
+        return f"is not a {whole}: {_limits(model, column)}."
+    if kind in ("greater_than_equal", "less_than_equal", "greater_than"):
+        bound = next(iter(error.get("ctx", {}).values()), "")
+        side = "above" if kind == "greater_than" else "at least"
+        side = "at most" if kind == "less_than_equal" else side
+        return f"must be {side} {bound}: {_limits(model, column)}."
+    return f"{error['msg']}."
+
+
+def parse_row(
+    model: type[R],
+    table: str,
+    number: int,
+    cells: Mapping[str, str],
+    findings: Findings,
+    **more: Any,
+) -> R | None:
+    """Turn a row's cells into a model; None, and findings, if a cell is wrong.
+
+    Parameters
+    ----------
+    model
+        :class:`Recording` or :class:`Interval`.
+    table, number
+        For messages: the table's name and the row's number.
+    cells
+        Text by column.
+    findings
+        Receives what is wrong.
+    **more
+        Fields that are no column.
+    """
+    values = clean_cells(model, {c: v for c, v in cells.items() if c in model.model_fields})
+    try:
+        row = model.model_validate({**values, **more})
+    except PydanticError as error:
+        for problem in error.errors(include_url=False):
+            column = str(problem["loc"][0])
+            value = cells.get(column) or None
+            findings.add(table, number, column, value, describe(model, column, value, problem))
+        return None
+    return row

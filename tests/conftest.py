@@ -1,0 +1,64 @@
+"""What all tests share: real data where it is, seeds, and skips that are counted aloud."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_VARIABLE = "FIDGETY_SHARED"
+
+
+def shared_folder() -> Path | None:
+    """Return the folder with real data: from the environment, or beside the checkout."""
+    given = os.environ.get(SHARED_VARIABLE)
+    candidates = [Path(given)] if given else [ROOT.parent / "shared"]
+    return next((folder for folder in candidates if (folder / "data").is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of the real data (``mam/``, ``calibration/``), or skip."""
+    folder = shared_folder()
+    if folder is None:
+        where = os.environ.get(SHARED_VARIABLE) or "../shared beside the checkout"
+        pytest.skip(f"real data: no folder 'data' in {where}; {SHARED_VARIABLE} names another")
+    return folder / "data"
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """Start every test from the same random numbers, in whatever order they run."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - of libraries that use the global generator
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a seeded generator."""
+    return np.random.default_rng(20230904)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return re.sub(r"^Skipped: ", "", str(report.longrepr[2]))
+    return str(report.longrepr)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was skipped and say why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.section("what was not tested")
+    if not skipped:
+        terminalreporter.write_line("nothing was skipped")
+    for reason, n in Counter(map(_reason, skipped)).most_common():
+        terminalreporter.write_line(f"{n} skipped: {reason}")
+    deselected = len(terminalreporter.stats.get("deselected", []))
+    if deselected:
+        terminalreporter.write_line(f"{deselected} left out by their marks (slow, long)")

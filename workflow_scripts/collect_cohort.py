@@ -1,0 +1,31 @@
+"""Collect the recordings of a role: status, reason, quality, characteristics."""
+
+from __future__ import annotations
+
+from fidgety.cohort_table import by_recording, collect_entry, summarise, write_cohort_table
+from fidgety.config.study import InclusionConfig
+from fidgety.sheet import Recording
+from workflow_scripts.stage import Job, run
+
+
+def main(job: Job) -> None:
+    """Write one row a recording, in the order of the sheet."""
+    inclusion = InclusionConfig.model_validate(dict(job.params.inclusion))
+    features = by_recording(job.input.get("features", []))
+    clean = by_recording(job.input.get("clean", []))
+    records = by_recording(job.input.get("records", []))
+    entries = []
+    for row in job.params.rows:
+        recording = Recording.model_validate(dict(row))
+        name = recording.recording
+        entries.append(
+            collect_entry(
+                recording, inclusion, features.get(name), clean.get(name), records.get(name)
+            )
+        )
+    write_cohort_table(job.output.table, entries)
+    print(summarise(entries))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
