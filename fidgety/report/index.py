@@ -1,0 +1,167 @@
+"""The index page: the whole study on one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fidgety.config.study import ReportConfig
+from fidgety.errors import Reason, Status
+from fidgety.evaluation.records import LABELLED, is_phantom
+from fidgety.report import plots
+from fidgety.report.flow import ROLE_TEXTS, flow
+from fidgety.report.methods import flatten, methods
+from fidgety.report.pages import Download, relative, render
+from fidgety.report.wording import headline, number, percent
+
+METRIC_TEXTS = {
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "brier": "Brier score",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept",
+    "class_accuracy": "Accuracy over classes",
+    "class_kappa": "Kappa over classes",
+}
+#: Column of the cohort table, its heading, and whether it is a share.
+QUALITY_COLUMNS = (
+    ("duration_s", "Duration (s)", False),
+    ("measured", "Measured", True),
+    ("imputed", "Imputed", True),
+    ("missing", "Missing", True),
+    ("longest_gap_s", "Longest gap (s)", False),
+    ("swaps", "Swaps undone", None),
+)
+#: Columns that stand elsewhere on the page, or are the user's own paths.
+_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail", "video", "pose"}
+
+
+def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Arrange the metrics: one table a set, a row a model, a column a metric."""
+    sets = []
+    for role in LABELLED:
+        own = [m for m in metrics if m["set"] == role]
+        present = [m for m in METRIC_TEXTS if any(row["metric"] == m for row in own)]
+        rows = []
+        for model in dict.fromkeys(row["model"] for row in own):
+            by_metric = {row["metric"]: row for row in own if row["model"] == model}
+            rows.append({"model": model, "cells": [by_metric.get(m) for m in present]})
+        sets.append(
+            {
+                "text": ROLE_TEXTS[role],
+                "metrics": [{"text": METRIC_TEXTS[m]} for m in present],
+                "rows": rows,
+                "folds": [
+                    {**row, "metric": METRIC_TEXTS[row["metric"]]}
+                    for row in own
+                    if row["folds"] and row["metric"] in METRIC_TEXTS
+                ],
+            }
+        )
+    return sets
+
+
+def _infant_row(row: Mapping[Any, Any], links: Mapping[str, str], risk: Sequence[str]) -> Any:
+    if row["status"] != Status.OK.value:
+        reason = Reason(row["reason"]).text if row["reason"] else "No reason was recorded."
+        words = f"Not assessable. {reason}" + (
+            f" ({row['reason_detail']})" if row["reason_detail"] else ""
+        )
+    else:
+        decision = {"at risk": True, "not at risk": False}.get(row["decision"])
+        words = headline(decision, int(row["votes"]), int(row["folds"]), risk)[0]
+    several = row["folds"] not in ("", "0", "1")
+    return {**row, "href": links.get(row["infant"], ""), "words": words, "several": several}
+
+
+def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
+    if value == "":
+        return "", "–"
+    if share is None:
+        return value, value
+    return value, percent(value) if share else number(value, 1)
+
+
+def index_page(
+    summary: Mapping[str, Any],
+    infants: pd.DataFrame,
+    cohort: pd.DataFrame,
+    figures: Mapping[str, str],
+    pages: Sequence[str | os.PathLike[str]],
+    index: str | os.PathLike[str],
+    study: Mapping[str, Any],
+    versions: Mapping[str, str],
+    downloads: Sequence[Download],
+    config: ReportConfig,
+) -> str:
+    """Write the index page as HTML.
+
+    Parameters
+    ----------
+    summary
+        Of the evaluation (schema ``evaluation/1``).
+    infants
+        The evaluation's table of infants, values as text.
+    cohort
+        All cohort tables, values as text.
+    figures
+        ``roc`` and ``calibration``: SVG.
+    pages
+        Infants' pages, named by infant.
+    index
+        Where the page will be.
+    study
+        The whole configuration.
+    versions
+        Of the software.
+    downloads
+        Files to offer.
+    config
+        Title.
+    """
+    classes = [str(c["name"]) for c in summary["classes"]]
+    risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
+    links = {Path(p).stem: relative(p, index) for p in pages}
+    failed = cohort[cohort["status"] == Status.NOT_ASSESSABLE.value]
+    columns = [c for c in cohort.columns if c not in _NOT_SHOWN]
+    quality = cohort[cohort["status"] == Status.OK.value]
+    shown = [q for q in QUALITY_COLUMNS if q[0] in cohort.columns]
+    baseline = summary.get("baseline") or {}
+    return render(
+        "index.html",
+        title=config.title,
+        phantoms=bool(summary.get("phantoms")) or any(map(is_phantom, cohort["cohort"])),
+        flow=flow(cohort, classes),
+        sets=metric_sets(summary["metrics"]),
+        confidence=f"{100 * study['evaluation']['confidence']:g} %",
+        baseline=baseline if baseline.get("speed") else None,
+        accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
+        roc_figure=plots.inline(figures["roc"], "roc", "ROC curves of all models"),
+        calibration_figure=plots.inline(
+            figures["calibration"], "calibration", "Calibration of all models"
+        ),
+        infants=[_infant_row(row, links, risk) for row in infants.to_dict("records")],
+        failures=[row | {"text": Reason(row["reason"]).text} for row in failed.to_dict("records")],
+        quality_columns=[(name, text) for name, text, _ in shown],
+        quality=[
+            {
+                "recording": row["recording"],
+                "cells": [_quality_cell(row[name], share) for name, _, share in shown],
+            }
+            for row in quality.to_dict("records")
+        ],
+        cohort_columns=columns,
+        cohort=cohort[columns].to_numpy().tolist(),
+        methods=methods(study),
+        versions=versions,
+        parameters=flatten(study),
+        downloads=downloads,
+    )

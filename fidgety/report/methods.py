@@ -1,0 +1,256 @@
+"""Methods text to paste into a paper, made from the configuration that was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fidgety import __version__
+from fidgety.report.wording import count
+
+REFERENCES = {
+    "akima": "Akima H. A new method of interpolation and smooth curve fitting based on local "
+    "procedures. J ACM 1970;17:589-602.",
+    "blazepose": "Bazarevsky V, Grishchenko I, Raveendran K, et al. BlazePose: on-device real-time "
+    "body pose tracking. arXiv:2006.10204, 2020.",
+    "efron": "Efron B. Better bootstrap confidence intervals. J Am Stat Assoc 1987;82:171-185.",
+    "gao": "Gao Q, Yao S, Tian Y, et al. Automating General Movements Assessment with quantitative "
+    "deep learning to facilitate early screening of cerebral palsy. Nat Commun 2023;14:8294.",
+    "hashimoto": "Hashimoto Y, Furui A, Shimatani K, et al. Automated classification of general "
+    "movements in infants using two-stream spatiotemporal fusion network. MICCAI 2022:753-762.",
+    "kaur": "Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland AJC. Training General "
+    "Movements classifiers with global labels offers insights on sub-movement quality. 2025.",
+    "newcombe": "Newcombe RG. Confidence intervals for an effect size measure based on the "
+    "Mann-Whitney statistic. Part 2. Stat Med 2006;25:559-573.",
+    "sklearn": "Pedregosa F, Varoquaux G, Gramfort A, et al. Scikit-learn: machine learning in "
+    "Python. J Mach Learn Res 2011;12:2825-2830.",
+    "snakemake": "Mölder F, Jablonski KP, Letcher B, et al. Sustainable data analysis with "
+    "Snakemake. F1000Research 2021;10:33.",
+    "torch": "Paszke A, Gross S, Massa F, et al. PyTorch: an imperative style, high-performance "
+    "deep learning library. NeurIPS 2019.",
+    "u2net": "Qin X, Zhang Z, Huang C, et al. U2-Net: going deeper with nested U-structure for "
+    "salient object detection. Pattern Recognit 2020;106:107404.",
+    "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. "
+    "J Am Stat Assoc 1927;22:209-212.",
+    "youden": "Youden WJ. Index for rating diagnostic tests. Cancer 1950;3:32-35.",
+}
+
+_MODEL_TEXTS = {
+    "cnn1d": "a three-layer 1D convolutional network on snippets that carry their infant's label",
+    "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
+    "infant's instances",
+}
+_MODEL_SOURCES = {"cnn1d": "kaur", "mam_clip": "gao"}
+_SMOOTHING = {
+    "moving_average": "a moving average over {window} frames",
+    "savitzky_golay": "a Savitzky-Golay filter (order {order}, {window} frames)",
+    "butterworth": "a Butterworth filter (order {order}, {cutoff:g} Hz)",
+}
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Methods text.
+
+    Parameters
+    ----------
+    paragraphs
+        (heading, text); references stand as numbers in brackets.
+    references
+        In the order of their numbers.
+    """
+
+    paragraphs: tuple[tuple[str, str], ...]
+    references: tuple[str, ...]
+
+
+class _Citations:
+    """Numbers references in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def __call__(self, *keys: str) -> str:
+        for key in keys:
+            if key not in self.keys:
+                self.keys.append(key)
+        return "[" + ", ".join(str(self.keys.index(k) + 1) for k in keys) + "]"
+
+
+def _background(config: Mapping[str, Any], cite: _Citations) -> str:
+    source = {
+        "u2net": f" with U2-Net {cite('u2net')}" if config["method"] == "u2net" else "",
+        "mediapipe": " with MediaPipe's segmentation of people",
+        "median": " as the difference from the median picture",
+    }.get(config["method"], f" with {config['method']}")
+    seen = "" if config["apply"] == "none" else f" What was behind it: {config['apply']}."
+    return f"The infant's body was segmented{source}.{seen}"
+
+
+def _pose(config: Mapping[str, Any], cite: _Citations) -> str:
+    if config["method"] == "mediapipe":
+        what = f"BlazePose {cite('blazepose')} (33 keypoints, MediaPipe, full model)"
+    else:
+        what = str(config["method"])
+    turned = (
+        "the picture being turned so that the head was up, by an angle found from sampled frames"
+        if config["orientation"] == "auto"
+        else f"the picture being turned by {config['orientation']} degrees"
+    )
+    return (
+        f"Keypoints were estimated frame by frame with {what}, {turned}. Recordings with a body "
+        f"in fewer than {100 * config['min_detected']:.0f} % of the frames were not assessable."
+    )
+
+
+def _cleaning(config: Mapping[str, Any], cite: _Citations) -> str:
+    smoothing = _SMOOTHING.get(config["smoothing"], "")
+    steps = [
+        f"Keypoints with a confidence below {config['min_confidence']:g} were taken as missing. "
+        "Outliers were found by bone lengths and by their distance from a running median "
+        f"({config['jump_window_s']:g} s, {config['jump_threshold']:g} robust standard deviations)."
+    ]
+    if config["fix_swaps"]:
+        steps.append("Stretches with left and right exchanged were exchanged back.")
+    steps.append(
+        f"Gaps up to {config['max_gap_s']:g} s were filled by modified Akima interpolation "
+        f"{cite('akima')}; longer gaps stayed missing."
+    )
+    if smoothing:
+        text = smoothing.format(
+            window=config["smoothing_window_frames"],
+            order=config["smoothing_order"],
+            cutoff=config["cutoff_hz"],
+        )
+        steps.append(f"Tracks were smoothed by {text}.")
+    steps.append(
+        f"Recordings with more than {100 * config['max_missing']:.0f} % of the values missing "
+        "after that were not assessable."
+    )
+    return " ".join(steps)
+
+
+def _features(config: Mapping[str, Any]) -> str:
+    origin = {"none": "left where it was"}.get(config["origin"], f"moved to the {config['origin']}")
+    scale = {
+        "trunk": "lengths were divided by the recording's median trunk length",
+        "none": "lengths were not scaled",
+    }[config["scale"]]
+    upright = " and the body was turned upright by one angle a recording"
+    return (
+        f"The origin was {origin}, {scale}{upright if config['upright'] else ''}. "
+        f"Feature sets: {', '.join(config['sets'])}."
+    )
+
+
+def _models(study: Mapping[str, Any], cite: _Citations) -> str:
+    parts = []
+    for name, model in sorted(study["models"].items()):
+        kind = model["kind"]
+        source = f" {cite(_MODEL_SOURCES[kind])}" if kind in _MODEL_SOURCES else ""
+        parts.append(f"{name}: {_MODEL_TEXTS.get(kind, kind)}{source}")
+    return f"Models: {'; '.join(parts)}."
+
+
+def _training(study: Mapping[str, Any], cite: _Citations) -> str:
+    folds, training, judged = study["folds"], study["training"], study["evaluation"]
+    # References are numbered as they come: the sentences are made in the order of the text.
+    models = f"{_models(study, cite)} Training used PyTorch {cite('torch')}"
+    threshold = judged["threshold"]
+    if threshold == "youden":
+        rule = f"by Youden's index {cite('youden')} on the validation infants"
+    elif threshold == "sensitivity":
+        rule = f"for a sensitivity of {judged['wanted_sensitivity']:g} on the validation infants"
+    else:
+        rule = f"in advance at {threshold:g}"
+    flip = " Training instances were mirrored at random." if training["augment_flip"] else ""
+    return (
+        f"{models} with "
+        f"{count(folds['n'], 'fold')} over the development infants, stratified by class; no "
+        "infant stood on both sides of a split. "
+        f"{100 * folds['validation_share']:.0f} % of a fold's training infants were kept for "
+        f"early stopping and thresholds.{flip} The threshold was chosen {rule}. Development "
+        "infants were judged by the one fold model that had not seen them; all others by the "
+        "mean of the fold models."
+    )
+
+
+def _evaluation(study: Mapping[str, Any], cite: _Citations) -> str:
+    judged = study["evaluation"]
+    risk = [c["name"] for c in study["classes"] if c["at_risk"]]
+    return (
+        f"The infant was the unit of analysis; {' and '.join(risk)} counted as positive. "
+        f"{100 * judged['confidence']:g} % intervals are Wilson's {cite('wilson')} for "
+        f"proportions and bias-corrected accelerated bootstrap {cite('efron')} "
+        f"({judged['bootstrap']} resamples of infants within their class) for the area under the "
+        f"ROC curve and the Brier score; an area of 0 or 1 has Newcombe's score interval "
+        f"{cite('newcombe')}. Figures were computed with scikit-learn {cite('sklearn')}. Infants "
+        "without a result are counted and listed with the reason."
+    )
+
+
+def _inclusion(config: Mapping[str, Any]) -> str:
+    preset = config["preset"]
+    parts = [f"criteria of the preset {preset}"] if preset != "none" else []
+    if config.get("corrected_age_weeks"):
+        low, high = config["corrected_age_weeks"]
+        parts.append(f"corrected age {low:g} to {high:g} weeks")
+    if config.get("min_duration_s"):
+        parts.append(f"at least {config['min_duration_s']:g} s of recording")
+    if config.get("require"):
+        parts.append(f"known {', '.join(config['require'])}")
+    if config.get("exclude_fm_types"):
+        parts.append(f"no {', '.join(config['exclude_fm_types'])} fidgety movements")
+    return f"Inclusion: {'; '.join(parts)}." if parts else "No inclusion criteria were set."
+
+
+def methods(study: Mapping[str, Any]) -> Methods:
+    """Write the methods.
+
+    Parameters
+    ----------
+    study
+        The whole configuration as plain values.
+    """
+    cite = _Citations()
+    video = study["video"]
+    paragraphs = [
+        ("Cohort", _inclusion(study["inclusion"])),
+        (
+            "Video",
+            f"Videos were brought to a constant rate of at most {video['max_rate_hz']:g} frames a "
+            f"second by their time stamps, upright, with a longest side of at most "
+            f"{video['max_side_px']} pixels. Recordings shorter than {video['min_duration_s']:g} s "
+            f"were not assessable. {_background(study['background'], cite)}",
+        ),
+        ("Pose", _pose(study["pose"], cite)),
+        ("Cleaning", _cleaning(study["cleaning"], cite)),
+        ("Features", _features(study["features"])),
+        ("Training", _training(study, cite)),
+        ("Evaluation", _evaluation(study, cite)),
+        (
+            "Software",
+            f"fidgety {__version__}, run with Snakemake {cite('snakemake')}; random numbers "
+            f"derive from the seed {study['seed']}.",
+        ),
+    ]
+    return Methods(tuple(paragraphs), tuple(REFERENCES[k] for k in cite.keys))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """List all parameters as (dotted key, value)."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            rows += flatten(value, f"{name}.")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            if value and all(isinstance(v, Mapping) for v in value):
+                for k, item in enumerate(value):
+                    rows += flatten(item, f"{name}.{k}.")
+            else:
+                rows.append((name, ", ".join(map(str, value)) or "(none)"))
+        else:
+            rows.append((name, "(none)" if value in (None, {}) else str(value)))
+    return rows

@@ -1,0 +1,141 @@
+"""The pages: one an infant and the index, from Jinja2 templates with escaping always on.
+
+A page carries its style and script in it and names no other host, so that the folder opens
+from disk without a network; only videos lie beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from fidgety import __version__
+from fidgety.errors import Outcome
+from fidgety.report import wording
+from fidgety.report.timeline import Mark, Strip
+
+HERE = Path(__file__).parent
+
+
+def script_hash(script: str) -> str:
+    """Return the checksum by which browsers tell our script from any other."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the template environment; what is undefined is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "number": wording.number,
+        "percent": wording.percent,
+        "reason": wording.not_assessable,
+    }
+    script = (HERE / "assets" / "script.js").read_text(encoding="utf-8")
+    made.globals |= {
+        "version": __version__,
+        "interval": wording.interval,
+        "count": wording.count,
+        # Our own files, not the user's: they go into the page as they are.
+        "style": Markup((HERE / "assets" / "style.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": script_hash(script),
+        "phantom_banner": wording.PHANTOM_BANNER,
+        "what_it_is": wording.WHAT_IT_IS,
+        "what_it_is_not": wording.WHAT_IT_IS_NOT,
+        "limits": wording.LIMITS,
+    }
+    return made
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template."""
+    return environment().get_template(template).render(**values)
+
+
+def relative(target: str | os.PathLike[str], page: str | os.PathLike[str]) -> str:
+    """Return the link from a page to a file beside or below it."""
+    return Path(os.path.relpath(target, Path(page).parent)).as_posix()
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that the page carries in itself.
+
+    Parameters
+    ----------
+    name, what
+        File name, and what is in it.
+    href
+        ``data:`` link.
+    """
+
+    name: str
+    what: str
+    href: str
+
+
+_TYPES = {
+    ".tsv": "text/tab-separated-values",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+
+
+def download(path: str | os.PathLike[str], what: str) -> Download:
+    """Pack a small text file into a link."""
+    content = base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    kind = _TYPES.get(Path(path).suffix, "application/octet-stream")
+    return Download(Path(path).name, what, f"data:{kind};base64,{content}")
+
+
+@dataclass(frozen=True)
+class RecordingView:
+    """A recording on an infant's page.
+
+    Parameters
+    ----------
+    recording
+        Id.
+    outcome
+        Of the pose: whether there is anything to show.
+    characteristics
+        Column of the sheet to value.
+    video
+        Link to the overlay video; empty if there is none.
+    duration_s
+        Length of the timeline.
+    strips, annotated
+        Rows of the timeline: models, and raters.
+    quality
+        Measure to its value as text.
+    quality_figure, trajectory_figure
+        Inline SVG, or empty.
+    """
+
+    recording: str
+    outcome: Outcome
+    characteristics: Mapping[str, str]
+    video: str
+    duration_s: float
+    strips: Sequence[Strip]
+    annotated: Mapping[str, Sequence[Mark]]
+    quality: Mapping[str, str]
+    quality_figure: Markup | str
+    trajectory_figure: Markup | str

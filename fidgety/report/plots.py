@@ -1,0 +1,153 @@
+"""Figures of an infant's page."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+
+from fidgety.evaluation.plots import COLOURS, figure, to_svg
+from fidgety.pose.tracks import Origin, Pose
+from fidgety.skeletons import HUMAN36M_17, conversion_matrix
+
+#: Joints whose tracks are shown, those that the skeleton has.
+JOINTS = ("wrist", "elbow", "ankle", "knee")
+MAX_POINTS = 1200
+
+
+def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
+    """Express positions from the pelvis in trunk lengths where the skeleton allows it.
+
+    Returns
+    -------
+    position : ndarray of shape (frame, 2, keypoint)
+    unit : str
+        ``trunk lengths``, or the pose's own.
+    """
+    flat = np.asarray(pose.position[:, :2], dtype=np.float64)
+    weights, missing = conversion_matrix(pose.keypoints, HUMAN36M_17.keypoints)
+    if "pelvis" in missing or "thorax" in missing:
+        return flat, pose.units
+    pelvis, thorax = (weights[HUMAN36M_17.index(k)] for k in ("pelvis", "thorax"))
+    used = np.flatnonzero((pelvis != 0) | (thorax != 0))
+    origin = flat[:, :, used] @ pelvis[used]
+    lengths = np.linalg.norm(flat[:, :, used] @ thorax[used] - origin, axis=1)
+    if not np.isfinite(lengths).any():
+        return flat, pose.units
+    scale = float(np.nanmedian(lengths))
+    if pose.units == "zscore" or scale <= 0:
+        return flat - origin[:, :, None], "z-scores"
+    return (flat - origin[:, :, None]) / scale, "trunk lengths"
+
+
+def draw_trajectories(pose: Pose) -> str:
+    """Draw the limbs' tracks over time as SVG; gaps stay gaps."""
+    position, unit = body_coordinates(pose)
+    joints = [j for j in JOINTS if f"left_{j}" in pose.keypoints]
+    if not joints:
+        return ""
+    every = max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))
+    time_s = pose.time_s[::every]
+    with figure(9.0, 1.25 * len(joints) + 0.5, rows=len(joints), columns=2) as drawing:
+        for row, joint in enumerate(joints):
+            for axis, label in enumerate(("x (right)", "y (down)")):
+                panel = drawing.axes[2 * row + axis]
+                for side, colour, dash in (("left", COLOURS[0], "-"), ("right", COLOURS[1], "--")):
+                    index = pose.keypoints.index(f"{side}_{joint}")
+                    panel.plot(
+                        time_s,
+                        position[::every, axis, index],
+                        color=colour,
+                        linestyle=dash,
+                        linewidth=0.8,
+                        label=side,
+                    )
+                panel.set_title(f"{joint}, {label}", loc="left", fontsize=8)
+                panel.margins(x=0)
+                if row < len(joints) - 1:
+                    panel.tick_params(labelbottom=False)
+                else:
+                    panel.set_xlabel("seconds")
+        drawing.axes[0].legend(loc="upper right", fontsize=7, ncols=2)
+        drawing.supylabel(f"from the pelvis, {unit}", fontsize=8)
+        return to_svg(drawing)
+
+
+def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Share of the values of every origin, a second at a time.
+
+    Returns
+    -------
+    time_s : ndarray of shape (second,)
+        Where each second begins.
+    shares : dict
+        measured, corrected, imputed, missing: shares of shape (second,) that sum to 1.
+    """
+    origin = pose.origin
+    if origin is None:  # tracks that were never cleaned
+        present = np.isfinite(pose.position).all(axis=1)
+        origin = np.where(present, Origin.MEASURED, Origin.MISSING).astype(np.uint8)
+    second = np.floor(pose.time_s - pose.time_s[0]).astype(int) if pose.n_frames else np.empty(0)
+    seconds = np.unique(second)
+    kinds = (Origin.MEASURED, Origin.CORRECTED, Origin.IMPUTED, Origin.MISSING)
+    shares = {
+        kind.name.lower(): np.array([(origin[second == s] == kind).mean() for s in seconds])
+        for kind in kinds
+    }
+    start = float(pose.time_s[0]) if pose.n_frames else 0.0
+    return seconds + start, shares
+
+
+def draw_quality(pose: Pose) -> str:
+    """Draw where values come from over time as SVG."""
+    time_s, shares = origin_shares(pose)
+    if time_s.size == 0:
+        return ""
+    colours = {"measured": "#bcd9ea", "corrected": "#009e73", "imputed": "#e69f00"}
+    hatches = {"measured": "", "corrected": "..", "imputed": "//", "missing": ""}
+    with figure(9.0, 1.6) as drawing:
+        panel = drawing.axes[0]
+        below = np.zeros(time_s.size)
+        for name, share in shares.items():
+            panel.bar(
+                time_s,
+                100 * share,
+                width=1.0,
+                bottom=below,
+                align="edge",
+                color=colours.get(name, "#3a3a3a"),
+                hatch=hatches[name],
+                edgecolor="none",
+                label=name,
+                linewidth=0,
+            )
+            below += 100 * share
+        panel.set_xlabel("seconds")
+        panel.set_ylabel("% of values")
+        panel.set_ylim(0, 100)
+        panel.margins(x=0)
+        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+        return to_svg(drawing)
+
+
+_IDS = re.compile(r'\b(id="|url\(#|href="#)')
+
+
+def inline(svg: str, prefix: str, label: str) -> Markup:
+    """Make a figure fit for a page: alone its root element, own ids, a text alternative.
+
+    Parameters
+    ----------
+    svg
+        A whole SVG file made by this package (it is not escaped).
+    prefix
+        Put before every id: two figures on one page must not share any.
+    label
+        Text alternative; escaped here.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = _IDS.sub(lambda m: f"{m[1]}{prefix}-", body)
+    return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1))

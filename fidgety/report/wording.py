@@ -1,0 +1,145 @@
+"""What the pages say in words. No verdict stands without its limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fidgety.errors import Outcome
+from fidgety.evaluation.records import Assessment
+
+PHANTOM_BANNER = (
+    "These are digital phantoms: the figures prove that the machinery works, nothing about infants."
+)
+WHAT_IT_IS = (
+    "A research tool that estimates from video how much an infant's spontaneous movements are "
+    "like those of infants at risk in the cohorts it was trained on, with the fidgety movements' "
+    "place in the video."
+)
+WHAT_IT_IS_NOT = (
+    "Not a diagnosis and not a medical device. A figure here neither proves nor rules out a "
+    "disorder; it needs a trained assessor, the infant's history and follow-up."
+)
+LIMITS = (
+    "A model's estimate for research, not a diagnosis. It holds at best for infants, ages, "
+    "cameras and settings like those of the training cohorts."
+)
+_Tone = Literal["risk", "no-risk", "undecided", "none"]
+
+
+def number(value: float | str | None, digits: int = 2) -> str:
+    """Format a figure; undefined is a dash."""
+    if value is None or value == "":
+        return "–"
+    x = float(value)
+    return f"{x:.{digits}f}" if math.isfinite(x) else "–"
+
+
+def interval(low: float | str | None, high: float | str | None, digits: int = 2) -> str:
+    """Format an interval; undefined is a dash."""
+    first, last = number(low, digits), number(high, digits)
+    return "–" if "–" in (first, last) else f"{first} to {last}"
+
+
+def percent(share: float | str | None) -> str:
+    """Format a share as per cent."""
+    return "–" if number(share) == "–" else f"{100 * float(share or 0):.0f} %"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """Format a number of things: ``1 infant``, ``2 infants``."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A model's result in words.
+
+    Parameters
+    ----------
+    headline
+        The result in a few words, never a bare yes or no.
+    figures
+        Probability, spread over the fold models, threshold.
+    explanation
+        What stands behind it.
+    tone
+        For the page's colours, never the only sign.
+    """
+
+    headline: str
+    figures: str
+    explanation: str
+    tone: _Tone
+
+
+def not_assessable(outcome: Outcome) -> str:
+    """Say why there is no result."""
+    text = outcome.reason.text if outcome.reason else "No reason was recorded."
+    return f"{text} ({outcome.detail})" if outcome.detail else text
+
+
+def verdict(record: Assessment, risk_classes: Sequence[str]) -> Verdict:
+    """Put one model's result for one infant into words.
+
+    Parameters
+    ----------
+    record
+        The result, or the reason for none.
+    risk_classes
+        Names of the classes at risk.
+    """
+    if not record.outcome.ok:
+        return Verdict("Not assessable", "no figure", not_assessable(record.outcome), "none")
+    n, votes = len(record.folds), record.votes
+    group = " or ".join(risk_classes)
+    spread = (
+        f"fold models {number(record.low)} to {number(record.high)}" if n > 1 else "one fold model"
+    )
+    figures = (
+        f"probability of “{group}” {number(record.probability)} ({spread}), "
+        f"threshold {number(record.threshold)}"
+    )
+    if record.role == "development":
+        source = "From the fold model that never saw this infant."
+    else:
+        source = f"Mean of {count(n, 'fold model')}; {votes} of {n} reach their own threshold."
+    words, tone = headline(record.at_risk, votes, n, risk_classes)
+    side = "at or above" if record.at_risk else "below"
+    explanation = {
+        "undecided": f"The probability is {side} the threshold, but take it as undecided."
+        if record.at_risk is not None
+        else "There is no threshold to compare with.",
+        "risk": "At or above the threshold chosen on validation infants.",
+        "no-risk": "Below the threshold chosen on validation infants; this does not rule out a "
+        "disorder.",
+        "none": "",
+    }[tone]
+    return Verdict(words, figures, f"{source} {explanation}", tone)
+
+
+def headline(
+    at_risk: bool | None, votes: int, folds: int, risk_classes: Sequence[str]
+) -> tuple[str, _Tone]:
+    """Say a decision in a few words.
+
+    Parameters
+    ----------
+    at_risk
+        Decision; None without a threshold.
+    votes, folds
+        Fold models that reach their own threshold, and how many there are. Fold models that
+        disagree make the result undecided.
+    risk_classes
+        Names of the classes at risk.
+    """
+    group = " or ".join(risk_classes)
+    if at_risk is None:
+        return "Undecided: no threshold", "undecided"
+    if 0 < votes < folds:
+        return f"Undecided: {votes} of {folds} fold models reach their threshold", "undecided"
+    if at_risk:
+        return f"Movements more like the group “{group}”", "risk"
+    return f"Movements less like the group “{group}”", "no-risk"

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup, Tag
+
+from fidgety.report import wording
+from fidgety.report.pages import environment
+from tests.report.conftest import ATTACK, Site
+
+LINKS = ("href", "src", "action", "poster", "data", "srcset", "xlink:href", "formaction")
+
+
+def soup(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+def every_page(site: Site) -> list[tuple[Path, BeautifulSoup]]:
+    return [
+        (path, soup(path.read_text(encoding="utf-8")))
+        for path in (site.index, *site.pages.values())
+    ]
+
+
+def one(page: BeautifulSoup, selector: str) -> Tag:
+    found = page.select_one(selector)
+    assert found is not None, selector
+    return found
+
+
+def table_after(page: BeautifulSoup, heading: str) -> list[list[str]]:
+    """The rows of the first table after a heading."""
+    title = next(h for h in page.find_all(["h2", "h3"]) if h.get_text() == heading)
+    table = title.find_next("table")
+    assert isinstance(table, Tag)
+    return [
+        [cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"])]
+        for row in table.find_all("tr")
+    ]
+
+
+def test_no_page_names_another_host(site: Site) -> None:
+    for path, page in every_page(site):
+        for tag in page.find_all(True):
+            for name in LINKS:
+                link = tag.get(name)
+                if not link:
+                    continue
+                parts = urlsplit(str(link))
+                assert parts.scheme in ("", "data"), f"{path.name}: {tag.name} {name}={link[:80]}"
+                assert not parts.netloc, f"{path.name}: {link[:80]}"
+        styles = " ".join(s.get_text() for s in page.find_all("style"))
+        styles += " ".join(str(t.get("style", "")) for t in page.find_all(True))
+        assert "@import" not in styles
+        assert all(u.startswith("#") for u in re.findall(r"url\(['\"]?([^)'\"]*)", styles))
+        assert not page.select("iframe, object, embed, link[rel=stylesheet], script[src]")
+
+
+def test_local_links_lead_somewhere(site: Site) -> None:
+    for path, page in every_page(site):
+        ids = {str(t["id"]) for t in page.find_all(id=True)}
+        for tag in page.find_all(True):
+            for name in ("href", "src", "xlink:href"):
+                link = str(tag.get(name) or "")
+                if not link or link.startswith("data:"):
+                    continue
+                if link.startswith("#"):
+                    assert link[1:] in ids, f"{path.name}: {link}"
+                else:
+                    assert (path.parent / link).is_file(), f"{path.name}: {link}"
+        for tag in page.find_all(attrs={"aria-labelledby": True}):
+            assert str(tag["aria-labelledby"]) in ids
+
+
+def test_ids_are_unique(site: Site) -> None:
+    for path, page in every_page(site):
+        ids = [str(t["id"]) for t in page.find_all(id=True)]
+        assert len(ids) == len(set(ids)), path.name
+
+
+def test_everything_from_users_is_escaped(site: Site) -> None:
+    for path, page in every_page(site):
+        assert not page.find_all("img"), path.name
+        handlers = [t for t in page.find_all(True) if any(k.startswith("on") for k in t.attrs)]
+        assert not handlers, path.name
+        assert ATTACK in page.get_text(), path.name
+    index = soup(site.text())
+    assert ATTACK in one(index, "h1").get_text()  # title
+    assert ATTACK in one(index, "#cohort ~ details").get_text()  # free text of the sheet
+    page = soup(site.text("e1"))
+    assert ATTACK in one(page, "svg.marks title").get_text()  # annotated movement
+    assert ATTACK in one(soup(site.text("d5")), ".stop").get_text()  # detail of a reason
+
+
+def test_only_our_script_may_run(site: Site) -> None:
+    for path, page in every_page(site):
+        policy = str(one(page, 'meta[http-equiv="Content-Security-Policy"]')["content"])
+        assert "default-src 'none'" in policy
+        scripts = page.find_all("script")
+        assert len(scripts) == 1, path.name
+        digest = hashlib.sha256(scripts[0].get_text().encode()).digest()
+        assert f"script-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+
+
+def test_autoescape_is_on_whatever_the_name() -> None:
+    made = environment().from_string("<p title='{{ x }}'>{{ x }}</p>").render(x="'<b>")
+    assert made == "<p title='&#39;&lt;b&gt;'>&#39;&lt;b&gt;</p>"
+
+
+def test_phantoms_are_announced_on_every_page_and_only_they(site: Site, plain_site: Site) -> None:
+    for _, page in every_page(site):
+        assert wording.PHANTOM_BANNER in page.get_text()
+    for _, page in every_page(plain_site):
+        assert wording.PHANTOM_BANNER not in page.get_text()
+
+
+def test_every_page_says_what_it_is_not(site: Site) -> None:
+    for _, page in every_page(site):
+        assert wording.LIMITS in page.get_text()
+    assert wording.WHAT_IT_IS_NOT in soup(site.text()).get_text()
+
+
+def test_models_table_shows_figures_with_interval_and_n(site: Site) -> None:
+    summary = json.loads((site.folder / "evaluation" / "summary.json").read_text())
+    page = soup(site.text())
+    for heading, role in (
+        ("Development (cross-validated)", "development"),
+        ("External (tested, never trained on)", "external"),
+    ):
+        section = one(page, "#models")
+        title = next(h for h in section.find_all_next("h3") if h.get_text() == heading)
+        rows = [
+            [c.get_text(" ", strip=True) for c in r.find_all(["th", "td"])]
+            for r in title.find_next("table").find_all("tr")  # type: ignore[union-attr]
+        ]
+        assert rows[0][:4] == ["Model", "AUC", "Accuracy", "Sensitivity"]
+        by_model = {r[0]: r for r in rows[1:]}
+        for m in summary["metrics"]:
+            if m["set"] != role or m["metric"] != "auc":
+                continue
+            cell = by_model[m["model"]][1]
+            assert cell == f"{m['value']:.2f} [{m['low']:.2f} to {m['high']:.2f}] n = {m['n']}"
+
+
+def test_sets_without_infants_are_said(plain_site: Site) -> None:
+    page = soup(plain_site.text())
+    title = next(
+        h
+        for h in one(page, "#models").find_all_next("h3")
+        if h.get_text() == "External (tested, never trained on)"
+    )
+    following = title.find_next("p")
+    assert following is not None
+    assert following.get_text() == "No infants in this set."
+
+
+def test_infants_table_has_everybody_with_link_words_and_reason(site: Site) -> None:
+    rows = table_after(soup(site.text()), "Infants")
+    by_key = {(r[0], r[3]): r for r in rows[1:]}
+    assert len(by_key) == len(rows) - 1 == 2 * 10
+    assert by_key["d2", "cnn1d"][4:] == [
+        "ok",
+        "0.80",
+        "one",
+        "0.50",
+        "Movements more like the group “risk”",
+    ]
+    assert by_key["e1", "cnn1d"][6] == "0.20 to 0.40"
+    assert by_key["n1", "cnn1d"][2] == "–"
+    assert "Undecided: 2 of 3 fold models" in by_key["n1", "cnn1d"][8]
+    assert by_key["d5", "cnn1d"][4] == "not assessable"
+    assert "shorter than the configured minimum" in by_key["d5", "cnn1d"][8]
+    assert "longest run 3.0 s" in by_key["d6", "mam_clip"][8]
+    links = {str(a["href"]) for a in soup(site.text()).select("table.sortable a")}
+    assert links == {f"infants/{i}.html" for i in site.pages}
+
+
+def test_not_assessable_table(site: Site) -> None:
+    rows = table_after(soup(site.text()), "Not assessable")
+    assert [r[0] for r in rows[1:]] == ["d5-r", "d7-r"]
+    assert rows[2][4] == "corrected age 31 weeks, at most 20"
+
+
+def test_cohort_paths_and_methods(site: Site) -> None:
+    page = soup(site.text())
+    text = page.get_text(" ", strip=True)
+    methods = text[text.index("Made from the configuration") :]
+    assert "modified Akima interpolation" in methods
+    for author in ("Kaur M", "Gao Q", "Bazarevsky V", "Akima H", "Mölder F"):
+        assert author in methods
+    assert "cleaning.max_gap_s" in methods
+    assert "models.cnn1d.options.note" in methods
+
+
+def test_downloads_are_the_files_themselves(site: Site) -> None:
+    found = {}
+    for link in soup(site.text()).select("a[download]"):
+        content = base64.b64decode(str(link["href"]).split("base64,", 1)[1])
+        found[str(link["download"])] = content
+    for name in ("summary.json", "metrics.tsv", "infants.tsv", "roc.svg", "calibration.svg"):
+        assert found[name] == (site.folder / "evaluation" / name).read_bytes()
+    assert "development.tsv" in found
+
+
+def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
+    page = soup(site.text("e1"))
+    assert str(one(page, "video")["src"]) == "../media/e1-r.mp4"
+    strips = page.select(".strip")
+    assert len(strips) == 2
+    for strip in strips:
+        assert strip["role"] == "slider"
+        assert strip["tabindex"] == "0"
+        slots = strip.select("rect.slot")
+        assert len(slots) == 8
+        edges = [(float(str(s["data-left"])), float(str(s["data-right"]))) for s in slots]
+        assert edges[0][0] == 0
+        assert edges[-1][1] == 45
+        for (_, right), (left, _) in itertools.pairwise(edges):
+            assert right == pytest.approx(left)
+    mark = one(page, "svg.marks rect")
+    assert (float(str(mark["x"])), float(str(mark["width"]))) == (3.0, 11.0)
+    headlines = [h.get_text() for h in page.select(".verdict .headline")]
+    assert headlines == ["Movements less like the group “risk”"] * 2
+    assert "fold models 0.20 to 0.40" in one(page, ".verdict").get_text()
+
+
+def test_not_assessable_infant_is_loud_and_has_no_player(site: Site) -> None:
+    page = soup(site.text("d5"))
+    assert not page.select("video")
+    notes = page.select(".stop[role=alert]")
+    assert len(notes) == 2  # the infant and its recording
+    for note in notes:
+        assert "Not assessable." in note.get_text()
+        assert "shorter than the configured minimum" in note.get_text()
+    partly = soup(site.text("d6"))
+    assert partly.select_one("video") is not None
+    tones = [v["class"][1] for v in partly.select(".verdict")]
+    assert tones == ["no-risk", "none"]
+    assert "longest run 3.0 s" in partly.select(".verdict")[1].get_text()
+
+
+def test_figures_have_text_alternatives(site: Site) -> None:
+    for path, page in every_page(site):
+        for figure in page.select("figure svg"):
+            assert figure["role"] == "img"
+            assert figure["aria-label"], path.name
+        for table in page.find_all("table"):
+            assert table.find("th") is not None
+        assert one(page, "html")["lang"] == "en"
+        assert len(page.find_all("h1")) == 1
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ("ink", "paper"),
+        ("soft", "paper"),
+        ("soft", "shade"),
+        ("accent", "paper"),
+        ("soft", "risk-bg"),
+        ("soft", "calm-bg"),
+        ("soft", "warn-bg"),
+        ("soft", "stop-bg"),
+    ],
+)
+def test_text_has_contrast(ink: str, paper: str) -> None:
+    style = str(environment().globals["style"])
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style))
+    first, second = sorted((_luminance(colours[c]) for c in (ink, paper)), reverse=True)
+    assert (first + 0.05) / (second + 0.05) >= 4.5  # WCAG 2.2, AA

@@ -1,0 +1,31 @@
+"""Write the page of one infant."""
+
+from __future__ import annotations
+
+from fidgety.config.study import ReportConfig
+from fidgety.evaluation.predictions import read_infant
+from fidgety.report.infant import infant_page
+from fidgety.storage import write_text
+from workflow_scripts.stage import Job, run
+
+
+def main(job: Job) -> None:
+    """Read what the stages found, write the page."""
+    write_text(
+        job.output.page,
+        infant_page(
+            infant=str(job.params.infant),
+            predictions=read_infant(str(job.input.predictions)),
+            rows=job.params.rows,
+            clean=[str(p) for p in job.input.clean],
+            media=[str(p) for p in job.input.media],
+            page=str(job.output.page),
+            intervals=job.params.intervals,
+            classes=job.params.classes,
+            config=ReportConfig.model_validate(job.params.config),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

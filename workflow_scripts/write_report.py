@@ -1,0 +1,75 @@
+"""Write the index page of the report."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pandas as pd
+
+from fidgety import __version__
+from fidgety.config.study import ReportConfig
+from fidgety.evaluation.records import read_cohorts
+from fidgety.fingerprint import library_versions
+from fidgety.report.index import index_page
+from fidgety.report.pages import download
+from fidgety.storage import read_json, write_text
+from workflow_scripts.stage import Job, run
+
+#: Libraries that decide results.
+LIBRARIES = (
+    "av",
+    "lightning",
+    "matplotlib",
+    "mediapipe",
+    "numpy",
+    "opencv-contrib-python-headless",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "snakemake",
+    "torch",
+)
+#: Evaluation files that are offered for download, where the rule names them.
+FILES = {
+    "summary": "everything below in one file",
+    "metrics": "figures with intervals, by model and set",
+    "infants": "result of every infant and model",
+    "roc": "points of the ROC curves",
+    "calibration": "calibration groups",
+    "roc_figure": "ROC curves as a figure",
+    "calibration_figure": "calibration as a figure",
+}
+
+
+def main(job: Job) -> None:
+    """Read the evaluation and the cohorts, write the index."""
+    files = {name: str(job.input[name]) for name in FILES if job.input.get(name)}
+    cohorts = [str(p) for p in job.input.cohort]
+    given = job.params.get("versions") or {}
+    versions = {"fidgety": __version__, "Python": platform.python_version()}
+    versions |= {name: str(version) for name, version in library_versions(LIBRARIES).items()}
+    downloads = [download(path, FILES[name]) for name, path in files.items()]
+    downloads += [download(p, f"cohort table, {Path(p).stem}") for p in cohorts]
+    write_text(
+        job.output.index,
+        index_page(
+            summary=read_json(files["summary"]),
+            infants=pd.read_csv(files["infants"], sep="\t", dtype=str, keep_default_na=False),
+            cohort=read_cohorts(cohorts),
+            figures={
+                name: Path(files[f"{name}_figure"]).read_text(encoding="utf-8")
+                for name in ("roc", "calibration")
+            },
+            pages=[str(p) for p in job.input.pages],
+            index=str(job.output.index),
+            study=job.params.study,
+            versions=versions | given,
+            downloads=downloads,
+            config=ReportConfig.model_validate(job.params.config),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
