@@ -1,1 +1,1 @@
-"""video"""
+"""Video: what a file is, the standard form, reading and writing it."""
