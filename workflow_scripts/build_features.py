@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fidgety.config.pose import FeaturesConfig
 from fidgety.errors import NotAssessable, Outcome
-from fidgety.features.build import FEATURES_SCHEMA, build_features, write_features
+from fidgety.features.build import build_features
 from fidgety.features.contract import Tracks
+from fidgety.features.store import FEATURES_SCHEMA, write_features
 from fidgety.pose.tracks import read_pose
 from workflow_scripts.stage import Job, run
 

@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.config.pose import FeaturesConfig
-from fidgety.features.contract import FeatureSet, Tracks
+from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import body_21
+from fidgety.features.store import FeatureSet
 from fidgety.skeletons import BODY_21
 
 TRIPLES: dict[str, tuple[str, str, str]] = {

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fidgety.config.pose import FeaturesConfig
 from fidgety.errors import NotAssessable, Reason
-from fidgety.features.contract import FeatureSet, Tracks, coordinate_names, flatten
+from fidgety.features.contract import Tracks
+from fidgety.features.store import FeatureSet, coordinate_names, flatten
 from fidgety.pose.normalisation import normalise
 from fidgety.skeletons import BODY_21, HUMAN36M_17, conversion_matrix, convert
 

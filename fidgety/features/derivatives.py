@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.config.pose import FeaturesConfig
-from fidgety.features.contract import FeatureSet, Tracks, coordinate_names, flatten
+from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import normalised_2d, normalised_3d
+from fidgety.features.store import FeatureSet, coordinate_names, flatten
 from fidgety.skeletons import BODY_21, HUMAN36M_17
 
 

@@ -1,7 +1,7 @@
 """Differences and distances between keypoints, computed where they are used.
 
 They are never stored: for 17 keypoints the coordinates are 16 times smaller. Arrays end in
-(keypoint, space), as :func:`fidgety.features.contract.as_coordinates` gives them.
+(keypoint, space), as :func:`fidgety.features.store.as_coordinates` gives them.
 """
 
 from __future__ import annotations
