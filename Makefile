@@ -1,0 +1,92 @@
+# fidgety. `make run` needs Python 3.11 (or 3.12) and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Processor cores: make run CORES=8
+CORES ?= all
+# Further options: make run ARGS="--dry-run", make test PYTEST="-k cohort"
+ARGS ?=
+PYTEST ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# OpenMP threads that spin while they wait take the time of the job beside them.
+export GOMP_SPINCOUNT ?= 0
+export OMP_WAIT_POLICY ?= PASSIVE
+# Draw without a screen; VTK would look for an X server first.
+export VTK_DEFAULT_OPENGL_WINDOW ?= vtkEGLRenderWindow
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
+	if command -v $$p >/dev/null 2>&1 && $$p -c \
+	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
+	then echo $$p; break; fi; done
+
+.PHONY: help run validate test test-fast test-long lint bench lock clean install
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+$(STAMP): requirements/lock.txt requirements/torch.txt pyproject.toml
+	@python=$$($(FIND_PYTHON)); \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.11 is needed and was not found (python3 is: $$(python3 --version 2>&1))." >&2; \
+		echo "Install it, or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	if [ -x $(BIN)/python ] && ! $(BIN)/python -c \
+	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then \
+		rm -rf $(VENV); fi; \
+	if [ ! -x $(BIN)/pip ]; then \
+		if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "$$python lacks venv (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; fi; \
+		echo "Making a virtual environment in $(VENV) with $$($$python --version)"; \
+		$$python -m venv $(VENV); fi
+	@echo "Installing the pinned packages (some minutes, some gigabytes)"
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt
+	@$(BIN)/python -m pip install --quiet -r requirements/torch.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP) ## Make .venv and install the pinned packages
+
+run: $(STAMP) ## Run config.yaml to its report (the phantom cohort as cloned)
+	@$(BIN)/python fidgety/phantom/graphics.py || true
+	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+	@$(BIN)/python -c 'from pathlib import Path; from fidgety.config.root import load_config; \
+	print("The report:", Path(load_config(Path("config.yaml")).results, "report/index.html").resolve())'
+
+validate: $(STAMP) ## Measure the machinery on the large phantom cohort (hours)
+	@$(BIN)/python fidgety/phantom/graphics.py
+	$(BIN)/snakemake --configfile config/validation.yaml --cores $(CORES) $(ARGS) validate
+	@cat results/validation/validation/phantoms.txt 2>/dev/null || true
+
+test: lint ## Lint and test (all but the longest tests)
+	$(BIN)/python -m pytest -m "not long" $(PYTEST)
+
+test-fast: $(STAMP) ## The tests that take a minute
+	$(BIN)/python -m pytest -m "not slow and not long" $(PYTEST)
+
+test-long: lint ## Every test
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(STAMP) ## Style, types and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/python -m fidgety.config.docs --check
+	$(BIN)/python requirements/update.py --check
+
+bench: $(STAMP) ## Speed and memory, each against a plain baseline
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+lock: $(STAMP) ## Resolve the lock anew and all that is derived from it (needs the network)
+	@test -x $(VENV)/uv/bin/uv || { $(BIN)/python -m venv $(VENV)/uv && \
+		$(VENV)/uv/bin/pip install --quiet uv; }
+	$(BIN)/python requirements/update.py --uv $(VENV)/uv/bin/uv $(ARGS)
+
+clean: ## Remove results/ and all caches; .venv stays
+	rm -rf results .snakemake build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

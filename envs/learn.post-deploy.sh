@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
+# requirements/learn.txt 11894d77c3a4983b0f4abce496bbf94edd6d5eb1b029a37a57486f5d0f9604bd
+set -euo pipefail
+# The workflow's folder: Snakemake copies this script away from it.
+home="${FIDGETY_HOME:-$PWD}"
+if [ ! -f "$home/requirements/learn.txt" ]; then
+    echo "$home/requirements/learn.txt is missing: set FIDGETY_HOME to the workflow's folder" >&2
+    exit 1
+fi
+python -m pip install --no-input --no-deps --require-hashes -r "$home/requirements/learn.txt"
+python -m pip install --no-input -r "$home/requirements/torch.txt"

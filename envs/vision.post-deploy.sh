@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
+# requirements/vision.txt 08f542960c9448e445442f0f55a73a40dad1f8b16ab236af9a427356f88f6864
+set -euo pipefail
+# The workflow's folder: Snakemake copies this script away from it.
+home="${FIDGETY_HOME:-$PWD}"
+if [ ! -f "$home/requirements/vision.txt" ]; then
+    echo "$home/requirements/vision.txt is missing: set FIDGETY_HOME to the workflow's folder" >&2
+    exit 1
+fi
+python -m pip install --no-input --no-deps --require-hashes -r "$home/requirements/vision.txt"
+python -m pip install --no-input -r "$home/requirements/torch.txt"
