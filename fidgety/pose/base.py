@@ -29,7 +29,7 @@ class Estimate:
     Parameters
     ----------
     position : ndarray of shape (frame, 2, keypoint)
-        Pixels of the crop, x right, y down, (0, 0) the centre of the first pixel; NaN in
+        Pixels of the crop, x right, y down, (0, 0) the outer corner of the first pixel; NaN in
         frames without a body. Points outside the crop are possible.
     confidence : ndarray of shape (frame, keypoint)
         Between 0 and 1; 0 in frames without a body.

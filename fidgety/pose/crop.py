@@ -4,7 +4,8 @@ A crop is a similarity transform: the picture is turned clockwise about a centre
 around it is scaled to a fixed number of pixels. It is kept for as long as the body stays in it,
 so that tracking estimators see a camera at rest.
 
-Pixel coordinates have (0, 0) in the centre of the first pixel, x right, y down.
+Pixel coordinates have (0, 0) at the outer corner of the first pixel, x right, y down, so that
+the same point has proportional coordinates in pictures of any size.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Crop:
     def matrix(self) -> NDArray[np.float64]:
         """Matrix of shape (2, 3) that takes the video's pixels to the crop's."""
         turn = self.scale * rotation(self.angle_deg)
-        middle = (self.size_px - 1) / 2.0
+        middle = self.size_px / 2.0
         return np.column_stack([turn, middle - turn @ np.asarray(self.centre_px)])
 
     def cut(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -74,12 +75,13 @@ class Crop:
         if self.scale < 0.5:
             # warpAffine samples points: halve the picture first, or it aliases.
             half = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            centre = tuple((c + 0.5) / 2.0 - 0.5 for c in self.centre_px)
-            smaller = Crop(self.angle_deg, (centre[0], centre[1]), self.side_px / 2, self.size_px)
+            x, y = self.centre_px
+            smaller = Crop(self.angle_deg, (x / 2, y / 2), self.side_px / 2, self.size_px)
             return smaller.cut(np.asarray(half, dtype=np.uint8))
-        cut = cv2.warpAffine(
-            frame, self.matrix, (self.size_px, self.size_px), flags=cv2.INTER_LINEAR
-        )
+        # OpenCV counts from the centre of the first pixel.
+        matrix = self.matrix
+        matrix[:, 2] += matrix[:, :2].sum(axis=1) * 0.5 - 0.5
+        cut = cv2.warpAffine(frame, matrix, (self.size_px, self.size_px), flags=cv2.INTER_LINEAR)
         return np.asarray(cut, dtype=np.uint8)
 
     def to_crop(self, position: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -120,7 +122,7 @@ def body_points(masks: NDArray[np.uint8], mask_scale: float) -> NDArray[np.float
     """
     rows, columns = np.nonzero(masks.max(axis=0) >= BODY_LEVEL)
     pixels = np.column_stack([columns, rows]).astype(np.float64)
-    return np.asarray((pixels + 0.5) / mask_scale - 0.5)
+    return np.asarray((pixels + 0.5) / mask_scale)
 
 
 def extent(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -157,7 +159,7 @@ def crop_whole(shape: tuple[int, int], angle_deg: float, size_px: int) -> Crop:
     height, width = shape
     turn = np.abs(rotation(angle_deg))
     side = float((turn @ np.array([width, height])).max())
-    return Crop(angle_deg, ((width - 1) / 2.0, (height - 1) / 2.0), side, size_px)
+    return Crop(angle_deg, (width / 2.0, height / 2.0), side, size_px)
 
 
 def holds(crop: Crop, points: NDArray[np.floating], border: float = 0.05) -> bool:

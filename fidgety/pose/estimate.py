@@ -120,9 +120,7 @@ class _Viewer:
         self.mask_scale = mask_scale
         self.auto = config.orientation == "auto"
         self.orientation = (
-            None
-            if self.auto
-            else Orientation(float(config.orientation), float("nan"), False, "config")
+            None if self.auto else Orientation(float(config.orientation), None, False, "config")
         )
         self.crop: Crop | None = None
         self.patience = self.wait = 0
@@ -158,7 +156,7 @@ class _Viewer:
     ) -> _Seen | None:
         """Search the orientation; return the stretch seen that way if it is better."""
         other = self._search(frames, masks)
-        if other is None or other.score <= seen.quality.mean():
+        if other is None or (other.score or 0.0) <= seen.quality.mean():
             return None
         before, self.orientation = self.orientation, other
         again = self._estimate(frames, masks)
@@ -193,7 +191,9 @@ class _Viewer:
             self.estimator.reset()
         self.crop = crop
         found = self.estimator.estimate(np.stack([crop.cut(frame) for frame in frames]))
-        quality = pose_quality(found, crop, masks, self.mask_scale)
+        # Where the mask did not lead to the body, it is no judge of the pose either.
+        judge = None if self.orientation and self.orientation.whole else masks
+        quality = pose_quality(found, crop, judge, self.mask_scale)
         return _Seen(found, crop, quality, self.orientation)
 
     def _follow(self, found: Estimate) -> None:
@@ -223,7 +223,7 @@ def _describe(start_frame: int, orientation: Orientation | None, crop: Crop) -> 
         "start_frame": start_frame,
         "angle_deg": round(crop.angle_deg, 2),
         "source": orientation.source if orientation else "none found",
-        "score": round(orientation.score, 4) if orientation else None,
+        "score": round(orientation.score, 4) if orientation and orientation.score else None,
         "crop_centre_px": [round(c, 2) for c in crop.centre_px],
         "crop_side_px": round(crop.side_px, 2),
     }

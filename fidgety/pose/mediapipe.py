@@ -94,10 +94,8 @@ class BlazePose(PoseEstimator):
             if not found.pose_landmarks:
                 continue
             points = found.pose_landmarks.landmark
-            # Shares of the picture's width, measured from its border, not from the centre of
-            # the first pixel.
-            position[i, 0] = [p.x * width - 0.5 for p in points]
-            position[i, 1] = [p.y * height - 0.5 for p in points]
+            position[i, 0] = [p.x * width for p in points]
+            position[i, 1] = [p.y * height for p in points]
             confidence[i] = np.clip([p.visibility for p in points], 0.0, 1.0)
             if found.pose_world_landmarks:
                 world[i] = np.array(

@@ -44,7 +44,7 @@ class Orientation:
     angle_deg
         Clockwise turn that brings the head up, in [0, 360).
     score
-        Between 0 and 1: see :func:`pose_quality`.
+        Between 0 and 1: see :func:`pose_quality`; None where the configuration decided.
     whole
         Whether it was found on the whole picture rather than around the mask.
     source
@@ -52,7 +52,7 @@ class Orientation:
     """
 
     angle_deg: float
-    score: float
+    score: float | None
     whole: bool
     source: str
 
@@ -137,7 +137,7 @@ def inside_share(
             share[i] = 1.0
             continue
         near = cv2.dilate(body, kernel)
-        column, row = np.rint((points + 0.5) * mask_scale - 0.5).astype(int)
+        column, row = np.floor(points * mask_scale).astype(int)
         within = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         hits = near[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
         share[i] = float(np.mean(within & (hits > 0)))
@@ -159,7 +159,7 @@ def pose_quality(
     crop
         The crop.
     masks : ndarray of shape (frame, height, width), optional
-        Body masks of the same frames.
+        Body masks of the same frames; leave them out where they are not believed.
     mask_scale
         Mask pixels a video pixel.
 
@@ -231,6 +231,7 @@ def find_orientation(
     """
     points = None if masks is None else body_points(masks, mask_scale)
     best: Orientation | None = None
+    best_score = 0.0
     for candidates in _candidates(points if crop_to_body else None):
         for angle, whole, source in candidates:
             crop = make_crop(
@@ -245,12 +246,13 @@ def find_orientation(
             )
             if found.detected.mean() < 0.5:
                 continue
-            score = float(pose_quality(found, crop, masks, mask_scale).mean())
+            seen = None if whole else masks
+            score = float(pose_quality(found, crop, seen, mask_scale).mean())
             up = body_up(found.position, estimator.skeleton)
-            if up is None or score < FOUND or (best is not None and score <= best.score):
+            if up is None or score < FOUND or score <= best_score:
                 continue
-            turned = up_angle(rotation(-angle) @ up)
-            best = Orientation(turned, score, whole, source)
-        if best is not None and best.score >= CONVINCING:
+            best_score = score
+            best = Orientation(up_angle(rotation(-angle) @ up), score, whole, source)
+        if best_score >= CONVINCING:
             break
     return best

@@ -11,8 +11,6 @@ Imputed values of a cleaned file of ours are not measurements and are taken as m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -40,8 +38,9 @@ UNIT_NAMES = {
 }
 #: Largest relative difference between the attribute fps and the time stamps' own rate.
 RATE_TOLERANCE = 0.05
-#: Most coordinates that are read: a day at 50 frames a second of 33 keypoints.
-MAX_VALUES = 500_000_000
+VARIABLES = ("position", "confidence", "position_3d", "origin")
+#: Largest file content: a day of 33 keypoints in 3D at 50 frames a second.
+MAX_BYTES = 5_000_000_000
 
 
 def _unreadable(detail: str) -> NoReturn:
@@ -60,36 +59,40 @@ class MovementImporter(TrackImporter):
 
     def read(self, path: Path) -> Pose:
         """Read a file; see :meth:`TrackImporter.read`."""
-        with _opened(path) as dataset:
-            _raise_recorded_reason(dataset)
-            dataset = _with_plural_names(dataset)
-            if "position" not in dataset.data_vars:
-                _unreadable(
-                    f"{path.name}: no variable 'position' (found: "
-                    f"{', '.join(sorted(map(str, dataset.data_vars))) or 'none'})"
-                )
-            return _pose(dataset, path.name)
+        dataset = _load(path)
+        _raise_recorded_reason(dataset)
+        return _pose(_with_plural_names(dataset), path.name)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[xr.Dataset]:
-    """Open a file without decoding times; whatever the reader trips over is a reason."""
+def _load(path: Path) -> xr.Dataset:
+    """Load what is needed of a file; whatever the reader trips over is a reason.
+
+    Times are left as the numbers that they are, and nothing is unpickled: netCDF holds numbers
+    and text alone.
+    """
     with open(path, "rb") as file:
-        engine = "scipy" if file.read(3) == NETCDF3_MAGIC else "h5netcdf"
+        netcdf3 = file.read(3) == NETCDF3_MAGIC
+    options: dict[str, Any] = (
+        {"engine": "scipy"} if netcdf3 else {"engine": "h5netcdf", "phony_dims": "access"}
+    )
     try:
         with xr.open_dataset(
-            path,
-            engine=engine,
-            decode_times=False,
-            decode_timedelta=False,
+            path, decode_times=False, decode_timedelta=False, **options
         ) as dataset:
-            yield dataset
-    except NotAssessable:
+            some = dataset[[name for name in VARIABLES if name in dataset.data_vars]]
+            some.attrs = dict(dataset.attrs)
+            if some.nbytes > MAX_BYTES:
+                _unreadable(f"{path.name}: {some.nbytes} bytes, more than {MAX_BYTES}")
+            found = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
+            if "position" not in some and "status" not in some.attrs:
+                _unreadable(f"{path.name}: no variable 'position' (found: {found})")
+            return some.load()
+    except (NotAssessable, MemoryError):
         raise
-    # A damaged file makes HDF5 and xarray raise nearly anything.
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        _unreadable(f"{path.name}: {message}")
+    # A damaged file makes HDF5 and the libraries above it raise nearly anything.
+    except Exception as error:
+        lines = str(error).splitlines()
+        _unreadable(f"{path.name}: {lines[0] if lines else type(error).__name__}")
 
 
 def _raise_recorded_reason(dataset: xr.Dataset) -> None:
@@ -189,8 +192,6 @@ def _array(
         )
     if found.dtype.kind not in "iuf":
         _unreadable(f"{name}: {variable} holds {found.dtype}, expected numbers")
-    if found.size > MAX_VALUES:
-        _unreadable(f"{name}: {variable} holds {found.size} values, more than {MAX_VALUES}")
     values = found.transpose(*dims).values.astype(np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
@@ -263,6 +264,8 @@ def _units(dataset: xr.Dataset, n_space: int) -> str:
 
 
 def _pose(dataset: xr.Dataset, name: str) -> Pose:
+    if "position" not in dataset:
+        _unreadable(f"{name}: no variable 'position'")
     for dimension in ("time", "space", "keypoints"):
         if dimension not in dataset["position"].dims:
             _unreadable(f"{name}: position has no dimension {dimension!r}")
