@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
 
 from fidgety.config.learning import EvaluationConfig
 from fidgety.evaluation import plots, tables
-from fidgety.evaluation.baseline import recording_speed
+from fidgety.evaluation.baseline import infant_speeds
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.records import collect, infants, read_cohorts
 from fidgety.storage import atomic_path, write_json
@@ -21,18 +17,6 @@ def write_table(path: str, table: pd.DataFrame) -> None:
     """Write a table as TSV, whole or not at all; what is undefined is empty."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
-
-
-def infant_speeds(features: list[str], cohort: pd.DataFrame) -> dict[str, float]:
-    """Average the recordings' mean speeds by infant; the file's name is the recording's."""
-    owner = dict(zip(cohort["recording"], cohort["infant"], strict=True))
-    found = defaultdict(list)
-    for path in features:
-        recording = Path(path).stem
-        speed = recording_speed(path) if recording in owner else float("nan")
-        if np.isfinite(speed):
-            found[owner[recording]].append(speed)
-    return {infant: float(np.mean(speeds)) for infant, speeds in found.items()}
 
 
 def main(job: Job) -> None:
@@ -49,7 +33,8 @@ def main(job: Job) -> None:
     )
     metrics = tables.metric_table(records, models, classes, config, seed)
     features = [str(p) for p in job.input.get("features", [])]
-    speeds = infant_speeds(features, cohort)
+    owner = dict(zip(cohort["recording"], cohort["infant"], strict=True))
+    feature_set, speeds = infant_speeds(features, owner)
     baseline, direction = tables.baseline_table(known, speeds, classes, config, seed)
     metrics = pd.concat([t for t in (metrics, baseline) if len(t)] or [metrics])
     roc = tables.roc_table(records, models, risk)
@@ -73,6 +58,7 @@ def main(job: Job) -> None:
             "infants": tables.accounting(records, models, list(classes)),
             "baseline": {
                 "name": tables.BASELINE,
+                "feature_set": feature_set,
                 "unit": "trunk lengths a second",
                 "faster_means_risk": direction > 0,
                 "speed": dict(sorted(speeds.items())),

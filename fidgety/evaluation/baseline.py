@@ -8,74 +8,85 @@ infants, so the development figure is 0.5 or more by construction; the external 
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.errors import NotAssessable
 from fidgety.evaluation.metrics import auc
-from fidgety.storage import groups, read_dataset
+from fidgety.features.store import as_coordinates, read_feature_set
+from fidgety.storage import groups
 
-#: Feature sets that hold coordinates in trunk lengths, the first one present is used.
+#: Feature sets that hold coordinates in trunk lengths. One is used for all infants: speeds in
+#: the picture and in space are not the same thing.
 COORDINATES = ("coordinates_2d", "coordinates_3d")
-_AXIS = re.compile(r"^(?P<point>.+)[_.](?P<axis>[xyz])$")
 
 
-def mean_speed(
-    values: NDArray[np.floating], names: Sequence[str], time_s: NDArray[np.floating]
-) -> float:
+def mean_speed(coordinates: NDArray[np.floating], time_s: NDArray[np.floating]) -> float:
     """Average speed over keypoints and time.
 
     Parameters
     ----------
-    values : ndarray of shape (time, feature)
-        Coordinates; NaN is missing.
-    names
-        ``<keypoint>_<axis>``.
+    coordinates : ndarray of shape (time, keypoint, space)
+        NaN is missing.
     time_s : ndarray of shape (time,)
         Seconds.
 
     Returns
     -------
     float
-        Units of ``values`` a second; NaN if no two neighbouring frames have a keypoint.
+        Units of the coordinates a second; NaN if no keypoint is there in two neighbouring
+        frames.
     """
-    columns: dict[str, list[int]] = defaultdict(list)
-    for index, name in enumerate(names):
-        match = _AXIS.match(str(name))
-        if match:
-            columns[match["point"]].append(index)
     step_s = np.diff(np.asarray(time_s, dtype=np.float64))
-    if not columns or step_s.size == 0:
-        return float("nan")
-    moved = np.diff(np.asarray(values, dtype=np.float64), axis=0)
-    speeds = np.stack(
-        [np.linalg.norm(moved[:, own], axis=1) / step_s for own in columns.values()], axis=1
-    )
-    return float(np.nanmean(speeds)) if np.isfinite(speeds).any() else float("nan")
+    moved = np.diff(np.asarray(coordinates, dtype=np.float64), axis=0)
+    speed = np.linalg.norm(moved, axis=2) / step_s[:, None]
+    return float(np.nanmean(speed)) if np.isfinite(speed).any() else float("nan")
 
 
-def recording_speed(path: str | os.PathLike[str]) -> float:
-    """Mean speed of a recording from its feature file, in trunk lengths a second.
-
-    NaN where the recording has no features or no coordinates among them.
-    """
+def recording_speed(path: str | os.PathLike[str], name: str) -> float:
+    """Mean speed of a recording from one of its feature sets; NaN where it has none."""
     try:
-        present = groups(path)
-        name = next((c for c in COORDINATES if c in present), None)
-        if name is None:
+        if name not in groups(path):
             return float("nan")
-        dataset = read_dataset(path, group=name)
+        found = read_feature_set(path, name)
     except NotAssessable:
         return float("nan")
-    return mean_speed(
-        dataset["values"].transpose("time", "feature").values,
-        [str(n) for n in dataset["feature"].values],
-        dataset["time"].values,
-    )
+    return mean_speed(as_coordinates(found.values, found.names)[0], found.time_s)
+
+
+def infant_speeds(
+    features: Iterable[str | os.PathLike[str]], owner: Mapping[str, str]
+) -> tuple[str, dict[str, float]]:
+    """Average the recordings' mean speeds by infant.
+
+    Parameters
+    ----------
+    features
+        Feature files, named by recording.
+    owner
+        Recording to infant; other recordings are not looked at.
+
+    Returns
+    -------
+    name : str
+        The one of :data:`COORDINATES` that most infants have, the first among equals.
+    speed : dict
+        Infant to mean speed, those who have it.
+    """
+    paths = [Path(p) for p in features if Path(p).stem in owner]
+    candidates = []
+    for name in COORDINATES:
+        found = defaultdict(list)
+        for path in paths:
+            speed = recording_speed(path, name)
+            if np.isfinite(speed):
+                found[owner[path.stem]].append(speed)
+        candidates.append((name, {i: float(np.mean(s)) for i, s in found.items()}))
+    return max(candidates, key=lambda c: len(c[1]))
 
 
 def direction(positive: ArrayLike, speed: ArrayLike) -> int:

@@ -1,15 +1,15 @@
-"""The flow chart of inclusion, computed from the cohort tables."""
+"""The flow chart of inclusion, role by role."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from fidgety.errors import Reason, Status
-from fidgety.evaluation.records import LABELLED, ROLES, infants
+from fidgety.errors import Reason
+from fidgety.evaluation.records import ROLES
+from fidgety.inclusion import FlowStep, inclusion_flow
 
 ROLE_TEXTS = {
     "development": "Development (cross-validated)",
@@ -17,82 +17,85 @@ ROLE_TEXTS = {
     "new": "New (assessed, without a label)",
     "reference": "Reference (annotated clips)",
 }
+_STEP_TEXTS = {
+    "registered": "In the sheet",
+    "excluded": "Excluded",
+    "included": "Included",
+    "not assessable": "Not assessable",
+    "assessed": "Ready for the models",
+}
+_OUT = ("excluded", "not assessable")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of the chart.
+
+    Parameters
+    ----------
+    text
+        What it is.
+    recordings, infants
+        How many.
+    out
+        Whether it leads out of the study; ``infants`` then are those wholly lost.
+    reasons
+        Reason in words to the number of recordings.
+    labels
+        Label to the number of infants; empty where labels are not used.
+    """
+
+    text: str
+    recordings: int
+    infants: int
+    out: bool
+    reasons: Mapping[str, int]
+    labels: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One role's way through the study.
-
-    Parameters
-    ----------
-    role, text
-        Role, and its name for people.
-    recordings, infants
-        In the sheet.
-    excluded, not_assessable
-        What was found to the number of recordings, most frequent first.
-    included_recordings, included_infants
-        That are left.
-    by_class
-        Label to the number of infants left; empty for roles without labels.
-    """
+    """One role's way through the study, from the sheet to the models."""
 
     role: str
     text: str
-    recordings: int
-    infants: int
-    excluded: tuple[tuple[str, int], ...]
-    not_assessable: tuple[tuple[str, int], ...]
-    included_recordings: int
-    included_infants: int
-    by_class: tuple[tuple[str, int], ...]
+    boxes: tuple[Box, ...]
 
 
-def _ranked(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+def _reason(code: str) -> str:
+    return Reason(code).text if code in [r.value for r in Reason] else code
 
 
-def flow(cohort: pd.DataFrame, classes: Sequence[str]) -> list[Column]:
-    """Count who came in, who was left out and why, and who was assessed.
+def _box(step: FlowStep, labelled: bool) -> Box:
+    return Box(
+        text=_STEP_TEXTS.get(step.name, step.name),
+        recordings=step.recordings,
+        infants=step.infants,
+        out=step.name in _OUT,
+        reasons={_reason(code): n for code, (n, _) in step.reasons.items()},
+        labels=step.labels if labelled and step.name == "assessed" else {},
+    )
+
+
+def flow(cohort: pd.DataFrame) -> list[Column]:
+    """Arrange who came in, who was left out and why, and who was assessed.
 
     Parameters
     ----------
     cohort
         Of :func:`fidgety.evaluation.records.read_cohorts`.
-    classes
-        Names of the classes, in the order wanted.
 
     Returns
     -------
     list of Column
-        One a role that has recordings. In each, the recordings in the sheet are the sum of
-        those excluded, those not assessable and those left.
+        One a role that has recordings. New infants' labels are not shown.
     """
-    columns = []
-    for role in ROLES:
-        rows = cohort[cohort["role"] == role]
-        if rows.empty:
-            continue
-        failed = rows["status"] == Status.NOT_ASSESSABLE.value
-        out = failed & (rows["reason"] == Reason.EXCLUDED.value)
-        excluded = Counter(
-            str(detail) or Reason.EXCLUDED.text for detail in rows[out]["reason_detail"]
+    return [
+        Column(
+            role,
+            ROLE_TEXTS[role],
+            tuple(_box(step, role != "new") for step in inclusion_flow(rows)),
         )
-        failures = Counter(Reason(str(r)).text for r in rows[failed & ~out]["reason"])
-        left = rows[~failed]
-        labels = Counter(i.label for i in infants(left) if i.label)
-        order = [*classes, *sorted(set(labels) - set(classes))]
-        columns.append(
-            Column(
-                role=role,
-                text=ROLE_TEXTS[role],
-                recordings=len(rows),
-                infants=rows["infant"].nunique(),
-                excluded=_ranked(excluded),
-                not_assessable=_ranked(failures),
-                included_recordings=len(left),
-                included_infants=left["infant"].nunique(),
-                by_class=tuple((c, labels.get(c, 0)) for c in order) if role in LABELLED else (),
-            )
-        )
-    return columns
+        for role in ROLES
+        if not (rows := cohort[cohort["role"] == role]).empty
+    ]

@@ -36,9 +36,10 @@ QUALITY_COLUMNS = (
     ("duration_s", "Duration (s)", False),
     ("measured", "Measured", True),
     ("imputed", "Imputed", True),
+    ("corrected", "Corrected", True),
     ("missing", "Missing", True),
     ("longest_gap_s", "Longest gap (s)", False),
-    ("swaps", "Swaps undone", None),
+    ("swaps_undone", "Swaps undone", None),
 )
 #: Columns that stand elsewhere on the page, or are the user's own paths.
 _NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail", "video", "pose"}
@@ -127,7 +128,6 @@ def index_page(
     config
         Title.
     """
-    classes = [str(c["name"]) for c in summary["classes"]]
     risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
     links = {Path(p).stem: relative(p, index) for p in pages}
     failed = cohort[cohort["status"] == Status.NOT_ASSESSABLE.value]
@@ -139,7 +139,7 @@ def index_page(
         "index.html",
         title=config.title,
         phantoms=bool(summary.get("phantoms")) or any(map(is_phantom, cohort["cohort"])),
-        flow=flow(cohort, classes),
+        flow=flow(cohort),
         sets=metric_sets(summary["metrics"]),
         confidence=f"{100 * study['evaluation']['confidence']:g} %",
         baseline=baseline if baseline.get("speed") else None,

@@ -20,7 +20,7 @@ from fidgety.report.pages import RecordingView, relative, render
 from fidgety.report.wording import count, percent, verdict
 
 #: Columns of the sheet that are not shown: ids shown elsewhere, and the user's own paths.
-HIDDEN = frozenset({"recording", "infant", "video", "pose"})
+HIDDEN = frozenset({"recording", "infant", "video", "pose", "own"})
 
 
 def quality(pose: Pose) -> dict[str, str]:
@@ -35,6 +35,13 @@ def quality(pose: Pose) -> dict[str, str]:
         rows[name] = percent(float(np.average(share, weights=weights)) if share.size else None)
     rows["tracks"] = f"{pose.source_software or 'unknown'} ({pose.skeleton or 'own skeleton'})"
     return rows
+
+
+def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
+    """Take what is shown out of a row of the sheet, the user's own columns last."""
+    own = row.get("own") or {}
+    plain = {k: v for k, v in row.items() if k not in HIDDEN}
+    return {str(k): str(v) for k, v in {**plain, **own}.items() if v not in (None, "")}
 
 
 def recording_view(
@@ -85,11 +92,7 @@ def recording_view(
     return RecordingView(
         recording=recording,
         outcome=outcome,
-        characteristics={
-            k: ", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v)
-            for k, v in row.items()
-            if k not in HIDDEN and v not in (None, "") and not isinstance(v, Mapping)
-        },
+        characteristics=characteristics(row),
         video=relative(media, page) if has_video else "",
         duration_s=max(timeline.duration_s(strips, annotated), pose.duration_s if pose else 0.0),
         strips=strips,

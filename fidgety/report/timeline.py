@@ -24,7 +24,7 @@ class Cell:
     start_s, stop_s
         The instance itself.
     probability
-        Of being at risk, mean over the fold models.
+        Of what the strip shows, mean over the fold models.
     attention
         Weight in the bag, mean over the fold models; NaN where the model has none.
     """
@@ -47,10 +47,13 @@ class Strip:
         Of the model.
     cells
         In the order of time.
+    fidgety
+        Whether the probabilities are those of fidgety movements, or else of being at risk.
     """
 
     name: str
     cells: tuple[Cell, ...]
+    fidgety: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,22 @@ def cell_edges(start_s: ArrayLike, stop_s: ArrayLike) -> NDArray[np.float64]:
 def strips(
     models: Mapping[str, ModelPrediction], recording: str, at_risk: Sequence[bool]
 ) -> list[Strip]:
-    """Make one strip a model for a recording; models without instances in it have none."""
+    """Make one strip a model for a recording; models without instances in it have none.
+
+    A model that gives the frequency of fidgety movements judges instances by whether they
+    hold such movements, and these are the classes not at risk: its strip shows their
+    probability. Any other model's instances carry their infant's label: its strip shows the
+    probability of being at risk.
+    """
     rows = []
     for name, model in models.items():
         own = np.array([r == recording for r in model.recording], dtype=bool)
         if not model.outcome.ok or not own.any():
             continue
         probability = risk_probability(model.probability[:, own], at_risk).mean(axis=0)
+        fidgety = bool(np.isfinite(model.fms_frequency))
+        if fidgety:
+            probability = 1 - probability
         attention = np.full(probability.shape, np.nan)
         if model.attention is not None:
             attention = model.attention[:, own].mean(axis=0)
@@ -117,6 +129,7 @@ def strips(
                     )
                     for i, k in enumerate(order)
                 ),
+                fidgety,
             )
         )
     return rows

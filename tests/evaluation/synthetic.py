@@ -45,7 +45,7 @@ def model_group(
     n_instances: int = 5,
     outcome: Outcome | None = None,
     kind: str = "cnn1d",
-    fms_frequency: float = 0.4,
+    fms_frequency: float = float("nan"),
 ) -> xr.Dataset:
     """One model's group of a prediction file."""
     infant_probability = np.asarray(infant_probability, dtype=float)
@@ -114,7 +114,8 @@ def cohort_row(recording: str, infant: str, role: str, label: str, **more: Any) 
         "imputed": 0.05,
         "missing": 0.02,
         "longest_gap_s": 0.4,
-        "swaps": 1,
+        "corrected": 0.0,
+        "swaps_undone": 1,
         "sex": "female",
         "corrected_age_weeks": 12,
     }

@@ -6,14 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from scipy import stats
 
 from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
-from fidgety.evaluation.baseline import direction, mean_speed, recording_speed
+from fidgety.evaluation.baseline import direction, infant_speeds, mean_speed, recording_speed
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.records import infants, read_cohorts
-from fidgety.storage import Provenance, write_dataset, write_not_assessable
+from fidgety.features.store import (
+    Features,
+    FeatureSet,
+    coordinate_names,
+    flatten,
+    write_features,
+)
+from fidgety.storage import Provenance, write_not_assessable
 from tests.evaluation.synthetic import (
     Bag,
     cohort_row,
@@ -274,30 +280,28 @@ def test_mean_speed_of_a_known_motion() -> None:
     time_s = np.arange(50) / 25
     wrist = np.stack([3 * time_s, 4 * time_s], axis=1)  # 5 a second
     ankle = np.ones((50, 2))  # 0 a second
-    values = np.concatenate([wrist, ankle], axis=1)
-    names = ["left_wrist_x", "left_wrist_y", "left_ankle_x", "left_ankle_y"]
-    assert mean_speed(values, names, time_s) == pytest.approx(2.5)
+    values = np.stack([wrist, ankle], axis=1)
+    assert mean_speed(values, time_s) == pytest.approx(2.5)
     values[10:20] = np.nan
-    assert mean_speed(values, names, time_s) == pytest.approx(2.5)
-    assert np.isnan(mean_speed(np.full((50, 4), np.nan), names, time_s))
-    assert np.isnan(mean_speed(values, ["angle"] * 4, time_s))
+    assert mean_speed(values, time_s) == pytest.approx(2.5)
+    assert np.isnan(mean_speed(np.full((50, 2, 2), np.nan), time_s))
+    assert np.isnan(mean_speed(values[:1], time_s[:1]))
 
 
-def write_features(folder: Path, recording: str, speed: float) -> Path:
-    """A feature file of a wrist that moves at one speed."""
+def write_speeds(folder: Path, recording: str, **speed: float) -> Path:
+    """A feature file of a wrist that moves at one speed, by feature set."""
     time_s = np.arange(20) / 10
-    dataset = xr.Dataset(
-        {"values": (("time", "feature"), np.stack([speed * time_s, 0 * time_s], axis=1))},
-        coords={"time": time_s, "feature": ["left_wrist_x", "left_wrist_y"]},
-    )
+    sets = {}
+    for name, value in speed.items():
+        space = 3 if name.endswith("3d") else 2
+        position = np.zeros((20, space, 1))
+        position[:, 0, 0] = value * time_s
+        names = coordinate_names(("left_wrist",), space)
+        sets[name] = FeatureSet(flatten(position), names, time_s, 10.0, "trunk")
+    absent = Outcome.of(NotAssessable(Reason.FEATURE_UNAVAILABLE, "a 3D track"))
+    unavailable = {} if "coordinates_2d" in sets else {"coordinates_2d": absent}
     path = folder / f"{recording}.h5"
-    write_dataset(
-        path,
-        xr.Dataset(),
-        schema="features/1",
-        provenance=Provenance(),
-        groups={"coordinates_2d": dataset},
-    )
+    write_features(path, Features(10.0, sets, unavailable), Provenance())
     return path
 
 
@@ -310,7 +314,7 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
     # In development the ones at risk are slower, in the external set they are faster.
     speeds = {"development": {"normal": 2.0, "risk": 1.0}, "external": {"normal": 1.0, "risk": 3.0}}
     features = [
-        write_features(tmp_path / "features", f"{role}-{label}-{k}-r", speed + 0.1 * k)
+        write_speeds(tmp_path / "features", f"{role}-{label}-{k}-r", coordinates_2d=speed + 0.1 * k)
         for role, by_label in speeds.items()
         for label, speed in by_label.items()
         for k in range(2)
@@ -318,7 +322,7 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
     write_not_assessable(
         tmp_path / "features" / "z.h5", SHORT, schema="features/1", provenance=Provenance()
     )
-    assert np.isnan(recording_speed(tmp_path / "features" / "z.h5"))
+    assert np.isnan(recording_speed(tmp_path / "features" / "z.h5", "coordinates_2d"))
     metrics = evaluate(tmp_path, files, cohort, features=features)["metrics"]
     assert float(figure(metrics, "development", "auc", "mean speed")["value"]) == 1
     assert float(figure(metrics, "external", "auc", "mean speed")["value"]) == 0
@@ -330,3 +334,21 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
 def test_direction_without_a_class_is_slower() -> None:
     assert direction([1, 1], [0.1, 0.2]) == -1
     assert direction([0, 1], [0.1, 0.2]) == 1
+
+
+def test_baseline_uses_one_feature_set_for_all(tmp_path: Path) -> None:
+    paths = [
+        write_speeds(tmp_path, "a1", coordinates_2d=1.0, coordinates_3d=2.0),
+        write_speeds(tmp_path, "a2", coordinates_3d=4.0),
+        write_speeds(tmp_path, "b1", coordinates_3d=6.0),
+        write_speeds(tmp_path, "c1", coordinates_2d=1.0),
+        write_speeds(tmp_path, "stranger", coordinates_2d=9.0),
+    ]
+    owner = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
+    name, speed = infant_speeds(paths[:3], owner)
+    assert name == "coordinates_3d"
+    assert speed == pytest.approx({"a": 3.0, "b": 6.0})
+    name, speed = infant_speeds(paths[:1] + paths[3:], owner)
+    assert name == "coordinates_2d"
+    assert speed == pytest.approx({"a": 1.0, "c": 1.0})
+    assert infant_speeds([], owner) == ("coordinates_2d", {})

@@ -142,10 +142,15 @@ def build_site(
         folds = [k % 5 + 1] if role == "development" else [1, 2, 3]
         spread = [0.0] if len(folds) == 1 else [-0.1, 0.0, 0.1]
         groups = {}
-        for shift, model in enumerate(MODELS):
+        for shift, (model, fms) in enumerate(zip(MODELS, (np.nan, 0.4), strict=True)):
             values = [[1 - (v := min(max(risk + d - 0.02 * shift, 0), 1)), v] for d in spread]
             groups[model] = model_group(
-                values, folds=folds, recording=f"{infant}-r", n_instances=8, kind=model
+                values,
+                folds=folds,
+                recording=f"{infant}-r",
+                n_instances=8,
+                kind=model,
+                fms_frequency=fms,
             )
         predictions[infant] = write_predictions(folder / "predictions", infant, role, groups)
     bad = cohort_row("d5-r", "d5", "development", "risk", cohort=cohort_name, notes="")

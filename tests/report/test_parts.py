@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -64,6 +65,11 @@ def test_strips_average_folds_and_keep_recordings_apart() -> None:
     assert [c.start_s for c in strips[0].cells] == [0.0, 5.0]
     assert [c.probability for c in strips[0].cells] == pytest.approx([0.7, 0.7])
     assert [c.attention for c in strips[0].cells] == pytest.approx([0.3, 0.3])
+    assert not strips[0].fidgety
+    movements = replace(model, fms_frequency=0.5)
+    flipped = timeline.strips({"m": movements}, "x", [False, True, True])
+    assert flipped[0].fidgety
+    assert [c.probability for c in flipped[0].cells] == pytest.approx([0.3, 0.3])
     assert timeline.strips({"m": model}, "z", [False, True, True]) == []
     failed = ModelPrediction(Outcome.of(NotAssessable(Reason.NO_COMPLETE_WINDOW)))
     assert timeline.strips({"m": failed}, "x", [False, True, True]) == []
@@ -125,27 +131,33 @@ def test_undefined_figures_are_a_dash() -> None:
     assert percent("") == "–"
 
 
-def test_flow_adds_up() -> None:
+def test_flow_follows_every_role() -> None:
+    late = not_assessable(Reason.EXCLUDED, "21 weeks") | {"criterion": "corrected_age_weeks"}
     rows = [
         cohort_row("a1", "a", "development", "normal"),
         cohort_row("a2", "a", "development", "normal", **not_assessable(Reason.NO_BODY)),
-        cohort_row("b1", "b", "development", "risk", **not_assessable(Reason.EXCLUDED, "21 weeks")),
-        cohort_row("c1", "c", "development", "risk", **not_assessable(Reason.EXCLUDED, "21 weeks")),
+        cohort_row("b1", "b", "development", "risk", **late),
+        cohort_row("c1", "c", "development", "risk", **late),
         cohort_row("d1", "d", "development", "risk"),
         cohort_row("e1", "e", "new", "risk"),
     ]
-    columns = flow(pd.DataFrame(rows).astype(str), ["normal", "risk"])
+    columns = flow(pd.DataFrame(rows).fillna("").astype(str))
     assert [c.role for c in columns] == ["development", "new"]
-    first = columns[0]
-    assert (first.recordings, first.infants) == (5, 4)
-    assert first.excluded == (("21 weeks", 2),)
-    assert first.not_assessable == ((Reason.NO_BODY.text, 1),)
-    assert (first.included_recordings, first.included_infants) == (2, 2)
-    assert first.by_class == (("normal", 1), ("risk", 1))
-    assert columns[1].by_class == ()
-    for c in columns:
-        lost = sum(n for _, n in c.excluded) + sum(n for _, n in c.not_assessable)
-        assert c.recordings == c.included_recordings + lost
+    first = {box.text: box for box in columns[0].boxes}
+    assert (first["In the sheet"].recordings, first["In the sheet"].infants) == (5, 4)
+    assert first["Excluded"].reasons == {"corrected age outside the window": 2}
+    assert first["Not assessable"].reasons == {Reason.NO_BODY.text: 1}
+    assert first["Not assessable"].infants == 0  # infant a has another recording
+    assert (first["Ready for the models"].recordings, first["Ready for the models"].infants) == (
+        2,
+        2,
+    )
+    assert first["Ready for the models"].labels == {"normal": 1, "risk": 1}
+    assert all(not box.labels for box in columns[1].boxes)
+    for column in columns:
+        sheet, *rest = column.boxes
+        left = rest[-1].recordings
+        assert sheet.recordings == left + sum(box.recordings for box in rest if box.out)
 
 
 def test_methods_follow_the_configuration() -> None:
