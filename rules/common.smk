@@ -14,12 +14,17 @@ BASE = Path(workflow.basedir)
 if str(BASE) not in sys.path:
     sys.path.append(str(BASE))
 
+from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import read_study
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
 from fidgety.errors import FidgetyError
+from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
+from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.phantom.plan import fm_intervals, plan_cohort
+from fidgety.pose.importers.registry import IMPORTER_MODULES
+from fidgety.pose.registry import ESTIMATORS
 from fidgety.sources import SourceIndex, source_checksum
 
 try:
@@ -71,7 +76,6 @@ SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
 def results(path):
     """Return a path below the results folder."""
     return f"{CONFIG.results}/{path}"
-
 
 
 def code_of(name, *modules, libraries=()):

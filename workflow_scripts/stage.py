@@ -10,6 +10,7 @@ A script looks like this::
     if __name__ == "__main__":
         run(main, snakemake, not_assessable={"pose": "pose/1"})  # noqa: F821
 
+A script has no ``from __future__`` import: Snakemake writes lines of its own before the first.
 ``run`` sends what the job prints to its log, turns a :class:`~fidgety.errors.NotAssessable`
 into files that carry the reason, and ends with the message alone, without a traceback, on a
 :class:`~fidgety.errors.FidgetyError`.

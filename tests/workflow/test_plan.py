@@ -1,0 +1,66 @@
+"""The workflow as planned: dry runs, lint, and errors before any job runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Workflow, copy_project
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    return copy_project(tmp_path_factory.mktemp("plan") / "fresh")
+
+
+def test_dry_run_plans_every_stage(fresh: Workflow) -> None:
+    fresh.configure()
+    planned = fresh.planned()
+    assert {
+        "render_phantom", "simulate_track", "standardise_video", "extract_background",
+        "estimate_pose", "import_pose", "clean_pose", "build_features", "collect_cohort",
+        "assign_folds", "train_model", "predict_infant", "evaluate", "draw_overlay",
+        "write_infant_page", "write_report",
+    } <= set(planned)  # fmt: skip
+    assert {job for job in planned["train_model"]} == {
+        f"model={model}, fold={k}" for model in ("cnn1d", "mam_clip") for k in (1, 2)
+    }
+
+
+def test_lint_finds_nothing(fresh: Workflow) -> None:
+    fresh.configure()
+    done = fresh.run("--lint", ok=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_config_errors_come_all_at_once_and_without_traceback(fresh: Workflow) -> None:
+    fresh.configure(cleening={}, video={"max_rate": 25})
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "cleening" in text
+    assert "'cleaning'" in text
+    assert "video.max_rate" in text
+    assert "Traceback" not in text
+
+
+def test_sheet_errors_name_row_column_value(fresh: Workflow) -> None:
+    (fresh.folder / "recordings.tsv").write_text(
+        "recording\tinfant\tcohort\tvideo\tlabel\n"
+        "a/../b\tx\tward\tmissing.mp4\tnormal\n"
+        "c\ty\tward\tmissing.mp4\tnromal\n"
+    )
+    fresh.configure(sheet="recordings.tsv", cohorts={"ward": "external"})
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in text
+    for expected in ("row 2", "row 3", "a/../b", "nromal", "'normal'", "missing.mp4"):
+        assert expected in text
+
+
+def test_no_rule_uses_run_blocks() -> None:
+    rules = Path(__file__).resolve().parents[2] / "rules"
+    for path in rules.glob("*.smk"):
+        assert "\n    run:" not in path.read_text(), path.name
