@@ -121,7 +121,9 @@ def _outliers(
             [[pose.keypoints.index(a), pose.keypoints.index(b)] for a, b in skeleton.bones],
             dtype=np.intp,
         )
-        bone = bone_outliers(position, bones, known.deviation, config.bone_length_tolerance)
+        bone = bone_outliers(
+            position, bones, known.deviation, config.bone_length_tolerance, body_length
+        )
         if config.joint_limits:
             joint = joint_outliers(blank(position, bone), pose.keypoints, known.deviation) & ~bone
     jump = jump_outliers(known.deviation, config.jump_threshold) & ~bone & ~joint

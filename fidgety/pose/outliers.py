@@ -19,6 +19,9 @@ JOINTS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 #: Percentile of a bone's length in the picture that stands for its full length: a bone is as
 #: long as it looks when it lies flat, and outliers must not reach this percentile.
 FLAT_PERCENTILE = 90.0
+#: No bone in the picture is judged against less than this (trunk lengths), about an infant's
+#: thigh: legs are drawn up towards the camera for minutes, and stretching one is no outlier.
+SHORTEST_FLAT = 0.6
 
 
 def bone_lengths(position: NDArray[np.floating], bones: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -46,12 +49,13 @@ def bone_outliers(
     bones: NDArray[np.intp],
     deviation: NDArray[np.float64],
     tolerance: float,
+    body_length: float,
 ) -> Mask:
     """Find the keypoints that make bones impossible.
 
     A bone's own length is its median over the recording in 3D, and in 2D, where a bone that
-    points at the camera is short, the 90th percentile of its length in the picture; so in 2D
-    only bones that are too long count.
+    points at the camera is short, the 90th percentile of its length in the picture (0.6 trunk
+    lengths if that is more); so in 2D only bones that are too long count.
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ def bone_outliers(
         Distance of each value from its robust trajectory, in robust standard deviations.
     tolerance
         Share of its own length by which a bone may differ from it.
+    body_length
+        Trunk length in the units of ``position``.
 
     Returns
     -------
@@ -72,6 +78,8 @@ def bone_outliers(
         return out
     lengths = bone_lengths(position, bones)
     reference = _column_percentile(lengths, FLAT_PERCENTILE if space == 2 else 50.0)
+    if space == 2:
+        reference = np.maximum(reference, SHORTEST_FLAT * body_length)
     with np.errstate(invalid="ignore"):
         bad = lengths > reference * (1 + tolerance)
         if space == 3:

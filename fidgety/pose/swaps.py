@@ -98,7 +98,7 @@ def pair_evidence(
     *,
     longest_gap_s: float,
     close: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Weigh for every step whether a pair's keypoints change places in it.
 
     A step goes from one frame in which both are there to the next such frame. Each keypoint
@@ -118,17 +118,16 @@ def pair_evidence(
 
     Returns
     -------
-    switch : ndarray of shape (frame,)
-        Evidence that the sides change at this frame; a step over missing frames counts at
-        each of them. NaN where there is none.
-    stay : ndarray of shape (frame,)
-        The same evidence once a step, at the frame where it ends.
+    evidence : ndarray of shape (frame,)
+        At the frame where a step ends; NaN elsewhere.
+    start : ndarray of int, shape (frame,)
+        The frame where that step starts.
     """
     n = left.shape[0]
-    switch, stay = np.full(n, np.nan), np.full(n, np.nan)
+    out, start = np.full(n, np.nan), np.zeros(n, dtype=np.intp)
     both = np.flatnonzero(np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1))
     if both.size < 2:
-        return switch, stay
+        return out, start
     x, y, t = left[both], right[both], time_s[both]
     dt = np.diff(t)
     # Where each side was heading: the last step continued, at most as long as it was.
@@ -148,43 +147,61 @@ def pair_evidence(
         cross = np.minimum(_squared(now, other), _squared(now, other_headed))
         evidence += 0.5 * (same - cross) / (same + cross + close**2)
     evidence[dt > longest_gap_s] = np.nan
-    stay[both[1:]] = evidence
-    # A step over missing frames may hold its change of sides at any of them.
-    step = np.searchsorted(both, np.arange(n), side="left") - 1
-    inside = (step >= 0) & (step < dt.size)
-    switch[inside] = evidence[step[inside]]
-    return switch, stay
+    out[both[1:]] = evidence
+    start[both[1:]] = both[:-1]
+    return out, start
 
 
-def _mean(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the pairs that say something; 0 where none does."""
-    known = np.isfinite(columns)
-    return np.nan_to_num(columns).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+def pool(evidence: NDArray[np.float64], start: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Pool the evidence of several pairs, frame by frame.
+
+    A step over missing frames may hold its change of sides at any of them: it is counted at
+    the one where the other pairs see theirs.
+
+    Parameters
+    ----------
+    evidence : ndarray of shape (frame, pair)
+        From :func:`pair_evidence`.
+    start : ndarray of int, shape (frame, pair)
+
+    Returns
+    -------
+    ndarray of shape (frame,)
+        Mean over the pairs that say something; 0 where none does.
+    """
+    total = np.nansum(evidence, axis=1)
+    aligned = evidence.copy()
+    with np.errstate(invalid="ignore"):
+        long = (evidence > 0) & (np.arange(len(evidence))[:, None] - start > 1)
+    for t, pair in np.argwhere(long):
+        first = start[t, pair] + 1
+        best = first + int(np.argmax(total[first : t + 1]))
+        aligned[t, pair], aligned[best, pair] = np.nan, evidence[t, pair]
+    known = np.isfinite(aligned)
+    return np.asarray(np.nansum(aligned, axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
-def decode(switch: NDArray[np.float64], stay: NDArray[np.float64]) -> NDArray[np.bool_]:
+def decode(evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Find the most plausible stretches of exchanged sides (Viterbi, two states).
 
     Parameters
     ----------
-    switch : ndarray of shape (frame,)
-        Gain of changing sides at this frame.
-    stay : ndarray of shape (frame,)
-        Evidence against not changing at this frame.
+    evidence : ndarray of shape (frame,)
+        For a change of sides at this frame: its gain if the sides change, its price if not.
 
     Returns
     -------
     ndarray of bool, shape (frame,)
         Where sides are exchanged.
     """
-    n = len(switch)
-    if n == 0 or switch.max() <= SWITCH_COST / 2:
+    n = len(evidence)
+    if n == 0 or evidence.max() <= SWITCH_COST / 2:
         return np.zeros(n, dtype=bool)
-    gains, losses = (switch - SWITCH_COST).tolist(), stay.tolist()
+    steps = evidence.tolist()
     right_way, exchanged = 0.0, -EDGE_COST - FRAME_COST
     came_right, came_exchanged = [False] * n, [False] * n
     for t in range(1, n):
-        gain, loss = gains[t], losses[t]
+        gain, loss = steps[t] - SWITCH_COST, steps[t]
         back, on = exchanged + gain, right_way - loss
         away, still = right_way + gain, exchanged - loss
         came_right[t] = back > on
@@ -280,9 +297,12 @@ def find_swaps(
             for name, (left, right) in pairs.items()
         }
         for group in level:
-            switch = _mean(np.stack([evidence[name][0] for name in group], axis=1))
-            stay = _mean(np.stack([evidence[name][1] for name in group], axis=1))
-            state = decode(switch, stay)
+            state = decode(
+                pool(
+                    np.stack([evidence[name][0] for name in group], axis=1),
+                    np.stack([evidence[name][1] for name in group], axis=1),
+                )
+            )
             if not state.any():
                 continue
             members = np.array([i for name in group for i in pairs[name]])
