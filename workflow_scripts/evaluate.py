@@ -1,7 +1,5 @@
 """Judge every model by infant: figures with intervals, tables, curves."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from fidgety.config.learning import EvaluationConfig
@@ -63,9 +61,11 @@ def main(job: Job) -> None:
                 "faster_means_risk": direction > 0,
                 "speed": dict(sorted(speeds.items())),
             },
-            "provenance": job.provenance(
-                seed=seed, libraries=("scikit-learn", "scipy", "numpy", "matplotlib")
-            ).to_json(),
+            "provenance": asdict(
+                job.provenance(
+                    seed=seed, libraries=("scikit-learn", "scipy", "numpy", "matplotlib")
+                )
+            ),
         },
     )
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fidgety.errors import Outcome, Reason, Status, StorageError
 from fidgety.evaluation.metrics import risk_probability
-from fidgety.evaluation.predictions import InfantPredictions, ModelPrediction
+from fidgety.evaluation.predictions import InfantPredictions
+from fidgety.training.results import ModelPrediction
 
 #: Cohort roles in the order that decides an infant's when recordings differ.
 ROLES = ("development", "external", "new", "reference")

@@ -11,6 +11,7 @@ import numpy as np
 
 from fidgety.config.study import ReportConfig
 from fidgety.errors import NotAssessable, Outcome
+from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Infant, assess, is_phantom
 from fidgety.pose.tracks import Pose, read_pose
@@ -42,6 +43,21 @@ def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
     own = row.get("own") or {}
     plain = {k: v for k, v in row.items() if k not in HIDDEN}
     return {str(k): str(v) for k, v in {**plain, **own}.items() if v not in (None, "")}
+
+
+def alone(
+    predictions: InfantPredictions, recording: str, at_risk: Sequence[bool]
+) -> dict[str, float]:
+    """Return what each model says of one recording where the infant has several."""
+    return {
+        name: float(
+            risk_probability(
+                model.recording_probability[:, model.sources.index(recording)], at_risk
+            ).mean()
+        )
+        for name, model in predictions.models.items()
+        if recording in model.sources and len(model.sources) > 1
+    }
 
 
 def recording_view(
@@ -97,6 +113,7 @@ def recording_view(
         duration_s=max(timeline.duration_s(strips, annotated), pose.duration_s if pose else 0.0),
         strips=strips,
         annotated=annotated,
+        alone=alone(predictions, recording, at_risk),
         quality=quality(pose) if pose is not None else {},
         quality_figure=quality_figure,
         trajectory_figure=trajectory_figure,

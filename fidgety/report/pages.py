@@ -123,6 +123,9 @@ class RecordingView:
         Length of the timeline.
     strips, annotated
         Rows of the timeline: models, and raters.
+    alone
+        Model to the probability of being at risk from this recording by itself; empty where
+        the infant has no other.
     quality
         Measure to its value as text.
     quality_figure, trajectory_figure
@@ -136,6 +139,7 @@ class RecordingView:
     duration_s: float
     strips: Sequence[Strip]
     annotated: Mapping[str, Sequence[Mark]]
+    alone: Mapping[str, float]
     quality: Mapping[str, str]
     quality_figure: Markup | str
     trajectory_figure: Markup | str

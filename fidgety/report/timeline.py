@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.evaluation.metrics import risk_probability
-from fidgety.evaluation.predictions import ModelPrediction
+from fidgety.training.results import ModelPrediction
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,8 @@ def strips(
 ) -> list[Strip]:
     """Make one strip a model for a recording; models without instances in it have none.
 
-    A model that gives the frequency of fidgety movements judges instances by whether they
-    hold such movements, and these are the classes not at risk: its strip shows their
-    probability. Any other model's instances carry their infant's label: its strip shows the
+    A model that detects fidgety movements shows their probability, which is that of the
+    classes not at risk. Any other model's instances carry their infant's label: its strip shows the
     probability of being at risk.
     """
     rows = []
@@ -106,8 +105,7 @@ def strips(
         if not model.outcome.ok or not own.any():
             continue
         probability = risk_probability(model.probability[:, own], at_risk).mean(axis=0)
-        fidgety = bool(np.isfinite(model.fms_frequency))
-        if fidgety:
+        if model.detects_fidgety:
             probability = 1 - probability
         attention = np.full(probability.shape, np.nan)
         if model.attention is not None:
@@ -129,7 +127,7 @@ def strips(
                     )
                     for i, k in enumerate(order)
                 ),
-                fidgety,
+                model.detects_fidgety,
             )
         )
     return rows

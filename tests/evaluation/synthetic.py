@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from fidgety.errors import NotAssessable, Outcome, Reason
-from fidgety.evaluation.predictions import PREDICTIONS_SCHEMA
-from fidgety.storage import Provenance, write_dataset
+from fidgety.storage import Provenance
+from fidgety.training.results import ModelPrediction, write_predictions
+from fidgety.training.results import not_assessable as failed
 
 CLASSES = ("normal", "risk")
 
@@ -36,65 +35,62 @@ def snakemake(**parts: Mapping[str, Any]) -> SimpleNamespace:
 
 
 def model_group(
-    infant_probability: np.ndarray,
+    infant_probability: np.ndarray | Sequence[Sequence[float]],
     threshold: Sequence[float] | None = None,
     *,
     classes: Sequence[str] = CLASSES,
+    at_risk: Sequence[bool] = (False, True),
     folds: Sequence[int] | None = None,
-    recording: str = "r1",
+    recordings: Sequence[str] = ("r1",),
     n_instances: int = 5,
-    outcome: Outcome | None = None,
+    error: NotAssessable | None = None,
     kind: str = "cnn1d",
-    fms_frequency: float = float("nan"),
-) -> xr.Dataset:
-    """One model's group of a prediction file."""
-    infant_probability = np.asarray(infant_probability, dtype=float)
-    attributes = {"classes": json.dumps(list(classes)), "kind": kind, "status": "ok"}
-    attributes |= {"reason": "", "reason_detail": "", "fms_frequency": fms_frequency}
-    if outcome is not None and not outcome.ok:
-        attributes |= {
-            "status": outcome.status.value,
-            "reason": outcome.reason.value if outcome.reason else "",
-            "reason_detail": outcome.detail,
-        }
-        return xr.Dataset(attrs=attributes)
-    n_folds, n_classes = infant_probability.shape
-    wave = 0.2 * np.sin(np.arange(n_instances))[None, :, None]
-    probability = np.repeat(infant_probability[:, None], n_instances, axis=1)
+    detects_fidgety: bool = False,
+    attention: bool = False,
+) -> ModelPrediction:
+    """One model's prediction: instances of 10 s every 5 s of each recording."""
+    if error is not None:
+        return failed(error, kind, tuple(classes), tuple(at_risk))
+    infant = np.asarray(infant_probability, dtype=float)
+    n_folds, n_classes = infant.shape
+    n = n_instances * len(recordings)
+    wave = 0.2 * np.sin(np.arange(n))[None, :, None]
+    probability = np.repeat(infant[:, None], n, axis=1)
     probability = np.clip(probability + wave * np.linspace(-1, 1, n_classes), 0.01, 0.99)
     probability /= probability.sum(axis=2, keepdims=True)
-    start = 5.0 * np.arange(n_instances)
-    return xr.Dataset(
-        {
-            "probability": (("fold", "instance", "class"), probability),
-            "start_s": ("instance", start),
-            "stop_s": ("instance", start + 10.0),
-            "recording": ("instance", [recording] * n_instances),
-            "infant_probability": (("fold", "class"), infant_probability),
-            "threshold": ("fold", np.asarray(threshold or [0.5] * n_folds, dtype=float)),
-        },
-        coords={"fold": ("fold", np.asarray(folds or range(n_folds)))},
-        attrs=attributes,
+    start = np.tile(5.0 * np.arange(n_instances), len(recordings))
+    return ModelPrediction(
+        Outcome(),
+        kind,
+        tuple(classes),
+        tuple(at_risk),
+        folds=tuple(folds or range(1, n_folds + 1)),
+        probability=probability,
+        start_s=start,
+        stop_s=start + 10.0,
+        recording=tuple(np.repeat(recordings, n_instances)),
+        infant_probability=infant,
+        recording_probability=np.repeat(infant[:, None], len(recordings), axis=1),
+        sources=tuple(recordings),
+        threshold=np.asarray(threshold or [0.5] * n_folds, dtype=float),
+        attention=np.full((n_folds, n), 1 / n) if attention else None,
+        detects_fidgety=detects_fidgety,
     )
 
 
-def write_predictions(
+def write_infant(
     folder: Path,
     infant: str,
     role: str,
-    models: Mapping[str, xr.Dataset] | None = None,
+    models: Mapping[str, ModelPrediction] | None = None,
     error: NotAssessable | None = None,
+    names: Sequence[str] = ("a",),
 ) -> Path:
-    """A whole prediction file."""
+    """A whole prediction file; with ``error`` no model has a result."""
     path = folder / f"{infant}.h5"
-    write_dataset(
-        path,
-        xr.Dataset(attrs={"infant": infant, "role": role}),
-        schema=PREDICTIONS_SCHEMA,
-        provenance=Provenance(recording=infant),
-        outcome=Outcome.of(error) if error else None,
-        groups=models or {},
-    )
+    if error is not None:
+        models = {name: model_group([], error=error) for name in names}
+    write_predictions(path, models or {}, infant=infant, role=role, provenance=Provenance())
     return path
 
 

@@ -27,7 +27,7 @@ from tests.evaluation.synthetic import (
     not_assessable,
     snakemake,
     write_cohort,
-    write_predictions,
+    write_infant,
 )
 from workflow_scripts.evaluate import main
 from workflow_scripts.stage import Job
@@ -85,7 +85,7 @@ def study(folder: Path, risks: dict[str, dict[str, list[float]]]) -> tuple[list[
                 infant = f"{role}-{label}-{k}"
                 fold = [k % 3 + 1] if role == "development" else [1, 2, 3]
                 group = model_group([p(risk)] * len(fold), folds=fold)
-                files.append(write_predictions(folder, infant, role, {"a": group}))
+                files.append(write_infant(folder, infant, role, {"a": group}))
                 rows.append(cohort_row(f"{infant}-r", infant, role, label))
     return files, write_cohort(folder / "cohort", rows)
 
@@ -131,7 +131,7 @@ def test_figures_by_hand(tmp_path: Path) -> None:
 
 def test_fold_models_are_pooled_by_their_mean(tmp_path: Path) -> None:
     groups = {"a": model_group([p(0.2), p(0.8), p(0.8)], [0.5, 0.9, 0.3], folds=[1, 2, 3])}
-    files = [write_predictions(tmp_path, "x", "external", groups)]
+    files = [write_infant(tmp_path, "x", "external", groups)]
     cohort = write_cohort(tmp_path / "cohort", [cohort_row("x-r", "x", "external", "risk")])
     row = evaluate(tmp_path, files, cohort)["infants"].iloc[0]
     assert float(row["probability"]) == pytest.approx(0.6)
@@ -143,13 +143,13 @@ def test_fold_models_are_pooled_by_their_mean(tmp_path: Path) -> None:
 
 def test_nobody_is_dropped_and_new_labels_are_not_read(tmp_path: Path) -> None:
     ok = {"a": model_group([p(0.7)], folds=[1])}
-    gap = Outcome.of(NotAssessable(Reason.NO_COMPLETE_WINDOW, "longest run 3.0 s"))
-    part = {"a": model_group(np.empty((0, 2)), outcome=gap)}
+    gap = NotAssessable(Reason.NO_COMPLETE_WINDOW, "longest run 3.0 s")
+    part = {"a": model_group([], error=gap)}
     files = [
-        write_predictions(tmp_path, "d1", "development", ok),
-        write_predictions(tmp_path, "d2", "development", error=SHORT),
-        write_predictions(tmp_path, "d3", "development", part),
-        write_predictions(tmp_path, "n1", "new", ok),
+        write_infant(tmp_path, "d1", "development", ok),
+        write_infant(tmp_path, "d2", "development", error=SHORT),
+        write_infant(tmp_path, "d3", "development", part),
+        write_infant(tmp_path, "n1", "new", ok),
     ]
     rows = [
         cohort_row("d1-r", "d1", "development", "risk"),
@@ -212,8 +212,11 @@ def test_three_classes(tmp_path: Path) -> None:
         "i3": [0.7, 0.2, 0.1],
     }
     files = [
-        write_predictions(
-            tmp_path, i, "external", {"a": model_group([v], classes=names, folds=[1])}
+        write_infant(
+            tmp_path,
+            i,
+            "external",
+            {"a": model_group([v], classes=names, at_risk=[r for _, r in classes])},
         )
         for i, v in given.items()
     ]
@@ -243,7 +246,7 @@ def test_missing_and_surplus_predictions_are_told(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path / "cohort", [cohort_row("x-r", "x", "external", "risk")])
     with pytest.raises(StorageError, match="has no prediction of a"):
         evaluate(tmp_path, [], cohort)
-    files = [write_predictions(tmp_path, "y", "external", {"a": model_group([p(0.1)], folds=[1])})]
+    files = [write_infant(tmp_path, "y", "external", {"a": model_group([p(0.1)], folds=[1])})]
     with pytest.raises(StorageError, match="no cohort has: y"):
         evaluate(tmp_path, files, cohort)
 
@@ -261,9 +264,8 @@ def test_an_infants_role_and_outcome(tmp_path: Path) -> None:
 
 
 def test_read_infant_gives_back_what_was_written(tmp_path: Path) -> None:
-    group = model_group([p(0.25), p(0.5)], [0.4, 0.6], folds=[2, 5], n_instances=3)
-    group["attention"] = (("fold", "instance"), np.full((2, 3), 1 / 3))
-    found = read_infant(write_predictions(tmp_path, "x", "new", {"m": group}))
+    group = model_group([p(0.25), p(0.5)], [0.4, 0.6], folds=[2, 5], n_instances=3, attention=True)
+    found = read_infant(write_infant(tmp_path, "x", "new", {"m": group}))
     assert (found.infant, found.role) == ("x", "new")
     model = found.models["m"]
     assert model.folds == (2, 5)
@@ -271,9 +273,9 @@ def test_read_infant_gives_back_what_was_written(tmp_path: Path) -> None:
     assert model.attention is not None
     np.testing.assert_allclose(model.threshold, [0.4, 0.6])
     assert model.recording == ("r1",) * 3
-    failed = read_infant(write_predictions(tmp_path, "y", "new", error=SHORT))
+    failed = read_infant(write_infant(tmp_path, "y", "new", error=SHORT))
     assert failed.outcome.reason is Reason.VIDEO_TOO_SHORT
-    assert not failed.models
+    assert failed.models["a"].outcome == failed.outcome
 
 
 def test_mean_speed_of_a_known_motion() -> None:

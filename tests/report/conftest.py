@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fidgety.config.root import Config
-from fidgety.errors import NotAssessable, Outcome, Reason
+from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.tracks import POSE_SCHEMA, Origin, Pose, write_pose
 from fidgety.skeletons import BLAZEPOSE_33
 from fidgety.storage import Provenance, write_not_assessable
@@ -22,7 +22,7 @@ from tests.evaluation.synthetic import (
     not_assessable,
     snakemake,
     write_cohort,
-    write_predictions,
+    write_infant,
 )
 from workflow_scripts import draw_overlay, evaluate, write_infant_page, write_report
 from workflow_scripts.stage import Job
@@ -142,25 +142,27 @@ def build_site(
         folds = [k % 5 + 1] if role == "development" else [1, 2, 3]
         spread = [0.0] if len(folds) == 1 else [-0.1, 0.0, 0.1]
         groups = {}
-        for shift, (model, fms) in enumerate(zip(MODELS, (np.nan, 0.4), strict=True)):
+        for shift, (model, fidgety) in enumerate(zip(MODELS, (False, True), strict=True)):
             values = [[1 - (v := min(max(risk + d - 0.02 * shift, 0), 1)), v] for d in spread]
             groups[model] = model_group(
                 values,
                 folds=folds,
-                recording=f"{infant}-r",
+                recordings=[f"{infant}-r"],
                 n_instances=8,
                 kind=model,
-                fms_frequency=fms,
+                detects_fidgety=fidgety,
             )
-        predictions[infant] = write_predictions(folder / "predictions", infant, role, groups)
+        predictions[infant] = write_infant(folder / "predictions", infant, role, groups)
     bad = cohort_row("d5-r", "d5", "development", "risk", cohort=cohort_name, notes="")
     rows.append(bad | not_assessable(SHORT.reason, SHORT.detail))
-    predictions["d5"] = write_predictions(folder / "predictions", "d5", "development", error=SHORT)
+    predictions["d5"] = write_infant(
+        folder / "predictions", "d5", "development", error=SHORT, names=MODELS
+    )
     part = cohort_row("d6-r", "d6", "development", "normal", cohort=cohort_name, notes="")
     rows.append(part)
-    gap = model_group(np.empty((0, 2)), outcome=Outcome.of(NO_WINDOW))
-    fine = model_group([[0.7, 0.3]], folds=[2], recording="d6-r")
-    predictions["d6"] = write_predictions(
+    gap = model_group([], error=NO_WINDOW)
+    fine = model_group([[0.7, 0.3]], folds=[2], recordings=["d6-r"])
+    predictions["d6"] = write_infant(
         folder / "predictions", "d6", "development", {"cnn1d": fine, "mam_clip": gap}
     )
     left_out = cohort_row("d7-r", "d7", "development", "normal", cohort=cohort_name, notes="")

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from fidgety.config.root import Config
 from fidgety.errors import NotAssessable, Outcome, Reason
-from fidgety.evaluation.predictions import ModelPrediction
+from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
 from fidgety.report import plots, timeline
 from fidgety.report.flow import flow
+from fidgety.report.infant import alone
 from fidgety.report.methods import flatten, methods
 from fidgety.report.wording import interval, number, percent, verdict
-from tests.evaluation.synthetic import cohort_row, not_assessable
+from tests.evaluation.synthetic import cohort_row, model_group, not_assessable
 from tests.report.conftest import body_pose
 
 windows = st.lists(
@@ -52,27 +53,37 @@ def test_gaps_between_instances_stay_gaps() -> None:
 
 
 def test_strips_average_folds_and_keep_recordings_apart() -> None:
-    model = ModelPrediction(
-        Outcome(),
-        ("a", "b", "c"),
+    at_risk = [False, True, True]
+    model = replace(
+        model_group([[0.5, 0.2, 0.3], [0.1, 0.4, 0.5]], classes="abc", at_risk=at_risk),
         probability=np.array([[[0.5, 0.2, 0.3]] * 3, [[0.1, 0.4, 0.5]] * 3]),
         start_s=np.array([5.0, 0.0, 0.0]),
         stop_s=np.array([10.0, 5.0, 5.0]),
         recording=("x", "x", "y"),
         attention=np.array([[0.2, 0.3, 0.5], [0.4, 0.3, 0.3]]),
     )
-    strips = timeline.strips({"m": model}, "x", [False, True, True])
+    strips = timeline.strips({"m": model}, "x", at_risk)
     assert [c.start_s for c in strips[0].cells] == [0.0, 5.0]
     assert [c.probability for c in strips[0].cells] == pytest.approx([0.7, 0.7])
     assert [c.attention for c in strips[0].cells] == pytest.approx([0.3, 0.3])
     assert not strips[0].fidgety
-    movements = replace(model, fms_frequency=0.5)
-    flipped = timeline.strips({"m": movements}, "x", [False, True, True])
+    movements = replace(model, detects_fidgety=True)
+    flipped = timeline.strips({"m": movements}, "x", at_risk)
     assert flipped[0].fidgety
     assert [c.probability for c in flipped[0].cells] == pytest.approx([0.3, 0.3])
-    assert timeline.strips({"m": model}, "z", [False, True, True]) == []
-    failed = ModelPrediction(Outcome.of(NotAssessable(Reason.NO_COMPLETE_WINDOW)))
-    assert timeline.strips({"m": failed}, "x", [False, True, True]) == []
+    assert timeline.strips({"m": model}, "z", at_risk) == []
+    failed = model_group([], error=NotAssessable(Reason.NO_COMPLETE_WINDOW))
+    assert timeline.strips({"m": failed}, "x", at_risk) == []
+
+
+def test_a_recording_by_itself_is_told_where_there_are_several() -> None:
+    two = model_group([[0.8, 0.2], [0.4, 0.6]], recordings=("r1", "r2"))
+    apart = np.array([[[0.9, 0.1], [0.7, 0.3]], [[0.5, 0.5], [0.3, 0.7]]])
+    two = replace(two, recording_probability=apart)
+    one = model_group([[0.8, 0.2]], recordings=("r2",))
+    said = InfantPredictions("x", "new", Outcome(), {"m": two, "k": one})
+    assert alone(said, "r1", [False, True]) == pytest.approx({"m": 0.3})
+    assert alone(said, "r2", [False, True]) == pytest.approx({"m": 0.5})
 
 
 def test_marks_put_the_consensus_first() -> None:
