@@ -1,5 +1,7 @@
 """Judge every model by infant: figures with intervals, tables, curves."""
 
+from dataclasses import asdict
+
 import pandas as pd
 
 from fidgety.config.learning import EvaluationConfig
