@@ -1,1 +1,1 @@
-"""models"""
+"""Published systems, one module each, behind one contract and one registry."""

@@ -1,1 +1,1 @@
-"""training"""
+"""Training by fold, the bundles that come of it, and prediction with them."""

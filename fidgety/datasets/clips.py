@@ -1,0 +1,84 @@
+"""Reference clips: windows whose movement is known from annotated intervals (Gao 2023).
+
+A reference FM clip lies wholly in fidgety movements, a non-FM clip wholly outside of them
+(Gao 2023, "Description of datasets"); clips on a border are not used. Where the table has a
+consensus, it counts alone; otherwise a clip must satisfy every rater of its recording. A
+recording without a single row was not rated, and gives no clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety.datasets.series import Series
+from fidgety.datasets.windows import Windows, cut_windows, in_intervals
+
+FIDGETY = "fidgety"
+CONSENSUS = "consensus"
+#: Label of a clip: without fidgety movements, with them.
+NON_FM, FM = 0, 1
+
+#: One rater's intervals with fidgety movements, seconds.
+Rating = list[tuple[float, float]]
+
+
+def ratings(intervals: Iterable[Mapping[str, Any]]) -> dict[str, list[Rating]]:
+    """Sort the rows of the interval table by recording and rater.
+
+    Parameters
+    ----------
+    intervals
+        Rows with recording, start_s, end_s, movement and rater.
+
+    Returns
+    -------
+    dict
+        Recording to one rating a rater: the consensus alone where there is one. A rater who saw
+        no fidgety movements (rows of other movement alone) has an empty rating.
+    """
+    by_rater: dict[str, dict[str, Rating]] = {}
+    for row in intervals:
+        own = by_rater.setdefault(str(row["recording"]), {}).setdefault(str(row["rater"]), [])
+        if row["movement"] == FIDGETY:
+            own.append((float(row["start_s"]), float(row["end_s"])))
+    return {
+        recording: [raters[CONSENSUS]] if CONSENSUS in raters else list(raters.values())
+        for recording, raters in by_rater.items()
+    }
+
+
+def clip_label(start_s: float, stop_s: float, raters: Sequence[Rating]) -> int | None:
+    """Return a clip's label, None if it is neither wholly in nor wholly outside."""
+    shares = {in_intervals(start_s, stop_s, rating) for rating in raters}
+    if shares == {1.0}:
+        return FM
+    return NON_FM if shares == {0.0} else None
+
+
+def reference_clips(
+    series: Sequence[Series], intervals: Iterable[Mapping[str, Any]], length: int, step: int
+) -> tuple[Windows, NDArray[np.int64]]:
+    """Cut the reference clips of several recordings.
+
+    Returns
+    -------
+    clips : Windows
+    labels : ndarray of shape (clip,)
+        :data:`FM` or :data:`NON_FM`.
+    """
+    rated = ratings(intervals)
+    windows = cut_windows(series, length, step)
+    labels = np.full(len(windows), -1, dtype=np.int64)
+    for k, (index, start) in enumerate(zip(windows.series, windows.start, strict=True)):
+        own = series[index]
+        raters = rated.get(own.recording)
+        if not raters:
+            continue
+        label = clip_label(own.second(int(start)), own.second(int(start) + length), raters)
+        labels[k] = -1 if label is None else label
+    kept = np.flatnonzero(labels >= 0)
+    return windows.take(kept), labels[kept]

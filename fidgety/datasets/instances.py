@@ -1,0 +1,274 @@
+"""Torch data sets over windows: instances for themselves, and bags of instances.
+
+Nothing is copied until a batch is put together: items are views of the series. All chance
+(order, mirroring, which part of a bag) comes from samplers that are seeded by epoch, so training
+that was interrupted goes on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from fidgety.datasets.series import Series
+from fidgety.datasets.windows import Windows
+
+
+class Draw(NamedTuple):
+    """What a sampler asks a data set for.
+
+    Parameters
+    ----------
+    item
+        Instance or bag.
+    mirrored
+        With left and right exchanged.
+    first, count
+        Of a bag: the run of instances to take; a negative count takes all.
+    """
+
+    item: int
+    mirrored: bool = False
+    first: int = 0
+    count: int = -1
+
+
+def _view(series: Series, mirrored: bool, start: int, stop: int) -> torch.Tensor:
+    values = series.mirrored if mirrored else series.values
+    if values is None:
+        raise ValueError(f"recording {series.recording} was loaded without its mirror image")
+    return torch.from_numpy(values[start:stop])
+
+
+class InstanceData(Dataset):
+    """Instances with a target each.
+
+    Parameters
+    ----------
+    series
+        Standardised series.
+    windows
+        Complete windows.
+    targets : ndarray of shape (instance,)
+        Index of the class.
+    """
+
+    def __init__(
+        self, series: Sequence[Series], windows: Windows, targets: NDArray[np.int64]
+    ) -> None:
+        if len(windows) != len(targets):
+            raise ValueError(f"{len(windows)} windows and {len(targets)} targets")
+        self.series, self.windows, self.targets = series, windows, targets
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, int]:
+        """Return (values of shape (frame, feature), target)."""
+        start = int(self.windows.start[draw.item])
+        series = self.series[int(self.windows.series[draw.item])]
+        values = _view(series, draw.mirrored, start, start + self.windows.length)
+        return values, int(self.targets[draw.item])
+
+
+class BagBatch(NamedTuple):
+    """Bags whose overlapping instances share their frames.
+
+    Parameters
+    ----------
+    x : Tensor of shape (segment, frame, feature)
+        Stretches of recordings, zeros where missing or behind a shorter stretch's end.
+    segment, start, bag : Tensor of shape (instance,)
+        Where the instance lies: its segment, its first frame there, its bag.
+    target : Tensor of shape (bag,)
+        Index of the class.
+    """
+
+    x: torch.Tensor
+    segment: torch.Tensor
+    start: torch.Tensor
+    bag: torch.Tensor
+    target: torch.Tensor
+
+
+class BagItem(NamedTuple):
+    """One bag: views of its segments, and its instances in them."""
+
+    segments: list[torch.Tensor]
+    segment: NDArray[np.int64]
+    start: NDArray[np.int64]
+    target: int
+
+
+class BagData(Dataset):
+    """Bags of instances with a target each.
+
+    Parameters
+    ----------
+    series
+        Standardised series.
+    windows
+        Complete windows.
+    bags
+        For each bag the indices of its windows, in order.
+    targets : ndarray of shape (bag,)
+        Index of the class.
+    """
+
+    def __init__(
+        self,
+        series: Sequence[Series],
+        windows: Windows,
+        bags: Sequence[NDArray[np.int64]],
+        targets: NDArray[np.int64],
+    ) -> None:
+        if len(bags) != len(targets):
+            raise ValueError(f"{len(bags)} bags and {len(targets)} targets")
+        self.series, self.windows, self.bags, self.targets = series, windows, bags, targets
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def __getitem__(self, draw: Draw) -> BagItem:
+        """Return the segments and instances of a run of the bag's instances."""
+        stop = None if draw.count < 0 else draw.first + draw.count
+        index = self.bags[draw.item][draw.first : stop]
+        source, start = self.windows.series[index], self.windows.start[index]
+        segments: list[torch.Tensor] = []
+        segment = np.empty(len(index), dtype=np.int64)
+        local = np.empty(len(index), dtype=np.int64)
+        for k, s in enumerate(np.unique(source)):
+            own = source == s
+            first, last = int(start[own].min()), int(start[own].max()) + self.windows.length
+            segments.append(_view(self.series[int(s)], draw.mirrored, first, last))
+            segment[own], local[own] = k, start[own] - first
+        return BagItem(segments, segment, local, int(self.targets[draw.item]))
+
+
+def collate_bags(items: Sequence[BagItem]) -> BagBatch:
+    """Put bags together; shorter segments are followed by zeros, which no instance reaches."""
+    views = [view for item in items for view in item.segments]
+    x = torch.zeros(len(views), max(len(view) for view in views), views[0].shape[1])
+    for row, view in zip(x, views, strict=True):
+        row[: len(view)] = torch.nan_to_num(view, nan=0.0)
+    offsets = np.cumsum([0, *[len(item.segments) for item in items]])
+    return BagBatch(
+        x,
+        torch.from_numpy(
+            np.concatenate([i.segment + o for i, o in zip(items, offsets, strict=False)])
+        ),
+        torch.from_numpy(np.concatenate([item.start for item in items])),
+        torch.from_numpy(np.repeat(np.arange(len(items)), [len(item.start) for item in items])),
+        torch.tensor([item.target for item in items]),
+    )
+
+
+class _EpochBatches(Sampler[list[Draw]]):
+    """Batches that depend on the seed and the epoch alone; the trainer calls ``set_epoch``."""
+
+    def __init__(self, seed: int, mirror: bool) -> None:
+        self.seed, self.mirror, self.epoch = seed, mirror, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next."""
+        self.epoch = epoch
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng([self.seed, self.epoch])
+
+    def _flip(self, rng: np.random.Generator) -> bool:
+        return bool(rng.random() < 0.5) if self.mirror else False
+
+
+class ShuffledBatches(_EpochBatches):
+    """Every instance once an epoch, in a new order.
+
+    Parameters
+    ----------
+    n
+        Number of instances.
+    size
+        Instances a batch; the last one may be smaller.
+    seed
+        Seed of the job.
+    mirror
+        Mirror every other instance at random.
+    """
+
+    def __init__(self, n: int, size: int, seed: int, mirror: bool) -> None:
+        super().__init__(seed, mirror)
+        self.n, self.size = n, size
+
+    def __len__(self) -> int:
+        return -(-self.n // self.size)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        rng = self._rng()
+        order = rng.permutation(self.n)
+        for first in range(0, self.n, self.size):
+            yield [Draw(int(i), self._flip(rng)) for i in order[first : first + self.size]]
+
+
+class BalancedBatches(_EpochBatches):
+    """As many items of every class in each batch; rarer classes come round more often.
+
+    An epoch shows every item of the most frequent class at least once.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (item,)
+        Index of the class.
+    per_class
+        Items of a class in a batch.
+    seed
+        Seed of the job.
+    mirror
+        Mirror every other item at random.
+    sizes : ndarray of shape (item,), optional
+        Number of instances of each bag.
+    longest
+        Take a random run of at most this many instances of a bag.
+    """
+
+    def __init__(
+        self,
+        targets: NDArray[np.int64],
+        per_class: int,
+        seed: int,
+        mirror: bool,
+        sizes: NDArray[np.int64] | None = None,
+        longest: int | None = None,
+    ) -> None:
+        super().__init__(seed, mirror)
+        self.by_class = [np.flatnonzero(targets == c) for c in np.unique(targets)]
+        largest = max(len(own) for own in self.by_class)
+        self.per_class = min(per_class, largest)
+        self.sizes, self.longest = sizes, longest
+        self.batches = -(-largest // self.per_class)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def _draw(self, item: int, rng: np.random.Generator) -> Draw:
+        flip = self._flip(rng)
+        if self.sizes is None or self.longest is None:
+            return Draw(item, flip)
+        spare = int(self.sizes[item]) - self.longest
+        first = int(rng.integers(spare + 1)) if spare > 0 else 0
+        return Draw(item, flip, first, self.longest)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        rng = self._rng()
+        wanted = self.batches * self.per_class
+        orders = []
+        for own in self.by_class:
+            rounds = -(-wanted // len(own))
+            orders.append(np.concatenate([rng.permutation(own) for _ in range(rounds)])[:wanted])
+        for b in range(self.batches):
+            part = slice(b * self.per_class, (b + 1) * self.per_class)
+            yield [self._draw(int(i), rng) for order in orders for i in order[part]]

@@ -1,0 +1,174 @@
+"""The 1D-CNN of Kaur et al. 2025: snippets that carry their infant's label.
+
+Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland ACJ (2025). Training General
+Movements Classifiers with Global Labels Offers Insights on Sub-movement Quality. Section 3.3:
+convolutions over time with filters (32, 64, 128), a dense layer of 64, dropout 0.3, one sigmoid
+output; Adam, batches of 16, at most 250 epochs, stop after 10 epochs without a better validation
+loss. Snippets of 10 s at 30 frames a second that overlap by 150 frames (section 3.2).
+
+What the paper leaves open, and what stands here: kernel size (5), padding (same), activation
+(ReLU), pooling between the convolutions (maximum of 2), how the last one meets the dense layer
+(``head``: the mean over time, or all of it flattened), places of the dropout (behind every
+convolution's pooling and the dense layer), learning rate (0.001, Adam's customary one), and
+class weights in the loss (inverse frequency). Its 24 landmarks are DeepLabCut's; here there are
+the 21 of :data:`fidgety.skeletons.BODY_21`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+
+from fidgety.config.base import Section
+from fidgety.datasets.series import InputSpec
+from fidgety.errors import ConfigError
+from fidgety.models.base import ModelSystem, OptimiserPlan, TrainingPlan
+
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Cnn1dOptions(Section):
+    """Options of ``kind: cnn1d``; the defaults are the published ones where it gives them."""
+
+    feature_sets: Annotated[tuple[str, ...], Field(min_length=1)] = ("coordinates_2d", "angles_2d")
+    """Feature sets side by side; the paper's are coordinates, angles, and both."""
+    rate_hz: Annotated[float, Field(gt=0)] = 30.0
+    """Frame rate of the series."""
+    window_s: Seconds = 10.0
+    """Length of a snippet."""
+    step_s: Seconds = 5.0
+    """Distance between snippets in training (an overlap of 150 frames)."""
+    predict_step_s: Seconds = 5.0
+    """Distance between snippets in validation and prediction."""
+    filters: Annotated[tuple[Positive, ...], Field(min_length=1)] = (32, 64, 128)
+    """Filters of the convolutions; the paper's other network has (32, 64) and 32 dense."""
+    dense: Positive = 64
+    """Width of the dense layer."""
+    kernel: Positive = 5
+    """Frames that a convolution sees (not in the paper)."""
+    pool: Positive = 2
+    """Frames that the maximum is taken over behind a convolution (not in the paper)."""
+    head: Literal["average", "flatten"] = "average"
+    """How the last convolution meets the dense layer (not in the paper)."""
+    centre: bool = False
+    """Subtract every snippet's own mean: posture is left out, movement stays (not in the
+    paper)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of values set to zero in training."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Of Adam (not in the paper)."""
+    batch_size: Positive = 16
+    """Snippets a batch."""
+    epochs: Positive = 250
+    """At most."""
+    patience: Positive = 10
+    """Epochs without a lower validation loss."""
+    blind_epochs: Positive = 30
+    """Epochs where there are too few infants for validation."""
+
+    @model_validator(mode="after")
+    def _check_pooling(self) -> Cnn1dOptions:
+        if round(self.window_s * self.rate_hz) < self.pool ** len(self.filters):
+            raise ValueError("window_s is too short for so many poolings")
+        return self
+
+
+class Cnn1dNetwork(nn.Module):
+    """Convolutions over time, a dense layer, a sigmoid (two classes) or softmax (more) head.
+
+    Parameters
+    ----------
+    n_features, n_classes
+        Width of the input and number of classes.
+    window_frames
+        Length of a snippet; decides the dense layer's width with ``head: flatten``.
+    options
+        Sizes.
+    """
+
+    def __init__(
+        self, n_features: int, n_classes: int, window_frames: int, options: Cnn1dOptions
+    ) -> None:
+        super().__init__()
+        self.centre = options.centre
+        layers: list[nn.Module] = []
+        width, frames = n_features, window_frames
+        for filters in options.filters:
+            layers += [
+                nn.Conv1d(width, filters, options.kernel, padding="same"),
+                nn.ReLU(),
+                nn.MaxPool1d(options.pool),
+                nn.Dropout(options.dropout),
+            ]
+            width, frames = filters, frames // options.pool
+        self.convolutions = nn.Sequential(*layers)
+        if options.head == "average":
+            self.flatten: nn.Module = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten())
+        else:
+            self.flatten = nn.Flatten()
+            width *= frames
+        self.dense = nn.Sequential(nn.Linear(width, options.dense), nn.ReLU())
+        self.dropout = nn.Dropout(options.dropout)
+        self.output = nn.Linear(options.dense, 1 if n_classes == 2 else n_classes)
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the last hidden layer, of shape (instance, dense)."""
+        if self.centre:
+            x = x - x.mean(dim=1, keepdim=True)
+        return self.dense(self.flatten(self.convolutions(x.transpose(1, 2))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits.
+
+        Parameters
+        ----------
+        x : Tensor of shape (instance, frame, feature)
+
+        Returns
+        -------
+        Tensor of shape (instance, class)
+            With two classes (0, z): their softmax is the sigmoid of the single output z.
+        """
+        z = self.output(self.dropout(self.embed(x)))
+        return torch.cat([torch.zeros_like(z), z], dim=1) if z.shape[1] == 1 else z
+
+
+class Cnn1d(ModelSystem):
+    """Kaur 2025's 1D-CNN."""
+
+    name = "cnn1d"
+    options = Cnn1dOptions
+    objective = "instance"
+
+    @classmethod
+    def inputs(cls, options: Any) -> InputSpec:
+        """Read 10 s snippets at 30 frames a second, every feature a z-score."""
+        return InputSpec(
+            feature_sets=options.feature_sets,
+            rate_hz=options.rate_hz,
+            window_s=options.window_s,
+            step_s=options.step_s,
+            predict_step_s=options.predict_step_s,
+        )
+
+    @classmethod
+    def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
+        """Build the network."""
+        if n_features < 1 or n_classes < 2:
+            raise ConfigError(f"cnn1d cannot tell {n_classes} classes from {n_features} features.")
+        return Cnn1dNetwork(n_features, n_classes, cls.inputs(options).window_frames, options)
+
+    @classmethod
+    def training(cls, options: Any) -> TrainingPlan:
+        """Adam with early stopping, as published."""
+        return TrainingPlan(
+            epochs=options.epochs,
+            patience=options.patience,
+            blind_epochs=options.blind_epochs,
+            batch_size=options.batch_size,
+            optimiser=OptimiserPlan(learning_rate=options.learning_rate),
+        )

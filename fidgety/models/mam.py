@@ -1,0 +1,534 @@
+"""The clip encoder of MAM (Gao et al. 2023) with multi-instance attention pooling: ``mam_clip``.
+
+Gao Q, Yao S, Tian Y, et al. (2023). Automating General Movements Assessment with quantitative
+deep learning to facilitate early screening of cerebral palsy. Nature Communications 14:8294;
+Methods, "Overall architecture" to "Hyperparameters", Supplementary Figs. 1 and 2. Sizes that the
+paper does not give follow the authors' public code and released weights.
+
+What this is: the spatio-temporal Transformer over clips of 9.6 s, its clip classifier
+(pre-trained on annotated reference clips where there are any), and the fusion of a bag's clip
+probabilities into the infant's. What it is *not*: the whole MAM. The reference branch's triplet
+loss, the closeness loss and the branch of the infant's characteristics are not part of it, which
+is why it is called ``mam_clip``; :class:`~fidgety.models.base.BagOutput` hands out the embedding
+that these losses need.
+
+The clip classes are the study's classes. In the paper they are two: a clip with fidgety
+movements votes for "normal", one without for "risk"; so a clip's probability of fidgety movements
+is that of the classes that are not at risk.
+
+Cost. For signed differences the first convolution is linear in the positions, so the 17 x 16
+matrix of differences is never made (:meth:`DifferenceConvolution.forward`). All that comes before
+the position code depends on 19 frames alone, so overlapping instances of a recording share it:
+the frames of a bag's segment are embedded once, and instances are windows into that. (In training
+they thereby also share the dropout masks of that part.) ``frame_stride`` embeds every k-th frame
+only, with the very same weights; 1 is the published network.
+
+Training as published: ``PUBLISHED_TRAINING``. The default differs (Adam, few epochs, early
+stopping), so that it ends within minutes on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+
+from fidgety.config.base import Section
+from fidgety.datasets.series import InputSpec
+from fidgety.errors import ConfigError
+from fidgety.models.base import BagOutput, ModelSystem, OptimiserPlan, TrainingPlan
+
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+TEMPORAL_KERNEL = 10
+TEMPORAL_PASSES = 2
+DIMENSIONS = {"coordinates_3d": 3, "coordinates_2d": 2}
+
+#: Options that train as the paper and its code do (two bags of 16 instances a batch).
+PUBLISHED_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "frame_stride": 1,
+        "optimiser": "sgd_cyclic",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "epochs": 300,
+        "patience": 300,
+        "pretrain_epochs": 150,
+        "pretrain_learning_rate": 1e-3,
+        "pretrain_weight_decay": 1e-3,
+    }
+)
+
+
+class MamClipOptions(Section):
+    """Options of ``kind: mam_clip``."""
+
+    coordinates: Literal["coordinates_3d", "coordinates_2d"] = "coordinates_3d"
+    """Feature set with the joints' positions."""
+    rate_hz: Rate = 25.0
+    """Frame rate of the series."""
+    window_s: Seconds = 9.6
+    """Length of an instance."""
+    step_s: Seconds = 2.4
+    """Distance between instances in training (60 frames, as the released clips)."""
+    predict_step_s: Seconds = 6.0
+    """Distance between instances in validation and prediction (150 frames, the experts' step),
+    which the frequency of fidgety movements is counted with."""
+    variant: Literal["released", "paper"] = "released"
+    """``released``: differences to the 16 other joints, two temporal convolutions; ``paper``: the
+    whole matrix, no temporal convolution."""
+    differences: Literal["signed", "absolute"] = "signed"
+    """``signed`` as released, ``absolute`` distances a dimension as the paper writes."""
+    share_weights: bool = True
+    """Spatial and temporal Transformer are one (the code), or of identical structure only."""
+    width: Positive = 64
+    """Width of all layers."""
+    heads: Positive = 4
+    """Attention heads."""
+    encoder_layers: Positive = 2
+    """Layers of a Transformer encoder (the released weights have 1)."""
+    feed_forward: Positive = 256
+    """Width of its feed-forward part (the released weights have 2048)."""
+    pool_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (64, 32)
+    """Hidden layers of the attention pooling (the released weights have 64 alone)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    """Behind convolutions and position code."""
+    frame_stride: Positive = 3
+    """Embed every k-th frame: 1 as published. It must divide both steps in frames."""
+    bag_softmax: bool = True
+    """Softmax over the pooled clip probabilities (the paper). It keeps the infant's probability
+    between 0.27 and 0.73 with two classes; without it, it is the weighted mean itself."""
+    bag_instances: Positive = 16
+    """Longest run of a bag's instances in a training batch."""
+    bags_per_class: Positive = 1
+    """Bags of each class in a training batch."""
+    optimiser: Literal["adam", "sgd_cyclic"] = "adam"
+    """``sgd_cyclic`` as published: Nesterov momentum 0.9, CyclicLR (triangular2, 1e-5 to the
+    learning rate, half a cycle 20 epochs)."""
+    learning_rate: Rate = 1e-3
+    """The highest one."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    """L2 penalty."""
+    epochs: Positive = 40
+    """At most (300 in the paper)."""
+    patience: Positive = 8
+    """Epochs without a lower validation loss."""
+    blind_epochs: Positive = 25
+    """Epochs where there are too few infants for validation."""
+    pretrain_epochs: Annotated[int, Field(ge=0)] = 15
+    """Epochs on reference clips (150 in the code); 0 leaves it out."""
+    pretrain_batch_size: Positive = 16
+    """Clips of each kind in a batch."""
+    pretrain_learning_rate: Rate = 1e-3
+    """Of Adam, times 0.6 every 10 epochs."""
+    pretrain_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    """L2 penalty of pre-training."""
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> MamClipOptions:
+        for name in ("step_s", "predict_step_s"):
+            frames = round(getattr(self, name) * self.rate_hz)
+            if frames < 1 or frames % self.frame_stride:
+                raise ValueError(
+                    f"{name} is {frames} frames, which frame_stride = {self.frame_stride} "
+                    "does not divide"
+                )
+        if self.width % self.heads or self.width % 2:
+            raise ValueError("width must be even and a multiple of heads")
+        if round(self.window_s * self.rate_hz) <= self.lost_frames:
+            raise ValueError(f"window_s must be more than {self.lost_frames} frames")
+        return self
+
+    @property
+    def lost_frames(self) -> int:
+        """Frames that the temporal convolutions take off an instance."""
+        return TEMPORAL_PASSES * (TEMPORAL_KERNEL - 1) if self.variant == "released" else 0
+
+
+class DifferenceConvolution(nn.Module):
+    """Conv2d over the differences of a joint to other joints, one output a joint.
+
+    ``out[i] = sum_k W[:, :, k] . (p_i - p_o(i, k)) + b``, where o(i, k) are the other joints in
+    ascending order (``released``) or all joints (``paper``).
+
+    Parameters
+    ----------
+    joints, dimensions, width
+        V, C and the number of filters.
+    others
+        Leave the joint itself out (V - 1 differences) or not (V, the joint's own being zero).
+    absolute
+        Distances instead of signed differences.
+    """
+
+    def __init__(
+        self, joints: int, dimensions: int, width: int, *, others: bool, absolute: bool
+    ) -> None:
+        super().__init__()
+        neighbours = joints - 1 if others else joints
+        # Conv2d itself is never called: it holds the weights and draws them as the original.
+        self.convolution = nn.Conv2d(dimensions, width, (1, neighbours))
+        self.absolute = absolute
+        joint = torch.arange(joints)
+        other = torch.stack([joint[joint != i] if others else joint for i in range(joints)])
+        self.register_buffer("other", other, persistent=False)
+        self.other: torch.Tensor
+
+    def matrix(self) -> torch.Tensor:
+        """Return the linear map from positions to outputs, of shape (V, C, V, width).
+
+        ``sum_k W_k p_i - sum_k W_k p_o(i, k)``: entry [j, c, i, d] is what dimension c of joint j
+        adds to filter d of joint i.
+        """
+        weight = self.convolution.weight[:, :, 0, :]  # (width, C, K)
+        joints, neighbours = self.other.shape
+        placed = weight.new_zeros(joints, joints, *weight.shape[:2])  # (i, j, width, C)
+        rows = torch.arange(joints, device=weight.device)[:, None].expand(-1, neighbours)
+        per_joint = weight.permute(2, 0, 1).expand(joints, -1, -1, -1)
+        placed = placed.index_put((rows, self.other), -per_joint)
+        own = torch.eye(joints, device=weight.device, dtype=weight.dtype)
+        placed = placed + own[..., None, None] * weight.sum(dim=2)
+        return placed.permute(1, 3, 0, 2)
+
+    def forward(self, positions: torch.Tensor) -> torch.Tensor:
+        """Convolve.
+
+        Parameters
+        ----------
+        positions : Tensor of shape (..., V, C)
+
+        Returns
+        -------
+        Tensor of shape (..., V, width)
+        """
+        bias = self.convolution.bias
+        if self.absolute:
+            weight = self.convolution.weight[:, :, 0, :]
+            distance = (positions[..., :, None, :] - positions[..., self.other, :]).abs()
+            return torch.einsum("...vkc,dck->...vd", distance, weight) + bias
+        matrix = self.matrix()
+        joints, dimensions, _, width = matrix.shape
+        flat = positions.flatten(-2) @ matrix.reshape(joints * dimensions, joints * width)
+        return flat.unflatten(-1, (joints, width)) + bias
+
+
+class AttentionPool(nn.Module):
+    """Weighted mean over the second last axis (Supplementary Fig. 2).
+
+    Parameters
+    ----------
+    width
+        Of what is pooled.
+    hidden
+        Widths of the scoring network's hidden layers, each followed by tanh.
+    """
+
+    def __init__(self, width: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.score = scoring_network(width, hidden)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pooled vectors, of shape (..., width)."""
+        return (self.score(x).softmax(dim=-2) * x).sum(dim=-2)
+
+
+def scoring_network(width: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    """Build a network that scores vectors: linear and tanh layers, then one number."""
+    layers: list[nn.Module] = []
+    for out in hidden:
+        layers += [nn.Linear(width, out), nn.Tanh()]
+        width = out
+    return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def position_code(frames: torch.Tensor, width: int) -> torch.Tensor:
+    """Sinusoidal position code (Vaswani 2017), of shape (frame, width)."""
+    scale = torch.exp(
+        torch.arange(0, width, 2, device=frames.device) * (-math.log(10000.0) / width)
+    )
+    angle = frames[:, None] * scale
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+
+
+class ClipEncoder(nn.Module):
+    """Spatio-temporal Transformer (Supplementary Fig. 1).
+
+    Parameters
+    ----------
+    joints
+        V.
+    options
+        Sizes and variant.
+    """
+
+    def __init__(self, joints: int, options: MamClipOptions) -> None:
+        super().__init__()
+        width = options.width
+        self.window = round(options.window_s * options.rate_hz)
+        self.stride, self.lost = options.frame_stride, options.lost_frames
+        self.dimensions = DIMENSIONS[options.coordinates]
+        self.width = width
+        self.difference = DifferenceConvolution(
+            joints,
+            self.dimensions,
+            width,
+            others=options.variant == "released",
+            absolute=options.differences == "absolute",
+        )
+        self.temporal = (
+            nn.Conv2d(width, width, (TEMPORAL_KERNEL, 1)) if options.variant == "released" else None
+        )
+        self.spatial_encoder = self._transformer(options)
+        self.spatial_pool = AttentionPool(width, options.pool_widths)
+        if options.share_weights:
+            self.temporal_encoder, self.temporal_pool = self.spatial_encoder, self.spatial_pool
+        else:
+            self.temporal_encoder = self._transformer(options)
+            self.temporal_pool = AttentionPool(width, options.pool_widths)
+        self.dropout = nn.Dropout(options.dropout)
+
+    @staticmethod
+    def _transformer(options: MamClipOptions) -> nn.TransformerEncoder:
+        layer = nn.TransformerEncoderLayer(
+            options.width, options.heads, options.feed_forward, batch_first=True
+        )
+        return nn.TransformerEncoder(layer, options.encoder_layers, enable_nested_tensor=False)
+
+    def embed_frames(self, x: torch.Tensor) -> torch.Tensor:
+        """Embed every k-th frame (k = ``frame_stride``) by its neighbourhood.
+
+        Parameters
+        ----------
+        x : Tensor of shape (segment, frame, V * C)
+            Positions, keypoint-major.
+
+        Returns
+        -------
+        Tensor of shape (segment, embedded frame, width)
+            Embedded frame f stands for the frames from f * k on.
+        """
+        h = self.dropout(self.difference(x.unflatten(-1, (-1, self.dimensions))).relu())
+        if self.temporal is None:
+            h = h[:, :: self.stride]
+        else:
+            # (segment, width, frame, V), channels last in memory: no copy is made.
+            h = h.permute(0, 3, 1, 2)
+            for n in range(TEMPORAL_PASSES):
+                stride = self.stride if n == TEMPORAL_PASSES - 1 else 1
+                h = nn.functional.conv2d(
+                    h, self.temporal.weight, self.temporal.bias, stride=(stride, 1)
+                )
+                h = self.dropout(h.relu())
+            h = h.permute(0, 2, 3, 1)
+        tokens = h.flatten(0, 1)
+        return self.spatial_pool(self.spatial_encoder(tokens)).unflatten(0, h.shape[:2])
+
+    def embed_windows(
+        self, frames: torch.Tensor, segment: torch.Tensor, start: torch.Tensor
+    ) -> torch.Tensor:
+        """Embed instances from their frames' embeddings.
+
+        Parameters
+        ----------
+        frames : Tensor of shape (segment, embedded frame, width)
+            From :meth:`embed_frames`.
+        segment, start : Tensor of shape (instance,)
+            Segment and first frame; a multiple of ``frame_stride``.
+
+        Returns
+        -------
+        Tensor of shape (instance, width)
+        """
+        offset = torch.arange(0, self.window - self.lost, self.stride, device=frames.device)
+        index = (start[:, None] + offset) // self.stride
+        h = frames[segment[:, None], index]
+        h = self.dropout(h + position_code(offset.to(h.dtype), self.width))
+        return self.temporal_pool(self.temporal_encoder(h))
+
+
+class MamClipNetwork(nn.Module):
+    """Clip encoder, clip classifier, and attention pooling over a bag's clips.
+
+    Parameters
+    ----------
+    joints, n_classes
+        Number of joints and of classes.
+    options
+        Sizes and variant.
+    """
+
+    def __init__(self, joints: int, n_classes: int, options: MamClipOptions) -> None:
+        super().__init__()
+        self.encoder = ClipEncoder(joints, options)
+        self.classifier = nn.Linear(options.width, n_classes)
+        self.bag_score = scoring_network(n_classes, (32, 16))
+        self.bag_softmax = options.bag_softmax
+
+    def embed_clips(self, x: torch.Tensor) -> torch.Tensor:
+        """Embed single clips, x of shape (clip, frame, V * C)."""
+        segment = torch.arange(len(x), device=x.device)
+        frames = self.encoder.embed_frames(x)
+        return self.encoder.embed_windows(frames, segment, torch.zeros_like(segment))
+
+    def clip_logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Classify single clips.
+
+        Parameters
+        ----------
+        x : Tensor of shape (clip, frame, V * C)
+
+        Returns
+        -------
+        Tensor of shape (clip, class)
+        """
+        return self.classifier(self.embed_clips(x))
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        segment: torch.Tensor,
+        start: torch.Tensor,
+        bag: torch.Tensor,
+        n_bags: int,
+    ) -> BagOutput:
+        """Classify instances and bags.
+
+        Parameters
+        ----------
+        x : Tensor of shape (segment, frame, V * C)
+        segment, start, bag : Tensor of shape (instance,)
+            Segment, first frame in it and bag of every instance.
+        n_bags
+            Number of bags; each has at least one instance.
+        """
+        embedding = self.encoder.embed_windows(self.encoder.embed_frames(x), segment, start)
+        logits = self.classifier(embedding)
+        probability = logits.float().softmax(dim=1)
+        score = self.bag_score(probability)[:, 0].float()
+        member = bag == torch.arange(n_bags, device=bag.device)[:, None]  # (bag, instance)
+        weight = score.masked_fill(~member, -math.inf).softmax(dim=1)
+        pooled = weight @ probability
+        if self.bag_softmax:
+            log_probability = pooled.log_softmax(dim=1)
+        else:
+            log_probability = pooled.clamp_min(1e-7).log()
+        return BagOutput(logits, embedding, weight.sum(dim=0), log_probability)
+
+
+def load_released(network: MamClipNetwork, weights: Mapping[str, torch.Tensor]) -> None:
+    """Load the published clip weights into a network of their sizes.
+
+    The published classifier's second output is fidgety. The fusion has no published weights and
+    stays as it is.
+
+    Parameters
+    ----------
+    network
+        Of variant ``released`` with two classes: without and with fidgety movements, 1 encoder
+        layer, feed-forward width 2048, pool widths (64,), shared weights.
+    weights
+        From ``torch.load(path, weights_only=True)``.
+
+    Raises
+    ------
+    ConfigError
+        If names or sizes do not fit.
+    """
+    shared = network.encoder.temporal_pool is network.encoder.spatial_pool
+    places = {
+        "cnn.": "encoder.difference.convolution.",
+        "tcn.": "encoder.temporal.",
+        "transformer_encoder.": "encoder.spatial_encoder.",
+        "attention.attention.": "encoder.spatial_pool.score.",
+        "linear.": "classifier.",
+    }
+    state = network.state_dict()
+    for name, value in weights.items():
+        prefix = next((p for p in places if name.startswith(p)), None)
+        own = None if prefix is None else places[prefix] + name[len(prefix) :]
+        if own is None or own not in state or state[own].shape != value.shape or not shared:
+            raise ConfigError(
+                f"published weights: {name} {tuple(value.shape)} has no place in this network. "
+                "They need variant: released, encoder_layers: 1, feed_forward: 2048, "
+                "pool_widths: [64], share_weights: true."
+            )
+        state[own] = value
+        # With shared weights the state names the same tensors twice.
+        for role in ("encoder", "pool"):
+            twin = own.replace(f"encoder.spatial_{role}.", f"encoder.temporal_{role}.")
+            if twin in state:
+                state[twin] = value
+    network.load_state_dict(state)
+
+
+class MamClip(ModelSystem):
+    """Gao 2023's clip encoder with multi-instance attention pooling."""
+
+    name = "mam_clip"
+    options = MamClipOptions
+    objective = "bag"
+    attention = True
+    detects_fidgety = True
+
+    @classmethod
+    def inputs(cls, options: Any) -> InputSpec:
+        """Read 9.6 s of positions at 25 frames a second, each dimension a z-score."""
+        return InputSpec(
+            feature_sets=(options.coordinates,),
+            rate_hz=options.rate_hz,
+            window_s=options.window_s,
+            step_s=options.step_s,
+            predict_step_s=options.predict_step_s,
+            space_dimensions=DIMENSIONS[options.coordinates],
+        )
+
+    @classmethod
+    def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
+        """Build the network."""
+        joints, rest = divmod(n_features, DIMENSIONS[options.coordinates])
+        if rest or joints < 2 or n_classes < 2:
+            raise ConfigError(
+                f"mam_clip cannot tell {n_classes} classes from {n_features} numbers a frame of "
+                f"{options.coordinates}."
+            )
+        return MamClipNetwork(joints, n_classes, options)
+
+    @classmethod
+    def training(cls, options: Any) -> TrainingPlan:
+        """Pre-training of the clip part, then bags."""
+        cyclic = options.optimiser == "sgd_cyclic"
+        pretraining = None
+        if options.pretrain_epochs:
+            pretraining = TrainingPlan(
+                epochs=options.pretrain_epochs,
+                patience=options.pretrain_epochs,
+                blind_epochs=options.pretrain_epochs,
+                batch_size=options.pretrain_batch_size,
+                optimiser=OptimiserPlan(
+                    learning_rate=options.pretrain_learning_rate,
+                    weight_decay=options.pretrain_weight_decay,
+                    schedule="step",
+                ),
+            )
+        return TrainingPlan(
+            epochs=options.epochs,
+            patience=options.patience,
+            blind_epochs=options.blind_epochs,
+            batch_size=options.bags_per_class,
+            optimiser=OptimiserPlan(
+                kind="sgd" if cyclic else "adam",
+                learning_rate=options.learning_rate,
+                weight_decay=options.weight_decay,
+                schedule="cyclic" if cyclic else "constant",
+                step_epochs=20,
+            ),
+            bag_instances=options.bag_instances,
+            pretraining=pretraining,
+        )

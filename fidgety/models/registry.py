@@ -1,0 +1,18 @@
+"""The models that can be trained: name to the module that implements it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fidgety.registry import Registry
+
+if TYPE_CHECKING:
+    from fidgety.models.base import ModelSystem
+
+MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
+    "model",
+    {
+        "cnn1d": "fidgety.models.kaur:Cnn1d",
+        "mam_clip": "fidgety.models.mam:MamClip",
+    },
+)

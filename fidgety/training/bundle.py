@@ -1,0 +1,198 @@
+"""The bundle of a fold: weights and all that is needed to use them, ready to be shared.
+
+``weights.safetensors`` beside ``model.json`` (schema ``model/1``):
+
+==================  ============================================================================
+field               content
+==================  ============================================================================
+model, kind         name in the configuration, name in the registry
+options             the model's options, complete
+classes, at_risk    class names in the order of the outputs; for each whether it is at risk
+inputs              feature sets, rate, window, steps (:class:`~fidgety.datasets.series.InputSpec`)
+standardisation     feature names, mean, sd
+pooling             how an infant's recordings are pooled
+threshold           value, rule, detail
+validation          infants with label and score
+training_infants    ids; ``reference_infants`` and ``left_out`` (infant or recording to why) too
+counts              windows used and dropped, reference clips
+epochs, best_epoch  run, and (from 0) the one whose weights these are
+weights_sha256      of the file beside it
+parameters          number of trained parameters
+fold, seed          of the job
+provenance          as in every results file
+==================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from fidgety.config.base import Section
+from fidgety.datasets.series import InputSpec, Standardisation
+from fidgety.errors import StorageError
+from fidgety.models.base import ModelSystem, parse_model_options
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.storage import atomic_path, file_sha256, read_json, write_json
+
+MODEL_SCHEMA = "model/1"
+WEIGHTS_NAME = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained fold model, ready to predict.
+
+    Parameters
+    ----------
+    model, kind, fold
+        Name in the configuration, name in the registry, number of the fold.
+    system, options, spec
+        The published system, its options, what it reads.
+    network
+        With its weights, in evaluation mode.
+    standardisation, feature_names
+        Fitted on the training infants.
+    classes, at_risk
+        In the order of the outputs.
+    pooling
+        ``infant`` or ``recording``, as in training.
+    threshold
+        Lowest probability of being at risk that counts as positive.
+    seen
+        Infants that had a part in training, validation or pre-training.
+    """
+
+    model: str
+    kind: str
+    fold: int
+    system: type[ModelSystem]
+    options: Section
+    spec: InputSpec
+    network: nn.Module
+    standardisation: Standardisation
+    feature_names: tuple[str, ...]
+    classes: tuple[str, ...]
+    at_risk: tuple[bool, ...]
+    pooling: str
+    threshold: float
+    seen: frozenset[str]
+
+
+def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return parameters and kept buffers by name; what is shared stands once."""
+    found = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
+    kept = set(network.state_dict())
+    found |= {n: b.cpu().contiguous() for n, b in network.named_buffers() if n in kept}
+    return found
+
+
+def set_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Put weights into a network.
+
+    Raises
+    ------
+    ValueError
+        If names or shapes do not fit exactly.
+    """
+    own = weights_of(network)
+    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in weights.items()}:
+        raise ValueError("the weights are those of another network")
+    network.load_state_dict(dict(weights), strict=False)
+
+
+def write_bundle(
+    weights_path: str | os.PathLike[str],
+    model_path: str | os.PathLike[str],
+    network: nn.Module,
+    description: Mapping[str, Any],
+) -> None:
+    """Write weights and description, each whole or not at all; the description comes last."""
+    with atomic_path(weights_path) as temporary:
+        temporary.write_bytes(save(weights_of(network)))
+    write_json(
+        model_path,
+        {
+            "schema": MODEL_SCHEMA,
+            **description,
+            "weights": Path(weights_path).name,
+            "weights_sha256": file_sha256(weights_path),
+        },
+    )
+
+
+def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read ``model.json``.
+
+    Raises
+    ------
+    StorageError
+        If it is no such file, or of another version.
+    """
+    description = read_json(model_path)
+    if not isinstance(description, dict) or description.get("schema") != MODEL_SCHEMA:
+        raise StorageError(
+            f"{model_path}: is no description of a model with schema {MODEL_SCHEMA!r}. "
+            "Delete it and run the workflow again."
+        )
+    return description
+
+
+def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
+    """Load a fold model: the weights beside its ``model.json``, checked.
+
+    Raises
+    ------
+    StorageError
+        If the weights are missing, damaged or do not belong to the description.
+    """
+    description = read_description(model_path)
+    weights_path = Path(model_path).with_name(str(description.get("weights", WEIGHTS_NAME)))
+    try:
+        digest = file_sha256(weights_path)
+    except OSError as error:
+        raise StorageError(f"{weights_path}: cannot be read: {error}") from None
+    if digest != description["weights_sha256"]:
+        raise StorageError(
+            f"{weights_path}: its checksum is not the one in {Path(model_path).name}: the file is "
+            "damaged or belongs to another model. Delete both and run the workflow again."
+        )
+    try:
+        system = MODEL_SYSTEMS.get(description["kind"])
+        options = parse_model_options(system, description["options"], str(model_path))
+        scaling = description["standardisation"]
+        names = tuple(scaling["features"])
+        network = system.build(options, len(names), len(description["classes"]))
+        set_weights(network, load_file(weights_path))
+        network.eval()
+        seen = set(description["training_infants"]) | set(description["reference_infants"])
+        seen |= {entry["infant"] for entry in description["validation"]}
+        return Bundle(
+            model=description["model"],
+            kind=description["kind"],
+            fold=int(description["fold"]),
+            system=system,
+            options=options,
+            spec=InputSpec.from_dict(description["inputs"]),
+            network=network,
+            standardisation=Standardisation(np.array(scaling["mean"]), np.array(scaling["sd"])),
+            feature_names=names,
+            classes=tuple(description["classes"]),
+            at_risk=tuple(bool(r) for r in description["at_risk"]),
+            pooling=str(description["pooling"]),
+            threshold=float(description["threshold"]["value"]),
+            seen=frozenset(seen),
+        )
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise StorageError(
+            f"{model_path}: cannot be used ({error}). Delete its folder and run the workflow again."
+        ) from None

@@ -1,0 +1,443 @@
+"""Training of one model for one fold: whom it sees, what it learns, what is kept of it.
+
+The test infants of the fold are never read here. Scaling is fitted on the training infants;
+validation infants decide when to stop and where the threshold lies; a reference clip follows its
+infant's fold: reference infants that are tested or kept for validation in this fold give none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader
+
+from fidgety.config.learning import EvaluationConfig, FoldsConfig, TrainingConfig
+from fidgety.datasets.clips import FM, NON_FM, reference_clips
+from fidgety.datasets.folds import FoldEntry, choose_validation
+from fidgety.datasets.instances import (
+    BagData,
+    BalancedBatches,
+    Draw,
+    InstanceData,
+    ShuffledBatches,
+    collate_bags,
+)
+from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series
+from fidgety.datasets.windows import Windows, cut_windows
+from fidgety.errors import ConfigError, NotAssessable, Status
+from fidgety.models.base import ModelSystem, TrainingPlan, count_parameters
+from fidgety.storage import job_seed
+from fidgety.training.lit import (
+    BagClassification,
+    Classification,
+    ClipPretraining,
+    Fitted,
+    InstanceClassification,
+    fit,
+)
+from fidgety.training.score import bags_of, score_infant
+from fidgety.training.thresholds import choose_threshold, risk_score
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """What decides a fold's model, beside the data.
+
+    Parameters
+    ----------
+    model, kind
+        Name in the configuration, name in the registry.
+    system, options
+        The published system and its checked options.
+    classes, at_risk
+        Names in the order of the outputs; for each whether it is at risk.
+    fold
+        Its infants are tested and not read.
+    seed
+        Seed of the configuration.
+    training, folds, evaluation
+        Sections of the configuration.
+    """
+
+    model: str
+    kind: str
+    system: type[ModelSystem]
+    options: Any
+    classes: tuple[str, ...]
+    at_risk: tuple[bool, ...]
+    fold: int
+    seed: int
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    folds: FoldsConfig = field(default_factory=FoldsConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    @property
+    def spec(self) -> InputSpec:
+        """What the model reads."""
+        return self.system.inputs(self.options)
+
+    def job_seed(self, *names: str) -> int:
+        """Derive a seed for a part of this job."""
+        return job_seed(self.seed, "train", self.model, str(self.fold), *names)
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What a fold's model is made from; all series are standardised.
+
+    Parameters
+    ----------
+    labels
+        Training infant to class; ``validation_labels`` likewise.
+    train, validation, reference
+        Recordings.
+    standardisation, feature_names
+        Fitted on ``train``.
+    left_out
+        Infants and recordings that could not be used, and why.
+    """
+
+    labels: dict[str, str]
+    validation_labels: dict[str, str]
+    train: list[Series]
+    validation: list[Series]
+    reference: list[Series]
+    standardisation: Standardisation
+    feature_names: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fold's model: the network, and what is said of it in ``model.json``."""
+
+    network: nn.Module
+    description: dict[str, Any]
+    history: pd.DataFrame
+
+
+def _usable_rows(table: pd.DataFrame, infants: set[str] | None) -> list[tuple[str, str]]:
+    """Return (recording, infant) of the assessable rows, sorted."""
+    usable = table[table["status"] == Status.OK.value]
+    rows = {(str(r), str(i)) for r, i in zip(usable["recording"], usable["infant"], strict=True)}
+    return sorted(row for row in rows if infants is None or row[1] in infants)
+
+
+def _load(
+    rows: Sequence[tuple[str, str]],
+    labels: Mapping[str, str],
+    features: Mapping[str, Path],
+    job: FoldJob,
+    left_out: dict[str, str],
+) -> list[Series]:
+    """Load recordings that give an instance in training and in validation; name the others."""
+    spec, found = job.spec, []
+    for recording, infant in rows:
+        if recording not in features:
+            raise ConfigError(
+                f"recording {recording} of the cohort table has no features file among the job's "
+                "inputs: run the workflow again from the cohort table on."
+            )
+        try:
+            series = load_series(
+                features[recording],
+                spec,
+                recording=recording,
+                infant=infant,
+                label=labels.get(infant, ""),
+                mirror=job.training.augment_flip,
+            )
+        except NotAssessable as error:
+            left_out[recording] = str(error)
+            continue
+        if all(
+            len(cut_windows([series], spec.window_frames, spec.step_frames(training)))
+            for training in (True, False)
+        ):
+            found.append(series)
+        else:
+            left_out[recording] = f"no complete window of {spec.window_s:g} s"
+    return found
+
+
+def gather(
+    job: FoldJob,
+    entries: Sequence[FoldEntry],
+    cohort: pd.DataFrame,
+    features: Mapping[str, Path],
+    reference: pd.DataFrame | None = None,
+) -> FoldData:
+    """Load, split and standardise what a fold's model is made from.
+
+    Parameters
+    ----------
+    job
+        Which model and fold.
+    entries
+        The folds.
+    cohort
+        Table of the development cohorts: recording, infant, status.
+    features
+        Recording to features file.
+    reference
+        Table of the reference cohorts.
+
+    Raises
+    ------
+    ConfigError
+        If labels and classes disagree, or a class has no usable training infant.
+    """
+    strangers = sorted({e.label for e in entries} - set(job.classes))
+    if strangers:
+        raise ConfigError(
+            f"label {', '.join(strangers)} of the sample sheet is none of the classes "
+            f"{', '.join(job.classes)}: correct the sheet or `classes` in config.yaml."
+        )
+    labels = {e.infant: e.label for e in entries if e.fold != job.fold}
+    tested = {e.infant for e in entries if e.fold == job.fold}
+    left_out: dict[str, str] = {}
+    series = _load(_usable_rows(cohort, set(labels)), labels, features, job, left_out)
+    usable = {s.infant for s in series}
+    for infant in sorted(set(labels) - usable):
+        left_out[infant] = "none of its recordings can be used"
+    labels = {infant: label for infant, label in labels.items() if infant in usable}
+    for name in job.classes:
+        if name not in labels.values():
+            raise ConfigError(
+                f"model {job.model}, fold {job.fold}: no training infant of class {name!r} can be "
+                "used. " + "; ".join(f"{k}: {v}" for k, v in left_out.items())
+            )
+    kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
+    train = [s for s in series if s.infant not in kept_aside]
+    scaling = Standardisation.fit((s.values for s in train), job.spec.space_dimensions)
+    references: list[Series] = []
+    if reference is not None and job.system.training(job.options).pretraining is not None:
+        rows = [
+            (recording, infant)
+            for recording, infant in _usable_rows(reference, None)
+            if infant not in tested and infant not in kept_aside
+        ]
+        references = _load(rows, {}, features, job, left_out)
+    return FoldData(
+        labels={i: label for i, label in labels.items() if i not in kept_aside},
+        validation_labels={i: labels[i] for i in kept_aside},
+        train=[scaling.apply_to(s) for s in train],
+        validation=[scaling.apply_to(s) for s in series if s.infant in kept_aside],
+        reference=[scaling.apply_to(s) for s in references],
+        standardisation=scaling,
+        feature_names=series[0].names,
+        left_out=left_out,
+    )
+
+
+def _targets(job: FoldJob, series: Sequence[Series], windows: Windows) -> NDArray[np.int64]:
+    per_series = np.array([job.classes.index(s.label) for s in series], dtype=np.int64)
+    return per_series[windows.series]
+
+
+def _fixed_batches(n: int, size: int) -> list[list[Draw]]:
+    """Return the batches of a validation epoch: all items in order, never mirrored."""
+    draws = [Draw(i) for i in range(n)]
+    return [draws[k : k + size] for k in range(0, n, size)]
+
+
+def _instance_loaders(
+    job: FoldJob, data: FoldData, plan: TrainingPlan
+) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
+    spec = job.spec
+    windows = cut_windows(data.train, spec.window_frames, spec.step_frames(True))
+    targets = _targets(job, data.train, windows)
+    sampler = ShuffledBatches(
+        len(windows), plan.batch_size, job.job_seed("order"), job.training.augment_flip
+    )
+    loader = DataLoader(InstanceData(data.train, windows, targets), batch_sampler=sampler)
+    if not data.validation:
+        return loader, None, targets
+    own = cut_windows(data.validation, spec.window_frames, spec.step_frames(False))
+    validation = DataLoader(
+        InstanceData(data.validation, own, _targets(job, data.validation, own)),
+        batch_sampler=_fixed_batches(len(own), 64),
+    )
+    return loader, validation, targets
+
+
+def _bag_loaders(
+    job: FoldJob, data: FoldData, plan: TrainingPlan
+) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
+    spec, pooling = job.spec, job.evaluation.pooling
+
+    def bags(labels: Mapping[str, str], series: list[Series], training: bool) -> BagData:
+        windows = cut_windows(series, spec.window_frames, spec.step_frames(training))
+        infants = sorted(labels)
+        groups, owner = bags_of(infants, series, windows, pooling)
+        targets = [job.classes.index(labels[infants[o]]) for o in owner]
+        return BagData(series, windows, groups, np.array(targets, dtype=np.int64))
+
+    train = bags(data.labels, data.train, True)
+    sampler = BalancedBatches(
+        train.targets,
+        plan.batch_size,
+        job.job_seed("order"),
+        job.training.augment_flip,
+        sizes=np.array([len(b) for b in train.bags], dtype=np.int64),
+        longest=plan.bag_instances,
+    )
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate_bags)
+    if not data.validation:
+        return loader, None, train.targets
+    own = bags(data.validation_labels, data.validation, False)
+    validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 1), collate_fn=collate_bags)
+    return loader, validation, train.targets
+
+
+def _class_weights(job: FoldJob, targets: NDArray[np.int64]) -> torch.Tensor:
+    """Return inverse frequencies, with mean 1 over the items."""
+    count = np.bincount(targets, minlength=len(job.classes))
+    return torch.tensor(len(targets) / (len(job.classes) * np.maximum(count, 1)))
+
+
+def _pretrain(
+    job: FoldJob,
+    data: FoldData,
+    plan: TrainingPlan,
+    network: nn.Module,
+    intervals: Sequence[Mapping[str, Any]],
+    work: Path,
+) -> tuple[Fitted, dict[str, int]]:
+    """Train the clip part on reference clips, where there are some of both kinds."""
+    spec = job.spec
+    clips, labels = reference_clips(
+        data.reference, intervals, spec.window_frames, spec.step_frames(True)
+    )
+    count = {"fm": int((labels == FM).sum()), "non_fm": int((labels == NON_FM).sum())}
+    print(
+        f"reference clips: {count['fm']} with fidgety movements, {count['non_fm']} without",
+        file=sys.stderr,
+    )
+    if not all(count.values()):
+        return Fitted(), count
+    sampler = BalancedBatches(
+        labels, plan.batch_size, job.job_seed("clips"), job.training.augment_flip
+    )
+    fitted = fit(
+        ClipPretraining(network, list(job.at_risk), plan.optimiser),
+        DataLoader(InstanceData(data.reference, clips, labels), batch_sampler=sampler),
+        None,
+        plan,
+        job.training,
+        stage="pretrain",
+        work=work,
+        seed=job.job_seed("pretrain"),
+    )
+    return fitted, count
+
+
+def train_fold(
+    job: FoldJob, data: FoldData, intervals: Sequence[Mapping[str, Any]], work: Path
+) -> Trained:
+    """Train a fold's model.
+
+    Parameters
+    ----------
+    job
+        Which model and fold.
+    data
+        From :func:`gather`.
+    intervals
+        Rows of the interval table: recording, start_s, end_s, movement, rater.
+    work
+        Folder for checkpoints, of this very job; an interrupted run is continued from it.
+
+    Raises
+    ------
+    FidgetyError
+        If training diverges.
+    """
+    spec, plan = job.spec, job.system.training(job.options)
+    torch.manual_seed(job.job_seed("weights"))
+    network = job.system.build(job.options, len(data.feature_names), len(job.classes))
+    clips = {"fm": 0, "non_fm": 0}
+    history: list[dict[str, Any]] = []
+    if plan.pretraining is not None and data.reference:
+        before, clips = _pretrain(
+            job, data, plan.pretraining, network, intervals, work / "pretrain"
+        )
+        history += before.history
+    loaders = _instance_loaders if job.system.objective == "instance" else _bag_loaders
+    train, validation, targets = loaders(job, data, plan)
+    objectives: dict[str, type[Classification]] = {
+        "instance": InstanceClassification,
+        "bag": BagClassification,
+    }
+    module = objectives[job.system.objective](network, _class_weights(job, targets), plan.optimiser)
+    fitted = fit(
+        module,
+        train,
+        validation,
+        plan,
+        job.training,
+        stage="train",
+        work=work / "train",
+        seed=job.job_seed("train"),
+    )
+    network.eval()
+    scores = {
+        infant: score_infant(
+            network,
+            job.system.objective,
+            spec,
+            [s for s in data.validation if s.infant == infant],
+            job.evaluation.pooling,
+        ).infant_probability
+        for infant in sorted(data.validation_labels)
+    }
+    risk = {infant: float(risk_score(p, job.at_risk)) for infant, p in scores.items()}
+    positive = [job.at_risk[job.classes.index(data.validation_labels[i])] for i in risk]
+    threshold = choose_threshold(list(risk.values()), positive, job.evaluation)
+    print(f"threshold {threshold.value:.3f} ({threshold.rule}: {threshold.detail})")
+    train_windows = cut_windows(data.train, spec.window_frames, spec.step_frames(True))
+    description = {
+        "model": job.model,
+        "kind": job.kind,
+        "options": job.options.model_dump(mode="json"),
+        "classes": list(job.classes),
+        "at_risk": list(job.at_risk),
+        "inputs": spec.to_dict(),
+        "n_features": len(data.feature_names),
+        "standardisation": {
+            "features": list(data.feature_names),
+            "mean": data.standardisation.mean,
+            "sd": data.standardisation.sd,
+        },
+        "pooling": job.evaluation.pooling,
+        "threshold": vars(threshold),
+        "validation": [
+            {"infant": i, "label": data.validation_labels[i], "score": risk[i]} for i in risk
+        ],
+        "training_infants": sorted(data.labels),
+        "reference_infants": sorted({s.infant for s in data.reference}),
+        "left_out": data.left_out,
+        "counts": {
+            "train_windows": len(train_windows),
+            "train_windows_dropped": train_windows.dropped,
+            "train_infants": dict(Counter(data.labels.values())),
+            "validation_infants": dict(Counter(data.validation_labels.values())),
+            "reference_clips": clips,
+        },
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "parameters": count_parameters(network),
+        "fold": job.fold,
+        "seed": job.seed,
+    }
+    return Trained(network, description, pd.DataFrame(history + fitted.history))

@@ -1,0 +1,423 @@
+"""Lightning modules, one a kind of objective, and the loop around them.
+
+A stage of training writes ``last.ckpt`` and ``best.ckpt`` into a folder of its own after every
+epoch. If the job is killed, the next run goes on from ``last.ckpt`` and ends with the very same
+weights: everything random in an epoch (order, mirroring, parts of bags, dropout) depends on the
+seed and the epoch's number alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader
+
+from fidgety.config.learning import TrainingConfig
+from fidgety.datasets.instances import BagBatch
+from fidgety.errors import ConfigError, FidgetyError
+from fidgety.models.base import OptimiserPlan, TrainingPlan
+from fidgety.storage import job_seed
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+class Losses(NamedTuple):
+    """Losses of a batch's items and the items' weights, both of shape (item,)."""
+
+    loss: torch.Tensor
+    weight: torch.Tensor
+
+    def mean(self) -> torch.Tensor:
+        """Return the weighted mean."""
+        return (self.loss * self.weight).sum() / self.weight.sum()
+
+
+class Classification(L.LightningModule):
+    """What the objectives share: weighted cross-entropy, epoch means, optimiser.
+
+    Parameters
+    ----------
+    network
+        The model.
+    class_weights : Tensor of shape (class,)
+        Weight of an item by its class.
+    optimiser
+        Optimiser and schedule.
+    """
+
+    def __init__(
+        self, network: nn.Module, class_weights: torch.Tensor, optimiser: OptimiserPlan
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("class_weights", class_weights.float(), persistent=False)
+        self.class_weights: torch.Tensor
+        self.optimiser = optimiser
+        self._sums = {"train_loss": [0.0, 0.0], "val_loss": [0.0, 0.0]}
+
+    def losses(self, batch: Any) -> Losses:
+        """Return the losses of a batch's items."""
+        raise NotImplementedError
+
+    def weighted(self, log_probability: torch.Tensor, target: torch.Tensor) -> Losses:
+        """Return the cross-entropy of every item, and its class's weight."""
+        loss = nn.functional.nll_loss(log_probability.float(), target, reduction="none")
+        return Losses(loss, self.class_weights[target])
+
+    def _step(self, name: str, batch: Any) -> torch.Tensor:
+        losses = self.losses(batch)
+        with torch.no_grad():
+            self._sums[name][0] += float((losses.loss * losses.weight).sum())
+            self._sums[name][1] += float(losses.weight.sum())
+        return losses.mean()
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        return self._step("train_loss", batch)
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Add a batch to the validation loss."""
+        self._step("val_loss", batch)
+
+    def _start(self, name: str) -> None:
+        self._sums[name] = [0.0, 0.0]
+
+    def epoch_loss(self, name: str) -> float:
+        """Return the weighted mean over the epoch's items (not batches); NaN if none."""
+        total, weight = self._sums[name]
+        return total / weight if weight else math.nan
+
+    def _end(self, name: str) -> None:
+        self.log(name, torch.tensor(self.epoch_loss(name)))
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's mean."""
+        self._start("train_loss")
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's mean."""
+        self._end("train_loss")
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the epoch's mean."""
+        self._start("val_loss")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's mean."""
+        self._end("val_loss")
+
+    def configure_optimizers(self) -> Any:
+        """Build optimiser and schedule."""
+        plan = self.optimiser
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser: torch.optim.Optimizer
+        if plan.kind == "adam":
+            optimiser = torch.optim.Adam(
+                parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay
+            )
+        else:
+            optimiser = torch.optim.SGD(
+                parameters,
+                lr=plan.learning_rate,
+                weight_decay=plan.weight_decay,
+                momentum=0.9,
+                nesterov=True,
+            )
+        if plan.schedule == "constant":
+            return optimiser
+        scheduler: Any
+        if plan.schedule == "step":
+            scheduler = torch.optim.lr_scheduler.StepLR(optimiser, plan.step_epochs, plan.decay)
+        else:
+            scheduler = torch.optim.lr_scheduler.CyclicLR(
+                optimiser,
+                base_lr=plan.lowest_rate,
+                max_lr=plan.learning_rate,
+                step_size_up=plan.step_epochs,
+                mode="triangular2",
+                cycle_momentum=False,
+            )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler}}
+
+
+class InstanceClassification(Classification):
+    """Every instance carries its infant's label (Kaur 2025)."""
+
+    def losses(self, batch: tuple[torch.Tensor, torch.Tensor]) -> Losses:
+        """Return the cross-entropy of every instance."""
+        x, target = batch
+        return self.weighted(self.network(x).float().log_softmax(dim=1), target)
+
+
+class BagClassification(Classification):
+    """Only bags carry a label (Gao 2023, formula 8 for the main branch)."""
+
+    def losses(self, batch: BagBatch) -> Losses:
+        """Return the cross-entropy of every bag."""
+        output = self.network(
+            batch.x, batch.segment, batch.start, batch.bag, n_bags=len(batch.target)
+        )
+        return self.weighted(output.bag_log_probability, batch.target)
+
+
+class ClipPretraining(Classification):
+    """Reference clips, with or without fidgety movements (Gao 2023, formula 1).
+
+    Parameters
+    ----------
+    network
+        A bag model with ``clip_logits``.
+    at_risk
+        For each class whether it is at risk; the others stand for fidgety movements.
+    optimiser
+        Optimiser and schedule.
+    """
+
+    def __init__(self, network: nn.Module, at_risk: list[bool], optimiser: OptimiserPlan) -> None:
+        super().__init__(network, torch.ones(2), optimiser)
+        self.at_risk = at_risk
+
+    def losses(self, batch: tuple[torch.Tensor, torch.Tensor]) -> Losses:
+        """Return the cross-entropy of every clip; target 1 is fidgety."""
+        x, target = batch
+        log_probability = self.network.clip_logits(x).float().log_softmax(dim=1)  # type: ignore[operator]
+        risk = torch.tensor(self.at_risk, device=x.device)
+        sides = [log_probability[:, mask].logsumexp(dim=1) for mask in (risk, ~risk)]
+        return self.weighted(torch.stack(sides, dim=1), target)
+
+
+class SeedEpochs(Callback):
+    """Seed torch's random numbers (dropout) by the epoch's number."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Seed."""
+        torch.manual_seed(job_seed(self.seed, "epoch", str(trainer.current_epoch)))
+
+
+class History(Callback):
+    """Keep one row an epoch, through interruptions, and print it as a line of the log."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.rows: list[dict[str, Any]] = []
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows from the checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Look at the clock."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Add the epoch's row."""
+        # The module's own hook, which logs these, comes after the callbacks'.
+        assert isinstance(module, Classification)
+        row = {
+            "stage": self.stage,
+            "epoch": trainer.current_epoch,
+            "train_loss": module.epoch_loss("train_loss"),
+            "val_loss": module.epoch_loss("val_loss"),
+            "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+        }
+        self.rows.append(row)
+        validation = "" if math.isnan(row["val_loss"]) else f", validation {row['val_loss']:.4f}"
+        print(
+            f"{self.stage} epoch {row['epoch'] + 1} of at most {trainer.max_epochs}: "
+            f"loss {row['train_loss']:.4f}{validation}, "
+            f"{time.monotonic() - self._started:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@dataclass
+class Fitted:
+    """Result of a stage.
+
+    Parameters
+    ----------
+    history
+        One row an epoch.
+    best_epoch
+        Epoch, from 0, whose weights were taken.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+def accelerator_of(config: TrainingConfig) -> tuple[str, Any]:
+    """Return Lightning's accelerator and precision.
+
+    Raises
+    ------
+    ConfigError
+        If a GPU is asked for and there is none.
+    """
+    gpu = torch.cuda.is_available()
+    if config.device == "gpu" and not gpu:
+        raise ConfigError(
+            "training.device is 'gpu', but torch finds none: set it to 'auto' or 'cpu', or install "
+            "a build of torch for your GPU."
+        )
+    use_gpu = gpu and config.device != "cpu"
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16-mixed" if use_gpu else "32"
+    return ("gpu" if use_gpu else "cpu"), {"32": "32-true"}.get(precision, precision)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's greetings and advice out of the log."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", module="torch.utils.data")
+            warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _checkpoint(work: Path, name: str, monitor: str | None) -> ModelCheckpoint:
+    """Write a checkpoint after every epoch, or after those with the lowest loss yet."""
+    return ModelCheckpoint(
+        dirpath=work,
+        filename=name.removesuffix(".ckpt"),
+        monitor=monitor,
+        mode="min",
+        save_top_k=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _is_finished(checkpoint: dict[str, Any], epochs: int) -> bool:
+    """Whether training had come to its end when the checkpoint was written."""
+    if int(checkpoint["epoch"]) + 1 >= epochs:
+        return True
+    stopping = [s for k, s in checkpoint["callbacks"].items() if k.startswith("EarlyStopping")]
+    return any(s["wait_count"] >= s["patience"] for s in stopping)
+
+
+def fit(
+    module: Classification,
+    train: DataLoader,
+    validation: DataLoader | None,
+    plan: TrainingPlan,
+    config: TrainingConfig,
+    *,
+    stage: str,
+    work: Path,
+    seed: int,
+    callbacks: list[Callback] | None = None,
+) -> Fitted:
+    """Train, or go on where an interrupted run stopped, and leave the best weights in the module.
+
+    Parameters
+    ----------
+    module
+        What is trained.
+    train, validation
+        Batches. Without validation, the last epoch's weights are taken, after
+        ``plan.blind_epochs`` epochs.
+    plan, config
+        How, and on what.
+    stage
+        Name for the log and the history.
+    work
+        Folder of this stage for checkpoints.
+    seed
+        Seed of the job.
+    callbacks
+        Further callbacks.
+
+    Raises
+    ------
+    FidgetyError
+        If the loss or the weights are no longer finite.
+    """
+    accelerator, precision = accelerator_of(config)
+    epochs = plan.epochs if validation is not None else plan.blind_epochs
+    history = History(stage)
+    own: list[Callback] = [SeedEpochs(seed), history, *(callbacks or [])]
+    if validation is not None:
+        own.append(
+            EarlyStopping(
+                "val_loss", patience=plan.patience, mode="min", check_on_train_epoch_end=True
+            )
+        )
+        own.append(_checkpoint(work, BEST, monitor="val_loss"))
+    own.append(_checkpoint(work, LAST, monitor=None))
+    last = work / LAST
+    checkpoint = torch.load(last, weights_only=True) if last.is_file() else None
+    if checkpoint is not None:
+        print(f"{stage}: goes on after epoch {int(checkpoint['epoch']) + 1}", file=sys.stderr)
+    if checkpoint is None or not _is_finished(checkpoint, epochs):
+        with _quiet():
+            trainer = L.Trainer(
+                max_epochs=epochs,
+                accelerator=accelerator,
+                devices=1,
+                precision=precision,
+                callbacks=own,
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                default_root_dir=work,
+            )
+            trainer.fit(
+                module,
+                train,
+                validation,
+                ckpt_path=last if checkpoint is not None else None,
+                weights_only=True,
+            )
+    else:
+        history.load_state_dict(checkpoint["callbacks"]["History"])
+    # Lightning turns an interruption (Ctrl-C) into a normal end of `fit`; `last` tells.
+    checkpoint = torch.load(last, weights_only=True, map_location="cpu")
+    if not _is_finished(checkpoint, epochs):
+        raise FidgetyError(
+            f"{stage}: training stopped after epoch {int(checkpoint['epoch']) + 1}, before its "
+            "end. If it was not interrupted, the loss was no longer finite: lower the model's "
+            "learning_rate."
+        )
+    best = checkpoint
+    if validation is not None:
+        best = torch.load(work / BEST, weights_only=True, map_location="cpu")
+    module.load_state_dict(best["state_dict"])
+    module.cpu()
+    if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
+        raise FidgetyError(f"{stage}: weights are not finite: lower the model's learning_rate.")
+    return Fitted(history.rows, int(best["epoch"]))

@@ -1,0 +1,188 @@
+"""Prediction: what trained fold models say of one infant.
+
+A development infant is scored by the one fold model that never saw it. All others get every
+fold's model; their mean is the ensemble's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fidgety.datasets.folds import FoldEntry
+from fidgety.datasets.series import InputSpec, Series, load_series
+from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
+from fidgety.training.bundle import Bundle, load_bundle, read_description
+from fidgety.training.results import ModelPrediction, not_assessable
+from fidgety.training.score import Scores, score_infant
+
+
+def choose_models(
+    infant: str, entries: Sequence[FoldEntry], paths: Sequence[str | os.PathLike[str]]
+) -> dict[str, list[Path]]:
+    """Choose the fold models that may score an infant.
+
+    Parameters
+    ----------
+    infant
+        Id.
+    entries
+        The folds.
+    paths
+        ``model.json`` of every model and fold.
+
+    Returns
+    -------
+    dict
+        Model to paths, sorted by fold: the infant's own fold for a development infant, else all.
+
+    Raises
+    ------
+    StorageError
+        If a development infant's fold model is missing.
+    """
+    own_fold = next((e.fold for e in entries if e.infant == infant), None)
+    found: dict[str, dict[int, Path]] = {}
+    for path in paths:
+        description = read_description(path)
+        by_fold = found.setdefault(str(description["model"]), {})
+        if own_fold is None or int(description["fold"]) == own_fold:
+            by_fold[int(description["fold"])] = Path(path)
+    for model, by_fold in found.items():
+        if not by_fold:
+            raise StorageError(
+                f"model {model} has no fold {own_fold}, in which infant {infant} is tested. "
+                "Run the workflow again from the folds on."
+            )
+    return {m: [by_fold[k] for k in sorted(by_fold)] for m, by_fold in sorted(found.items())}
+
+
+def load_recordings(recordings: Mapping[str, Path], infant: str, spec: InputSpec) -> list[Series]:
+    """Load the recordings of an infant that have what a model reads.
+
+    Raises
+    ------
+    NotAssessable
+        The first recording's reason, if none has.
+    """
+    series, problems = [], []
+    for recording, path in recordings.items():
+        try:
+            series.append(load_series(path, spec, recording=recording, infant=infant))
+        except NotAssessable as error:
+            problems.append(error)
+            print(f"{recording}: {error}")
+    if not series:
+        raise problems[0]
+    return series
+
+
+def _check_unseen(bundle: Bundle, infant: str) -> None:
+    if infant in bundle.seen:
+        raise ConfigError(
+            f"infant {infant} had a part in training {bundle.model}, fold {bundle.fold}, and "
+            "cannot be assessed by it: give it one role alone in the sample sheet's cohorts."
+        )
+
+
+def predict_model(
+    bundles: Sequence[Bundle], infant: str, recordings: Mapping[str, Path]
+) -> ModelPrediction:
+    """Score an infant by the fold models of one model.
+
+    Parameters
+    ----------
+    bundles
+        Fold models.
+    infant
+        Id.
+    recordings
+        Recording to features file.
+
+    Raises
+    ------
+    ConfigError
+        If the infant had a part in a model's training.
+    StorageError
+        If the features are not those that a model was trained on.
+    """
+    first = bundles[0]
+    for bundle in bundles:
+        _check_unseen(bundle, infant)
+    try:
+        series = load_recordings(recordings, infant, first.spec)
+        scores: list[Scores] = []
+        for bundle in bundles:
+            if series[0].names != bundle.feature_names:
+                raise StorageError(
+                    f"model {bundle.model} was trained on other features than those of "
+                    f"{series[0].recording}. Run the workflow again from the features on."
+                )
+            scaled = [bundle.standardisation.apply_to(s) for s in series]
+            scores.append(
+                score_infant(
+                    bundle.network,
+                    bundle.system.objective,
+                    bundle.spec,
+                    scaled,
+                    bundle.pooling,
+                )
+            )
+    except NotAssessable as error:
+        return not_assessable(error, first.kind, first.classes, first.at_risk)
+    one = scores[0]
+    sources = tuple(one.recording_probability)
+    attention = [s.attention for s in scores if s.attention is not None]
+    return ModelPrediction(
+        outcome=Outcome(),
+        kind=first.kind,
+        classes=first.classes,
+        at_risk=first.at_risk,
+        pooling=first.pooling,
+        folds=tuple(b.fold for b in bundles),
+        probability=np.stack([s.probability for s in scores]),
+        start_s=one.start_s,
+        stop_s=one.stop_s,
+        recording=one.recording,
+        infant_probability=np.stack([s.infant_probability for s in scores]),
+        recording_probability=np.stack(
+            [np.stack([s.recording_probability[r] for r in sources]) for s in scores]
+        ),
+        sources=sources,
+        threshold=np.array([b.threshold for b in bundles]),
+        attention=np.stack(attention) if attention else None,
+        detects_fidgety=first.system.detects_fidgety,
+    )
+
+
+def predict_infant(
+    infant: str,
+    recordings: Mapping[str, Path],
+    entries: Sequence[FoldEntry],
+    models: Sequence[str | os.PathLike[str]],
+) -> dict[str, ModelPrediction]:
+    """Score an infant by every model.
+
+    Parameters
+    ----------
+    infant
+        Id.
+    recordings
+        Recording to features file, in the order of the sheet.
+    entries
+        The folds.
+    models
+        ``model.json`` of every model and fold; the weights lie beside.
+
+    Returns
+    -------
+    dict
+        Model to its prediction, or to the reason why there is none.
+    """
+    return {
+        model: predict_model([load_bundle(path) for path in paths], infant, recordings)
+        for model, paths in choose_models(infant, entries, models).items()
+    }

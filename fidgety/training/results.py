@@ -1,0 +1,262 @@
+"""Prediction files (schema ``predictions/1``): one an infant, one group a model.
+
+=====================  ======================  ===============================================
+variable               dimensions              content
+=====================  ======================  ===============================================
+probability            fold, instance, class   of every fold model for every instance
+start_s, stop_s        instance                where the instance lies in its recording, seconds
+recording              instance                the recording that it lies in
+infant_probability     fold, class             of the infant
+recording_probability  fold, source, class     of each recording by itself
+source                 source                  ids of these recordings
+share_at_risk          fold                    share of instances whose probability of being at
+                                               risk is more than 0.5
+threshold              fold                    lowest probability of being at risk that counts as
+                                               positive; chosen on the fold's validation infants
+attention              fold, instance          optional: weight of the instance in its bag
+=====================  ======================  ===============================================
+
+Coordinates ``fold`` (numbers of the fold models) and ``class`` (names). Attributes of a group:
+``kind``, ``status``, ``reason``, ``reason_detail``, ``classes`` (JSON: names), ``at_risk`` (JSON:
+indices), ``pooling`` and, where there is a result, ``risk_probability`` and ``positive`` (the
+ensemble: mean probability of being at risk over the folds, and whether it reaches the mean
+threshold), ``kaur_positive`` (Kaur 2025's rule on the mean probabilities: 0 if MORE than 60 % of
+the instances are normal, else 1) and ``fms_frequency`` (share of instances whose mean probability
+of fidgety movements is more than 0.5; NaN for models that do not tell). Attributes of the file:
+``infant``, ``role``, and the status, which is ``ok`` if any model has a result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import h5py
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fidgety.errors import NotAssessable, Outcome, Reason, Status
+from fidgety.storage import Provenance, groups, read_outcome, write_dataset
+
+PREDICTIONS_SCHEMA = "predictions/1"
+#: An infant is normal if more than this share of its snippets is (Kaur 2025, section 3.3).
+KAUR_NORMAL_SHARE = 0.6
+
+_EMPTY = np.empty(0)
+
+
+@dataclass(frozen=True)
+class ModelPrediction:
+    """What the fold models of one model say of one infant; see the module for the content.
+
+    Parameters
+    ----------
+    outcome
+        Whether there is a result; the arrays are empty where there is none.
+    kind
+        Name in the model registry.
+    classes, at_risk
+        In the order of the last axis.
+    pooling
+        How recordings were pooled.
+    folds
+        Numbers of the fold models.
+    probability : ndarray of shape (fold, instance, class)
+    start_s, stop_s : ndarray of shape (instance,)
+    recording
+        One an instance.
+    infant_probability : ndarray of shape (fold, class)
+    recording_probability : ndarray of shape (fold, source, class)
+    sources
+        Recordings with at least one instance.
+    threshold : ndarray of shape (fold,)
+    attention : ndarray of shape (fold, instance), optional
+    detects_fidgety
+        Whether the probability of the classes not at risk is that of fidgety movements.
+    """
+
+    outcome: Outcome
+    kind: str
+    classes: tuple[str, ...]
+    at_risk: tuple[bool, ...]
+    pooling: str = "infant"
+    folds: tuple[int, ...] = ()
+    probability: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 0)))
+    start_s: NDArray[np.float64] = field(default_factory=lambda: _EMPTY)
+    stop_s: NDArray[np.float64] = field(default_factory=lambda: _EMPTY)
+    recording: tuple[str, ...] = ()
+    infant_probability: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    recording_probability: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 0)))
+    sources: tuple[str, ...] = ()
+    threshold: NDArray[np.float64] = field(default_factory=lambda: _EMPTY)
+    attention: NDArray[np.float64] | None = None
+    detects_fidgety: bool = False
+
+    def _risk(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        return probability[..., np.array(self.at_risk, dtype=bool)].sum(axis=-1)
+
+    @property
+    def instance_risk(self) -> NDArray[np.float64]:
+        """Mean over the folds of every instance's probability of being at risk."""
+        return self._risk(self.probability).mean(axis=0)
+
+    @property
+    def share_at_risk(self) -> NDArray[np.float64]:
+        """For each fold the share of instances at risk."""
+        return (self._risk(self.probability) > 0.5).mean(axis=1)
+
+    @property
+    def risk_probability(self) -> float:
+        """Mean over the folds of the infant's probability of being at risk."""
+        return float(self._risk(self.infant_probability).mean())
+
+    @property
+    def positive(self) -> bool:
+        """Decision of the ensemble."""
+        return bool(self.risk_probability >= self.threshold.mean())
+
+    @property
+    def kaur_positive(self) -> bool:
+        """Kaur 2025's infant-level rule; an instance is normal if it is not at risk."""
+        normal = float((self.instance_risk <= 0.5).mean())
+        return not normal > KAUR_NORMAL_SHARE
+
+    @property
+    def fms_frequency(self) -> float:
+        """Share of instances with fidgety movements (Gao 2023); NaN if the model tells none."""
+        if not self.detects_fidgety or not self.probability.size:
+            return float("nan")
+        return float((1 - self.instance_risk > 0.5).mean())
+
+
+def _dataset(prediction: ModelPrediction) -> xr.Dataset:
+    outcome = prediction.outcome
+    attributes = {
+        "kind": prediction.kind,
+        "status": outcome.status.value,
+        "reason": outcome.reason.value if outcome.reason else "",
+        "reason_detail": outcome.detail,
+        "classes": json.dumps(prediction.classes),
+        "at_risk": json.dumps([k for k, risk in enumerate(prediction.at_risk) if risk]),
+        "pooling": prediction.pooling,
+        "detects_fidgety": int(prediction.detects_fidgety),
+    }
+    if not outcome.ok:
+        return xr.Dataset(attrs=attributes)
+    variables = {
+        "probability": (("fold", "instance", "class"), prediction.probability),
+        "start_s": (("instance",), prediction.start_s, {"units": "seconds"}),
+        "stop_s": (("instance",), prediction.stop_s, {"units": "seconds"}),
+        "recording": (("instance",), np.array(prediction.recording, dtype=object)),
+        "infant_probability": (("fold", "class"), prediction.infant_probability),
+        "recording_probability": (
+            ("fold", "source", "class"),
+            prediction.recording_probability,
+        ),
+        "share_at_risk": (("fold",), prediction.share_at_risk),
+        "threshold": (("fold",), prediction.threshold),
+    }
+    if prediction.attention is not None:
+        variables["attention"] = (("fold", "instance"), prediction.attention)
+    return xr.Dataset(
+        variables,
+        coords={
+            "fold": np.array(prediction.folds, dtype=np.int64),
+            "class": np.array(prediction.classes, dtype=object),
+            "source": np.array(prediction.sources, dtype=object),
+        },
+        attrs={
+            **attributes,
+            "risk_probability": prediction.risk_probability,
+            "positive": int(prediction.positive),
+            "kaur_positive": int(prediction.kaur_positive),
+            "fms_frequency": prediction.fms_frequency,
+        },
+    )
+
+
+def write_predictions(
+    path: str | os.PathLike[str],
+    predictions: Mapping[str, ModelPrediction],
+    *,
+    infant: str,
+    role: str,
+    provenance: Provenance,
+) -> None:
+    """Write an infant's predictions by model, whole or not at all."""
+    outcomes = [p.outcome for _, p in sorted(predictions.items())]
+    outcome = next((o for o in outcomes if o.ok), outcomes[0])
+    write_dataset(
+        path,
+        xr.Dataset(attrs={"infant": infant, "role": role}),
+        schema=PREDICTIONS_SCHEMA,
+        provenance=provenance,
+        outcome=outcome,
+        groups={name: _dataset(p) for name, p in predictions.items()},
+    )
+
+
+def _prediction(data: xr.Dataset) -> ModelPrediction:
+    classes = tuple(str(c) for c in json.loads(data.attrs["classes"]))
+    risky = set(json.loads(data.attrs["at_risk"]))
+    reason = str(data.attrs["reason"])
+    outcome = Outcome(
+        Status(data.attrs["status"]),
+        Reason(reason) if reason else None,
+        str(data.attrs["reason_detail"]),
+    )
+    common = {
+        "outcome": outcome,
+        "kind": str(data.attrs["kind"]),
+        "classes": classes,
+        "at_risk": tuple(k in risky for k in range(len(classes))),
+        "pooling": str(data.attrs["pooling"]),
+        "detects_fidgety": bool(data.attrs["detects_fidgety"]),
+    }
+    if not outcome.ok:
+        return ModelPrediction(**common)
+    return ModelPrediction(
+        **common,
+        folds=tuple(int(k) for k in data["fold"].values),
+        probability=data["probability"].values,
+        start_s=data["start_s"].values,
+        stop_s=data["stop_s"].values,
+        recording=tuple(str(r) for r in data["recording"].values),
+        infant_probability=data["infant_probability"].values,
+        recording_probability=data["recording_probability"].values,
+        sources=tuple(str(s) for s in data["source"].values),
+        threshold=data["threshold"].values,
+        attention=data["attention"].values if "attention" in data else None,
+    )
+
+
+def read_predictions(path: str | os.PathLike[str]) -> dict[str, ModelPrediction]:
+    """Read an infant's predictions: model to what it says, results and reasons alike.
+
+    Raises
+    ------
+    StorageError
+        If it is not one of our files, or has another schema.
+    """
+    read_outcome(path, PREDICTIONS_SCHEMA)
+    found = {}
+    for name in groups(path):
+        with xr.open_dataset(path, engine="h5netcdf", group=name) as data:
+            found[name] = _prediction(data.load())
+    return found
+
+
+def read_whom(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return (infant, role) of a predictions file."""
+    with h5py.File(path, "r") as file:
+        return str(file.attrs["infant"]), str(file.attrs["role"])
+
+
+def not_assessable(
+    error: NotAssessable, kind: str, classes: tuple[str, ...], at_risk: tuple[bool, ...]
+) -> ModelPrediction:
+    """Make the record of a model that has no result for an infant."""
+    return ModelPrediction(Outcome.of(error), kind, classes, at_risk)

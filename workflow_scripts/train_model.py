@@ -1,0 +1,94 @@
+"""Train one model for one fold; the fold's own infants are not read."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from fidgety.config.learning import EvaluationConfig, FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.datasets.folds import read_folds, read_table
+from fidgety.models.base import parse_model_options
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.storage import atomic_path, dumps, file_sha256
+from fidgety.training.bundle import write_bundle
+from fidgety.training.fold import FoldJob, gather, train_fold
+from workflow_scripts.stage import Job, run
+
+
+def reference_tables(job: Job) -> list[str]:
+    """Return the path of the reference cohorts' table, if the study has one."""
+    found = job.input.get("reference") or []
+    return [found] if isinstance(found, str) else [str(path) for path in found]
+
+
+def work_folder(job: Job) -> Path:
+    """Return the folder for checkpoints of this very job: of its inputs, parameters, code.
+
+    What an interrupted run of other inputs or parameters left behind is removed.
+    """
+    tables = [job.input.folds, job.input.cohort, *reference_tables(job)]
+    parts = {
+        "inputs": [file_sha256(path) for path in (*tables, *job.input.features)],
+        "params": {
+            k: job.params.get(k) for k in ("config", "classes", "intervals", "seed", "code")
+        },
+    }
+    base = Path(job.params.work)
+    folder = base / hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
+    for other in base.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def main(job: Job) -> None:
+    """Read folds, cohorts and features, write weights, description and history."""
+    torch.set_num_threads(job.threads)
+    config = job.params.config
+    model = ModelConfig.model_validate(config["model"])
+    system = MODEL_SYSTEMS.get(model.kind)
+    name, fold = str(job.wildcards.model), int(job.wildcards.fold)
+    fold_job = FoldJob(
+        model=name,
+        kind=model.kind,
+        system=system,
+        options=parse_model_options(system, model.options, f"models.{name}.options"),
+        classes=tuple(str(c["name"]) for c in job.params.classes),
+        at_risk=tuple(bool(c["at_risk"]) for c in job.params.classes),
+        fold=fold,
+        seed=int(job.params.seed),
+        training=TrainingConfig.model_validate(config["training"]),
+        folds=FoldsConfig.model_validate(config["folds"]),
+        evaluation=EvaluationConfig.model_validate(config["evaluation"]),
+    )
+    reference = reference_tables(job)
+    data = gather(
+        fold_job,
+        read_folds(job.input.folds),
+        read_table(job.input.cohort),
+        {Path(path).stem: Path(path) for path in job.input.features},
+        read_table(reference[0]) if reference else None,
+    )
+    print(
+        f"{name}, fold {fold}: {len(data.labels)} training and "
+        f"{len(data.validation_labels)} validation infants, "
+        f"{len({s.infant for s in data.reference})} reference infants"
+    )
+    for what, why in data.left_out.items():
+        print(f"left out: {what}: {why}")
+    work = work_folder(job)
+    trained = train_fold(fold_job, data, list(job.params.intervals), work)
+    provenance = job.provenance(
+        seed=int(job.params.seed), libraries=("torch", "lightning", "numpy")
+    )
+    description = {**trained.description, "provenance": json.loads(provenance.to_json())}
+    with atomic_path(job.output.history) as temporary:
+        trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+    write_bundle(job.output.weights, job.output.model, trained.network, description)
+    shutil.rmtree(job.params.work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
