@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/learn.txt 11894d77c3a4983b0f4abce496bbf94edd6d5eb1b029a37a57486f5d0f9604bd
+# requirements/learn.txt 7615f65a27b6d92c9087696e4f8545cbe3d7510a23080174ed1c5d6d5d06b8ae
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"

@@ -1,0 +1,175 @@
+"""The configuration: what is refused and how, and the pages that are made from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fidgety.config import docs
+from fidgety.config.root import Config, load_config, parse_config
+from fidgety.config.study import Role
+from fidgety.errors import REASON_TEXTS, ConfigError, Reason
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.phantom.plan import PRESETS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def refuse(values: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(values)
+    return str(caught.value)
+
+
+def test_as_cloned_it_runs_the_small_phantoms() -> None:
+    config = load_config(ROOT / "config.yaml")
+    assert config.phantom.preset == "small"
+    assert config.sheet is None
+    assert config.results == "results"
+    for model in config.models.values():
+        assert model.kind in MODEL_SYSTEMS
+
+
+def test_every_key_of_the_file_is_known_and_shown_keys_are_valid() -> None:
+    """Keys that stand commented out are valid as well once the mark is taken away."""
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    shown = [
+        line.removeprefix("# ")
+        for line in text.splitlines()
+        if line.startswith(("# sheet:", "# intervals:", "# cohorts:"))
+    ]
+    assert len(shown) == 3
+    config = parse_config(yaml.safe_load(text + "\n" + "\n".join(shown)))
+    assert set(config.cohorts.values()) == {Role.DEVELOPMENT, Role.EXTERNAL, Role.NEW}
+
+
+def test_validation_configuration_is_valid() -> None:
+    below = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    above = yaml.safe_load((ROOT / "config" / "validation.yaml").read_text(encoding="utf-8"))
+    config = parse_config({**below, **above})
+    assert config.phantom.preset == "validation"
+    assert config.results != parse_config(below).results
+
+
+def test_presets_of_phantoms_are_those_that_can_be_planned() -> None:
+    for preset in PRESETS:
+        assert parse_config({"phantom": {"preset": preset}}).phantom.preset == preset
+    assert "phantom.preset" in refuse({"phantom": {"preset": "large"}})
+
+
+def test_findings_come_all_at_once_with_place_value_and_remedy() -> None:
+    message = refuse(
+        {
+            "cleening": {},
+            "video": {"max_rate": 25, "crf": 99},
+            "classes": [{"name": "a", "at_rsk": True}],
+            "models": {"mine": {"kindd": "cnn1d"}},
+            "cohorts": {"ward": "developmnt"},
+            "folds": {"n": "many"},
+        }
+    )
+    for expected in (
+        "config.yaml: cleening: no such key. Did you mean 'cleaning'?",
+        "video.max_rate: no such key. Did you mean 'max_rate_hz'?",
+        "video.crf: Input should be less than or equal to 40 (found 99)",
+        "classes.0.at_rsk: no such key. Did you mean 'at_risk'?",
+        "models.mine.kindd: no such key. Did you mean 'kind'?",
+        "cohorts.ward: Input should be 'development'",
+        "folds.n: Input should be a valid integer",
+    ):
+        assert expected in message, message
+
+
+def test_a_key_like_none_lists_the_known_ones() -> None:
+    assert "Known keys: n, validation_share" in refuse({"folds": {"zzz": 1}})
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ([{"name": "a"}], "at least two"),
+        ([{"name": "a"}, {"name": "a", "at_risk": True}], "two different names"),
+        ([{"name": "a"}, {"name": "b"}], "one class at risk"),
+    ],
+)
+def test_classes_make_sense(classes: list[dict[str, Any]], expected: str) -> None:
+    assert expected in refuse({"classes": classes})
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "\t\n:", "just words"])
+def test_what_is_no_mapping_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
+        load_config(path)
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("# nothing\n")
+    assert load_config(path) == Config()
+
+
+def test_values_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().seed = 1  # type: ignore[misc]
+
+
+def test_pages_are_in_step_with_the_code() -> None:
+    assert docs.stale() == [], "run python -m fidgety.config.docs"
+
+
+def test_every_key_is_documented() -> None:
+    page = docs.config_page()
+
+    def walk(schema: dict[str, Any], model: str) -> None:
+        for name, value in schema.get("properties", {}).items():
+            assert f"`{name}`" in page, f"{model}.{name}"
+            inner = value.get("$ref", "")
+            assert value.get("description") or inner, f"{model}.{name} has no description"
+
+    schema = docs.json_schema()
+    walk(schema, "Config")
+    for name, definition in schema["$defs"].items():
+        walk(definition, name)
+
+
+def test_schema_accepts_what_the_models_accept() -> None:
+    """Both say the same of the cloned file's keys, one level deep, and of an unknown key."""
+    schema = docs.json_schema()
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(Config.model_fields)
+    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    assert set(values) <= set(schema["properties"])
+    assert json.loads((ROOT / "docs" / "config.schema.json").read_text()) == schema
+
+
+def test_every_reason_has_a_text_and_stands_in_the_docs() -> None:
+    assert set(REASON_TEXTS) == set(Reason)
+    page = (ROOT / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    for reason in Reason:
+        assert f"| `{reason.value}` | {reason.text} |" in page
+
+
+def test_parts_must_be_marked_once() -> None:
+    page = (ROOT / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="'reasons' is marked 0 times"):
+        docs.fill_parts(page.replace("<!-- end reasons -->", ""))
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "integer", "minimum": 2, "maximum": 5}, "whole number, at least 2, at most 5"),
+        ({"type": "number", "exclusiveMinimum": 0}, "number, above 0"),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, "text or nothing"),
+        ({"enum": ["a", "b"]}, "`a`, `b`"),
+        ({"type": "array", "items": {"type": "boolean"}}, "list of `true` or `false`"),
+    ],
+)
+def test_types_in_words(schema: dict[str, Any], expected: str) -> None:
+    assert docs.type_text(schema, {}) == expected
