@@ -32,7 +32,7 @@ from fidgety.pose.gaps import blank, present
 from fidgety.pose.normalisation import trunk_length
 from fidgety.pose.swaps import partners, side_pairs
 from fidgety.pose.tracks import Pose
-from fidgety.skeletons import HUMAN36M_17
+from fidgety.skeletons import BLAZEPOSE_33, HUMAN36M_17
 
 CORRUPTIONS = ("none", "noise", "missing", "gaps", "outliers", "swap", "all")
 #: What "all together" is made of.
@@ -214,6 +214,28 @@ def real_motion(folder: Path, limit: int | None = None) -> list[Pose]:
     return poses
 
 
+def phantoms(number: int, seed: int = 0, duration_s: float = 60.0) -> list[Pose]:
+    """Simulate phantoms' truth (2D, no pictures); needs the phantom's optional dependencies."""
+    from fidgety.phantom.plan import plan_cohort
+    from fidgety.phantom.record import simulate
+
+    poses = []
+    for spec in plan_cohort("validation", seed, duration_s)[:number]:
+        simulation = simulate(spec)
+        n = len(simulation.time_s)
+        poses.append(
+            Pose(
+                position=simulation.keypoints_px,
+                confidence=np.ones((n, len(BLAZEPOSE_33.keypoints))),
+                time_s=simulation.time_s,
+                keypoints=BLAZEPOSE_33.keypoints,
+                fps=float(spec.fps),
+                skeleton=BLAZEPOSE_33.name,
+            )
+        )
+    return poses
+
+
 def shared_folder() -> Path:
     """Return the folder of real data: ``FIDGETY_SHARED`` or ``shared`` beside the checkout."""
     beside = Path(__file__).resolve().parents[2] / "shared"
@@ -222,12 +244,17 @@ def shared_folder() -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--phantoms", type=int, default=4, help="number of phantoms")
+    parser.add_argument("--phantoms", type=int, default=4, help="number of phantoms (0: none)")
     args = parser.parse_args()
     config = CleaningConfig()
+    if args.phantoms:
+        print("\n".join(table("Phantoms (2D, BlazePose-33)", phantoms(args.phantoms), config)))
+        print()
     folder = shared_folder()
     if (folder / "mam").is_dir():
         print("\n".join(table("Real infant motion (3D, z-scored)", real_motion(folder), config)))
+    else:
+        print(f"no real data in {folder}; FIDGETY_SHARED names another folder")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ from fidgety.pose.trajectory import Trajectory
 
 #: Price of a change of sides, against evidence of 1 for a perfect exchange of places.
 SWITCH_COST = 0.5
+#: The same for a single pair, which has no other pair to agree with: two limbs that cross while
+#: frames are missing must not look like an exchange.
+LONE_SWITCH_COST = 0.8
 #: Price of a frame in the exchanged state: decides which of two complementary stretches it is,
 #: and asks for more evidence for longer ones.
 FRAME_COST = 2e-4
@@ -181,13 +184,15 @@ def pool(evidence: NDArray[np.float64], start: NDArray[np.intp]) -> NDArray[np.f
     return np.asarray(np.nansum(aligned, axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
-def decode(evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
+def decode(evidence: NDArray[np.float64], switch_cost: float = SWITCH_COST) -> NDArray[np.bool_]:
     """Find the most plausible stretches of exchanged sides (Viterbi, two states).
 
     Parameters
     ----------
     evidence : ndarray of shape (frame,)
         For a change of sides at this frame: its gain if the sides change, its price if not.
+    switch_cost
+        Price of a change.
 
     Returns
     -------
@@ -195,13 +200,13 @@ def decode(evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
         Where sides are exchanged.
     """
     n = len(evidence)
-    if n == 0 or evidence.max() <= SWITCH_COST / 2:
+    if n == 0 or evidence.max() <= switch_cost / 2:
         return np.zeros(n, dtype=bool)
     steps = evidence.tolist()
     right_way, exchanged = 0.0, -EDGE_COST - FRAME_COST
     came_right, came_exchanged = [False] * n, [False] * n
     for t in range(1, n):
-        gain, loss = steps[t] - SWITCH_COST, steps[t]
+        gain, loss = steps[t] - switch_cost, steps[t]
         back, on = exchanged + gain, right_way - loss
         away, still = right_way + gain, exchanged - loss
         came_right[t] = back > on
@@ -301,7 +306,8 @@ def find_swaps(
                 pool(
                     np.stack([evidence[name][0] for name in group], axis=1),
                     np.stack([evidence[name][1] for name in group], axis=1),
-                )
+                ),
+                SWITCH_COST if len(group) > 1 else LONE_SWITCH_COST,
             )
             if not state.any():
                 continue
