@@ -1,7 +1,5 @@
 """Write the page of one infant."""
 
-from __future__ import annotations
-
 from fidgety.config.study import ReportConfig
 from fidgety.evaluation.predictions import read_infant
 from fidgety.report.infant import infant_page

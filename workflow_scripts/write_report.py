@@ -1,7 +1,5 @@
 """Write the index page of the report."""
 
-from __future__ import annotations
-
 import platform
 from pathlib import Path
 

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from fidgety.background.extract import SCHEMA as BACKGROUND_SCHEMA
 from fidgety.config.study import ReportConfig
-from fidgety.pose.tracks import Pose
+from fidgety.pose.tracks import Pose, write_pose
 from fidgety.report import overlay
+from fidgety.storage import Provenance, write_dataset
 from fidgety.video.read import iter_frames, video_info
-from tests.report.conftest import SIDE, TRUNK, Site, body_pose
+from tests.report.conftest import SIDE, TRUNK, Site, body_pose, job, write_video
+from workflow_scripts import draw_overlay
 
 WHITE = np.full((SIDE, SIDE, 3), 255, dtype=np.uint8)
 SIZE = (SIDE, SIDE)
@@ -209,3 +213,43 @@ def test_files_of_the_script(site: Site) -> None:
     assert Path(media / "d5-r.mp4").stat().st_size == 0
     track = next(iter_frames(media / "d2-r.mp4"))
     assert np.median(track) < 20
+
+
+@pytest.mark.parametrize(("how", "behind"), [("black", 0), ("none", 255)])
+def test_background_is_hidden_as_configured(tmp_path: Path, how: str, behind: int) -> None:
+    pose = body_pose(0.4)
+    write_video(tmp_path / "video.mp4", pose.n_frames)
+    write_pose(tmp_path / "clean.h5", pose, Provenance())
+    mask = np.zeros((pose.n_frames, SIDE, SIDE), dtype=np.uint8)
+    mask[:, :, : SIDE // 2] = 255
+    write_dataset(
+        tmp_path / "background.h5",
+        xr.Dataset(
+            {"mask": (("time", "y", "x"), mask)},
+            attrs={
+                "scale": 1.0,
+                "video_width_px": SIDE,
+                "video_height_px": SIDE,
+                "fps": 25.0,
+                "method": "test",
+            },
+        ),
+        schema=BACKGROUND_SCHEMA,
+        provenance=Provenance(),
+    )
+    draw_overlay.main(
+        job(
+            input={
+                "video": tmp_path / "video.mp4",
+                "clean": tmp_path / "clean.h5",
+                "background": tmp_path / "background.h5",
+            },
+            output={"video": tmp_path / "out.mp4"},
+            params={"config": {}, "background": {"apply": how}},
+        )
+    )
+    frames = list(iter_frames(tmp_path / "out.mp4"))
+    assert len(frames) == pose.n_frames
+    corner = frames[0][-20:, -20:].astype(int)
+    assert abs(corner - behind).max() < 12
+    assert abs(frames[0][-20:, :20].astype(int) - 255).max() < 12
