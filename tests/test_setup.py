@@ -173,7 +173,7 @@ def test_what_the_code_imports_is_asked_for() -> None:
                 distributions = {update.normalise(d) for d in owners.get(name, [name])}
                 if not distributions & asked:
                     missing.append(f"{path.relative_to(ROOT)} imports {name}")
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def test_scripts_can_be_run() -> None:
