@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import h5netcdf
@@ -170,7 +171,9 @@ def _attributes(schema: str, outcome: Outcome, provenance: Provenance) -> dict[s
 
 
 def _write_group(group: Any, dataset: xr.Dataset, compression: int) -> None:
-    group.dimensions = {str(k): int(v) for k, v in dataset.sizes.items()}
+    group.dimensions.update(
+        {str(k): int(v) for k, v in dataset.sizes.items() if str(k) not in group.dimensions}
+    )
     for name in sorted([str(n) for n in dataset.variables]):
         variable = dataset[name]
         values = np.asarray(variable.values)
@@ -230,6 +233,104 @@ def write_dataset(
                 _write_group(file.create_group(name), (groups or {})[name], compression)
             for key, value in _attributes(schema, outcome or Outcome(), provenance).items():
                 file.attrs[key] = value
+
+
+class DatasetWriter:
+    """Writes a netCDF-4 file piece by piece: for arrays that must not be in memory at once.
+
+    Use it as a context manager; the file is in its place when the block ends without an
+    error, and absent otherwise::
+
+        with DatasetWriter(path, schema="background/1", provenance=provenance) as writer:
+            masks = writer.create("mask", {"frame": 750, "height": 144, "width": 256}, np.uint8)
+            for start, chunk in chunks:
+                masks[start : start + len(chunk)] = chunk
+            writer.add(xr.Dataset(...))
+
+    Parameters
+    ----------
+    path
+        File to write: whole or not at all.
+    schema
+        Name and version of the layout.
+    provenance
+        What made it.
+    compression
+        gzip level, 1 to 9.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        schema: str,
+        provenance: Provenance,
+        compression: int = 4,
+    ) -> None:
+        self._path = path
+        self._attributes = _attributes(schema, Outcome(), provenance)
+        self._compression = compression
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> DatasetWriter:
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            self._file = stack.enter_context(h5netcdf.File(temporary, "w"))
+            self._stack = stack.pop_all()
+        return self
+
+    def create(
+        self,
+        name: str,
+        sizes: Mapping[str, int],
+        dtype: Any,
+        chunks: tuple[int, ...] | None = None,
+    ) -> Any:
+        """Make a variable to write slices into.
+
+        Parameters
+        ----------
+        name
+            Of the variable.
+        sizes
+            Dimensions and their lengths, in order.
+        dtype
+            A number type.
+        chunks
+            Shape of what is compressed together; write in multiples of it.
+
+        Returns
+        -------
+        h5netcdf.Variable
+            Takes ``variable[start:stop] = values``.
+        """
+        for dimension, size in sizes.items():
+            if dimension not in self._file.dimensions:
+                self._file.dimensions[dimension] = size
+        return self._file.create_variable(
+            name,
+            tuple(sizes),
+            np.dtype(dtype),
+            compression="gzip",
+            compression_opts=self._compression,
+            shuffle=True,
+            chunks=chunks,
+        )
+
+    def add(self, dataset: xr.Dataset) -> None:
+        """Write whole variables, and attributes of the file."""
+        _write_group(self._file, dataset, self._compression)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            for key, value in self._attributes.items():
+                self._file.attrs[key] = value
+        self._stack.__exit__(kind, error, trace)
 
 
 def write_not_assessable(

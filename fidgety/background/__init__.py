@@ -1,1 +1,1 @@
-"""background"""
+"""Background: the body told from what is behind it."""

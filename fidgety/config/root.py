@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from fidgety.config.base import Section
 from fidgety.config.learning import EvaluationConfig, FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.config.options import parse_options as parse_options
 from fidgety.config.pose import CleaningConfig, FeaturesConfig, PoseConfig
 from fidgety.config.study import (
     ClassConfig,
@@ -135,26 +136,3 @@ def load_config(path: Path) -> Config:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a list of keys and values, found {values!r}.")
     return parse_config(values, str(path))
-
-
-def parse_options(model: type[Section], options: Mapping[str, Any], where: str) -> Any:
-    """Check the free ``options`` of a backend against the backend's own model.
-
-    Raises
-    ------
-    ConfigError
-        With one line a finding; unknown keys come with the nearest right name.
-    """
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        lines = []
-        for finding in error.errors():
-            key = ".".join(str(part) for part in finding["loc"])
-            if finding["type"] == "extra_forbidden":
-                known = list(model.model_fields)
-                hint = nearest(key, known) or f" Known keys: {', '.join(known)}."
-                lines.append(f"{where}.{key}: no such key.{hint}")
-            else:
-                lines.append(f"{where}.{key}: {finding['msg']} (found {finding['input']!r}).")
-        raise ConfigError("\n".join(lines)) from None

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from fidgety.errors import StorageError
@@ -67,8 +67,19 @@ def _index(frame: av.VideoFrame, rate: Fraction) -> int:
     return round(frame.pts * frame.time_base * rate)
 
 
+def reduced_size(width: int, height: int, max_side_px: int) -> tuple[int, int]:
+    """Return width and height with the longest side bounded; nothing is enlarged."""
+    scale = min(1.0, max_side_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def iter_frames(
-    path: Path | str, *, start: int = 0, stop: int | None = None, step: int = 1
+    path: Path | str,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[Frame]:
     """Yield frames one by one.
 
@@ -78,6 +89,8 @@ def iter_frames(
         A standard video.
     start, stop, step
         Which frames, as in :func:`range`.
+    size
+        Width and height to scale to; None keeps the video's.
 
     Yields
     ------
@@ -95,7 +108,7 @@ def iter_frames(
             if stop is not None and index >= stop:
                 return
             if index >= start and (index - start) % step == 0:
-                yield _rgb(reformatter, frame)
+                yield _rgb(reformatter, frame, size)
 
 
 def _seek(container: Any, stream: Any, index: int) -> None:
@@ -105,8 +118,18 @@ def _seek(container: Any, stream: Any, index: int) -> None:
     )
 
 
-def _rgb(reformatter: VideoReformatter, frame: av.VideoFrame) -> Frame:
-    rgb = reformatter.reformat(frame, format="rgb24", threads=1)
+def _rgb(
+    reformatter: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int] | None
+) -> Frame:
+    width, height = size or (frame.width, frame.height)
+    rgb = reformatter.reformat(
+        frame,
+        width,
+        height,
+        format="rgb24",
+        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+        threads=1,
+    )
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
@@ -122,7 +145,9 @@ def iter_batches(path: Path | str, size: int, *, step: int = 1) -> Iterator[NDAr
         yield np.stack(batch)
 
 
-def read_frames(path: Path | str, indices: Sequence[int]) -> NDArray[np.uint8]:
+def read_frames(
+    path: Path | str, indices: Sequence[int], size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """Return some frames by number, each found by its time stamp.
 
     Parameters
@@ -131,6 +156,8 @@ def read_frames(path: Path | str, indices: Sequence[int]) -> NDArray[np.uint8]:
         A standard video.
     indices
         Frame numbers in increasing order.
+    size
+        Width and height to scale to; None keeps the video's.
 
     Returns
     -------
@@ -159,7 +186,7 @@ def read_frames(path: Path | str, indices: Sequence[int]) -> NDArray[np.uint8]:
                     break
             if position != wanted:
                 raise IndexError(f"{path} has no frame {wanted}")
-            found.append(_rgb(reformatter, frame))
+            found.append(_rgb(reformatter, frame, size))
     return np.stack(found)
 
 
