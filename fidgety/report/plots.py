@@ -106,24 +106,23 @@ def draw_quality(pose: Pose) -> str:
     if time_s.size == 0:
         return ""
     colours = {"measured": "#bcd9ea", "corrected": "#009e73", "imputed": "#e69f00"}
-    hatches = {"measured": "", "corrected": "..", "imputed": "//", "missing": ""}
     with figure(9.0, 1.6) as drawing:
         panel = drawing.axes[0]
-        below = np.zeros(time_s.size)
+        # Steps: every second reaches to the next one, the last one a second far.
+        edges = np.append(time_s, time_s[-1] + 1)
+        below = np.zeros(edges.size)
         for name, share in shares.items():
-            panel.bar(
-                time_s,
-                100 * share,
-                width=1.0,
-                bottom=below,
-                align="edge",
+            above = below + 100 * np.append(share, share[-1])
+            panel.fill_between(
+                edges,
+                below,
+                above,
+                step="post",
                 color=colours.get(name, "#3a3a3a"),
-                hatch=hatches[name],
-                edgecolor="none",
-                label=name,
                 linewidth=0,
+                label=name,
             )
-            below += 100 * share
+            below = above
         panel.set_xlabel("seconds")
         panel.set_ylabel("% of values")
         panel.set_ylim(0, 100)
