@@ -14,7 +14,10 @@ smoothing is a step of its own here.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -31,6 +34,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from mediapipe.python.solutions import pose as _blazepose
 
+#: Side of the black picture that a graph is started with.
+_START_PX = 64
+
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -45,6 +51,29 @@ class BlazePoseOptions(Section):
     min_tracking_confidence: Confidence = 0.5
     """Smallest score of the keypoint model for a body; below it the frame has none, and the
     next one is searched anew."""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the C++ library says while a graph starts out of the log.
+
+    It writes the same few lines about delegates each time, straight to the standard error
+    stream and before its own log level counts. Its errors are exceptions, those come through.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _start(graph: Any) -> None:
+    """Load a graph's models now, which it does with the first picture; black is nobody."""
+    graph.process(np.zeros((_START_PX, _START_PX, 3), np.uint8))
 
 
 class BlazePose(PoseEstimator):
@@ -71,14 +100,17 @@ class BlazePose(PoseEstimator):
     def _graph(self, static: bool) -> Any:
         """Return the graph for independent pictures or for tracking, made when first asked."""
         if static not in self._graphs:
-            self._graphs[static] = _blazepose.Pose(
-                static_image_mode=static,
-                model_complexity=1,
-                smooth_landmarks=False,
-                enable_segmentation=False,
-                min_detection_confidence=self._options.min_detection_confidence,
-                min_tracking_confidence=self._options.min_tracking_confidence,
-            )
+            with _quiet():
+                graph = _blazepose.Pose(
+                    static_image_mode=static,
+                    model_complexity=1,
+                    smooth_landmarks=False,
+                    enable_segmentation=False,
+                    min_detection_confidence=self._options.min_detection_confidence,
+                    min_tracking_confidence=self._options.min_tracking_confidence,
+                )
+                _start(graph)
+            self._graphs[static] = graph
         return self._graphs[static]
 
     def estimate(self, crops: NDArray[np.uint8], *, consecutive: bool = True) -> Estimate:
@@ -106,7 +138,9 @@ class BlazePose(PoseEstimator):
     def reset(self) -> None:
         """Forget where the body was: the next batch shows another view."""
         if False in self._graphs:
-            self._graphs[False].reset()
+            with _quiet():
+                self._graphs[False].reset()
+                _start(self._graphs[False])
 
     def close(self) -> None:
         """Free the graphs."""
