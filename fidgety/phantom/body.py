@@ -193,8 +193,7 @@ class InfantBody:
         )
         self._key_local = np.stack(
             [
-                np.linalg.inv(self._reference[self.bone_labels.index(bone)])
-                @ np.append(point, 1.0)
+                np.linalg.inv(self._reference[self.bone_labels.index(bone)]) @ np.append(point, 1.0)
                 for bone, point in (points[name] for name in BLAZEPOSE_33.keypoints)
             ]
         )
@@ -242,9 +241,7 @@ class InfantBody:
     def pose(self, movement: Movement) -> BodyPose:
         """Return bones of all frames of a movement (forward kinematics, no mesh)."""
         deltas = self._deltas(self._rotations_by_bone(movement), movement.root)
-        transforms, bones = self._model.get_bone_transforms(
-            deltas, self._rest["rest_bone_poses"]
-        )
+        transforms, bones = self._model.get_bone_transforms(deltas, self._rest["rest_bone_poses"])
         return BodyPose(self, np.asarray(bones), np.asarray(transforms), movement.shift_m)
 
 

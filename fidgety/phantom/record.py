@@ -14,8 +14,8 @@ position_h36m       time, space_3d, joint       metres in camera axes
 visible             time, keypoint              1: inside the picture and not hidden (depth test
                                                 against body, cloth and hand; for tracks, which
                                                 have no picture: inside the picture)
-fm_envelope         time                        how far fidgety movements are switched on, 0 to 1
-interval_start_s    interval                    intervals of :func:`fidgety.phantom.plan.fm_intervals`
+fm_envelope         time                        how far fidgety movements are on, 0 to 1
+interval_start_s    interval                    see :func:`fidgety.phantom.plan.fm_intervals`
 interval_end_s      interval
 interval_movement   interval                    ``fidgety`` or ``other``
 mask_frame          mask_frame                  frames (indices into time) that have a mask
