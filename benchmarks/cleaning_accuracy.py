@@ -3,11 +3,11 @@
 Truth trajectories are corrupted in known ways, cleaned, and compared with the truth. Beside
 it stands the plain alternative: linear interpolation over what is missing, without cleaning.
 
-Corruptions: 10 % of the values removed one by one at random ("missing"), 10 % in gaps of up
-to 0.5 s ("gaps"), 2 % gross outliers ("outliers": 0.5 to 2 trunk lengths away), one exchange
-of left and right for 2 s ("swap": all pairs, or one limb), all together; "noise" (an
-estimator's jitter, 0.03 trunk lengths) and "none" show what cleaning does where nothing is to
-be repaired.
+Corruptions: 20 % of the values removed one by one at random ("missing"), 20 % in gaps of up
+to 0.5 s ("gaps"; together half of each), 2 % gross outliers ("outliers": 0.5 to 2 trunk
+lengths away), one exchange of left and right for 2 s ("swap": all pairs, or one limb), all
+together. "noise" (an estimator's jitter, 0.03 trunk lengths) and "none" show what cleaning
+does where nothing is to be repaired.
 
 Errors are in trunk lengths, over all values and over the values that were corrupted. Values
 in gaps longer than the limit, which cleaning leaves missing on purpose, are left out of both
@@ -38,6 +38,7 @@ CORRUPTIONS = ("none", "noise", "missing", "gaps", "outliers", "swap", "all")
 #: What "all together" is made of.
 TOGETHER = ("missing", "gaps", "outliers", "swap")
 JITTER = 0.03
+REMOVED = 0.20
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,19 @@ def corrupt(pose: Pose, what: Sequence[str], rng: np.random.Generator) -> Corrup
         position = np.where(hit[:, None, :], position + far * direction, position)
         touched |= hit
     gone = np.zeros((n, k), dtype=bool)
-    if "missing" in what:
-        gone |= rng.random((n, k)) < 0.10
     if "gaps" in what:
         longest = max(round(0.5 * pose.fps), 2)
+        share = REMOVED / 2 if "missing" in what else REMOVED
         for i in range(k):
-            while gone[:, i].mean() < (0.20 if "missing" in what else 0.10):
+            while gone[:, i].mean() < share:
                 length = int(rng.integers(2, longest + 1))
-                start = int(rng.integers(0, n - length))
-                gone[start : start + length, i] = True
+                start = int(rng.integers(1, n - length))
+                # Gaps that touched would be one longer than the longest.
+                if not gone[start - 1 : start + length + 1, i].any():
+                    gone[start : start + length, i] = True
+    if "missing" in what:
+        share = (REMOVED - gone.mean()) / (1 - gone.mean())
+        gone |= rng.random((n, k)) < share
     # The first and the last frame stay: beyond them nothing can be interpolated.
     gone[[0, -1]] = False
     return Corrupted(replace(pose, position=blank(position, gone), world=None), touched | gone)

@@ -97,10 +97,10 @@ def jitter(position: NDArray[np.floating]) -> NDArray[np.float64]:
         of ``position``; 0 where there are no five values in a row.
     """
     weights = np.array([(-1) ** i * comb(_NOISE_ORDER, i) for i in range(_NOISE_ORDER + 1)])
-    differences = np.diff(position, _NOISE_ORDER, axis=0) / np.sqrt((weights**2).sum())
+    size = np.sqrt((weights**2).sum())
     out = np.zeros(position.shape[2])
     for k in range(position.shape[2]):
-        known = differences[:, :, k]
+        known = np.diff(position[:, :, k], _NOISE_ORDER, axis=0) / size
         known = known[np.isfinite(known).all(axis=1)]
         if len(known):
             spread = 1.4826 * np.median(np.abs(known), axis=0)

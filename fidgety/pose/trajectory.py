@@ -92,38 +92,48 @@ def robust_trajectory(
     """
     n, space, k = position.shape
     there = present(position)
-    centre = np.full((k, n, space), np.nan)
-    scale = np.full((k, n), np.nan)
-    deviation = np.full((k, n), np.nan)
-    index = np.flatnonzero(there.T)
-    if index.size == 0:
-        return Trajectory(centre.transpose(1, 2, 0), scale.T, deviation.T)
-    values = np.asarray(position, dtype=np.float64).transpose(2, 0, 1)[there.T]
-    keypoint, frame = np.divmod(index, n)
-    pause = np.diff(np.asarray(time_s, dtype=np.float64)[frame]) > longest_gap_s
-    breaks = np.flatnonzero((np.diff(keypoint) != 0) | pause) + 1
-    lengths = np.diff(np.concatenate([[0], breaks, [index.size]])).astype(np.intp)
+    centre = np.full((n, space, k), np.nan)
+    scale = np.full((n, k), np.nan)
+    deviation = np.full((n, k), np.nan)
+    times = np.asarray(time_s, dtype=np.float64)
+    # One keypoint at a time: whole-array temporaries would be the peak of the stage's memory.
+    for i in np.flatnonzero(there.any(axis=0)):
+        frames = np.flatnonzero(there[:, i])
+        values = position[frames, :, i].astype(np.float64)
+        median, speed = _running(values, np.diff(times[frames]) > longest_gap_s, window_frames)
+        distance = np.linalg.norm(values - median, axis=1)
+        usual = max(1.4826 * float(np.median(distance)), SMALLEST_SCALE * body_length)
+        centre[frames, :, i] = median
+        scale[frames, i] = np.maximum(speed, usual)
+        deviation[frames, i] = distance / scale[frames, i]
+    return Trajectory(centre, scale, deviation)
 
+
+def _running(
+    values: NDArray[np.float64], pause: NDArray[np.bool_], window_frames: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return running median and robust speed of one keypoint's values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (value, space)
+    pause : ndarray of bool, shape (value - 1,)
+        Where a trajectory ends and the next one starts.
+    window_frames
+        Width of the window, in values.
+    """
+    breaks = np.flatnonzero(pause) + 1
+    lengths = np.diff(np.concatenate([[0], breaks, [len(values)]])).astype(np.intp)
     gather, keep = _padding(lengths, window_frames // 2)
 
     def running_median(width: int) -> NDArray[np.float64]:
-        columns = [median_filter(values[gather, s], size=width)[keep] for s in range(space)]
+        columns = [median_filter(column[gather], size=width)[keep] for column in values.T]
         return np.stack(columns, axis=1)
 
-    median = running_median(window_frames)
-    steps = np.zeros(index.size)
+    steps = np.zeros(len(values))
     steps[1:] = np.linalg.norm(np.diff(running_median(SPEED_WINDOW), axis=0), axis=1)
     # The first value of a segment has no step of its own: it takes the next one's.
     first = np.concatenate([[0], breaks])
-    steps[first] = np.where(lengths > 1, steps[np.minimum(first + 1, index.size - 1)], 0.0)
+    steps[first] = np.where(lengths > 1, steps[np.minimum(first + 1, len(values) - 1)], 0.0)
     speed = percentile_filter(steps[gather], SPEED_PERCENTILE, size=window_frames)[keep]
-
-    distance = np.linalg.norm(values - median, axis=1)
-    usual = np.array(
-        [1.4826 * np.median(distance[keypoint == i]) if there[:, i].any() else 0 for i in range(k)]
-    )
-    local = np.maximum(np.maximum(speed, usual[keypoint]), SMALLEST_SCALE * body_length)
-    centre.reshape(k * n, space)[index] = median
-    scale.reshape(-1)[index] = local
-    deviation.reshape(-1)[index] = distance / local
-    return Trajectory(centre.transpose(1, 2, 0), scale.T, deviation.T)
+    return running_median(window_frames), speed

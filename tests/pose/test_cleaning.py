@@ -210,3 +210,36 @@ def test_the_same_in_gives_the_same_out(rng: np.random.Generator) -> None:
     a, b = clean(corrupted, CONFIG).pose, clean(corrupted, CONFIG).pose
     np.testing.assert_array_equal(a.position, b.position)
     assert a.details == b.details
+
+
+def test_the_corruptions_are_what_they_say(rng: np.random.Generator) -> None:
+    truth = _truths(2)[0]
+    for what in (("missing",), ("gaps",), ("missing", "gaps")):
+        gone = ~present(corrupt(truth, what, rng).pose.position)
+        assert gone.mean() == pytest.approx(0.20, abs=0.02)
+        if what == ("gaps",):
+            assert gap_lengths_s(~gone, truth.time_s, truth.fps).max() <= 0.5
+    outlying = corrupt(truth, ("outliers",), rng)
+    assert outlying.touched.mean() == pytest.approx(0.02, abs=0.005)
+    far = np.linalg.norm(outlying.pose.position - truth.position, axis=1) / (
+        TRUNK_M * PIXELS_A_METRE
+    )
+    assert far[outlying.touched].min() >= 0.49
+    assert (far[~outlying.touched] == 0).all()
+    assert 0.0 < corrupt(truth, ("swap",), rng).touched.mean() <= 2 / 30
+
+
+@pytest.mark.slow
+def test_the_same_on_phantoms() -> None:
+    pytest.importorskip("anny", reason="the phantom's body model is not installed")
+    from benchmarks.cleaning_accuracy import phantoms
+
+    truths = phantoms(1, duration_s=20.0)
+    for corruption in ALONE:
+        result = compare(truths, (corruption,), CONFIG)
+        assert all(a <= b for a, b in zip(result.ours.row(), result.linear.row(), strict=True)), (
+            corruption
+        )
+    together = compare(truths, TOGETHER, CONFIG)
+    assert together.ours.row()[1] <= together.linear.row()[1] / 3
+    assert together.ours.row()[3] <= together.linear.row()[3] / 3
