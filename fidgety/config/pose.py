@@ -50,9 +50,7 @@ class CleaningConfig(Section):
     makima_gap_s: Annotated[float, Field(gt=0)] = 0.16
     """Gaps longer than this are drawn towards the straight line, in proportion: the speed at
     their edges no longer tells their middle."""
-    smoothing: Literal["moving_average", "savitzky_golay", "butterworth", "none"] = (
-        "savitzky_golay"
-    )
+    smoothing: Literal["moving_average", "savitzky_golay", "butterworth", "none"] = "savitzky_golay"
     """Filter after imputation. The default bends small, quick movements least; Gao 2023 has the
     moving average."""
     smoothing_window_frames: Annotated[int, Field(ge=1)] = 5
