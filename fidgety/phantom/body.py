@@ -94,13 +94,14 @@ def shape_of(spec: PhantomSpec) -> Shape:
 
 
 @functools.cache
-def _load_anny() -> tuple[Any, Any]:
+def _load_anny() -> tuple[Any, Any, NDArray[np.intp]]:
     import anny
     import torch
 
     torch.set_grad_enabled(False)
     model = anny.Anny(skinning_method="lbs")
-    return model, anny.KeypointsRegressor.coco(model)
+    faces = np.asarray(model.get_triangular_faces()).astype(np.intp)
+    return model, anny.KeypointsRegressor.coco(model), faces
 
 
 class InfantBody:
@@ -126,11 +127,10 @@ class InfantBody:
     def __init__(self, shape: Shape) -> None:
         import torch
 
-        model, regressor = _load_anny()
+        model, regressor, self.faces = _load_anny()
         self._model, self._torch = model, torch
         self.shape = shape
         self.bone_labels: list[str] = list(model.bone_labels)
-        self.faces = np.asarray(model.get_triangular_faces())
         output = model(
             phenotype_kwargs={
                 "age": 0.0,

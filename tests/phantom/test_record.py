@@ -96,7 +96,11 @@ def test_projection_is_that_of_opencv(simulation: Simulation) -> None:
         rotation = camera.rotation[frame]
         translation = -rotation @ camera.position[frame]
         found, _ = cv2.projectPoints(
-            np.ascontiguousarray(points[frame].T), cv2.Rodrigues(rotation)[0], translation, camera.matrix, None
+            np.ascontiguousarray(points[frame].T),
+            cv2.Rodrigues(rotation)[0],
+            translation,
+            camera.matrix,
+            None,
         )
         np.testing.assert_allclose(found[:, 0].T, simulation.keypoints_px[frame], atol=1e-6)
     assert np.all(simulation.in_picture)
