@@ -90,7 +90,11 @@ def _package_of(name: str, path: Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def code_fingerprint(
-    script: Path, extra: tuple[str, ...] = (), libraries: tuple[str, ...] = (), root: Path = ROOT
+    script: Path,
+    extra: tuple[str, ...] = (),
+    libraries: tuple[str, ...] = (),
+    data: tuple[str, ...] = (),
+    root: Path = ROOT,
 ) -> str:
     """Fingerprint the code that makes a stage's result.
 
@@ -102,6 +106,8 @@ def code_fingerprint(
         Dotted modules that the script imports by a registry: the chosen backend.
     libraries
         Distributions whose version decides the result.
+    data
+        Folders below the root whose files decide the result: templates.
     root
         The folder that holds the package.
 
@@ -134,6 +140,10 @@ def code_fingerprint(
                     seen.add(candidate)
                     todo.append((candidate, child))
     lines = [f"{name} {found[name]}" for name in sorted(found)]
+    for folder in sorted(data):
+        for file in sorted(p for p in (root / folder).rglob("*") if p.is_file()):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            lines.append(f"{file.relative_to(root).as_posix()} {content}")
     lines += [f"{name} {library_version(name)}" for name in sorted(libraries)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 

@@ -78,10 +78,10 @@ def results(path):
     return f"{CONFIG.results}/{path}"
 
 
-def code_of(name, *modules, libraries=()):
+def code_of(name, *modules, libraries=(), data=()):
     """Return the fingerprint of a stage: its script, its library code, its libraries."""
     return code_fingerprint(
-        BASE / "workflow_scripts" / f"{name}.py", tuple(modules), tuple(libraries)
+        BASE / "workflow_scripts" / f"{name}.py", tuple(modules), tuple(libraries), tuple(data)
     )
 
 

@@ -41,6 +41,7 @@ rule evaluate:
         config=section("evaluation"),
         classes=CLASSES,
         models=MODELS,
+        seed=SEED,
         code=code_of("evaluate", libraries=("scikit-learn", "scipy", "matplotlib")),
     message:
         "Evaluate {params.models}"

@@ -1,5 +1,7 @@
 """The report: overlay videos, a page an infant, the index."""
 
+PAGE_FILES = ("fidgety/report/templates", "fidgety/report/assets")
+
 
 def overlay_inputs(wildcards):
     """Return what an overlay is drawn from: tracks have no video."""
@@ -42,7 +44,6 @@ rule write_infant_page:
     input:
         predictions=results("predictions/{infant}.h5"),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
-        features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
         media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
     output:
         page=results("report/infants/{infant}.html"),
@@ -66,7 +67,7 @@ rule write_infant_page:
         ],
         classes=CLASSES,
         config=section("report"),
-        code=code_of("write_infant_page", libraries=("jinja2", "matplotlib")),
+        code=code_of("write_infant_page", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the page of infant {wildcards.infant}"
     script:
@@ -78,6 +79,8 @@ rule write_report:
         summary=rules.evaluate.output.summary,
         metrics=rules.evaluate.output.metrics,
         infants=rules.evaluate.output.infants,
+        roc=rules.evaluate.output.roc,
+        calibration=rules.evaluate.output.calibration,
         roc_figure=rules.evaluate.output.roc_figure,
         calibration_figure=rules.evaluate.output.calibration_figure,
         cohort=cohort_tables,
@@ -97,7 +100,7 @@ rule write_report:
     params:
         config=section("report"),
         study=CONFIG.model_dump(mode="json"),
-        code=code_of("write_report", libraries=("jinja2", "matplotlib")),
+        code=code_of("write_report", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the report"
     script:
