@@ -2,8 +2,8 @@
 
 from fidgety.background.apply import make_alter
 from fidgety.background.read import BodyMasks
+from fidgety.config.options import parse_options
 from fidgety.config.pose import PoseConfig
-from fidgety.config.root import parse_options
 from fidgety.config.video import BackgroundConfig
 from fidgety.pose.estimate import estimate_pose
 from fidgety.pose.registry import ESTIMATORS
