@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,31 @@ def test_parts_must_be_marked_once() -> None:
 )
 def test_types_in_words(schema: dict[str, Any], expected: str) -> None:
     assert docs.type_text(schema, {}) == expected
+
+
+def test_fields_of_files_stand_in_the_docs() -> None:
+    from fidgety.cohort_table import COLUMNS
+    from fidgety.evaluation.tables import INFANT_COLUMNS, METRIC_COLUMNS
+    from fidgety.video.record import VideoRecord
+
+    page = (ROOT / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    known = [*COLUMNS, *METRIC_COLUMNS, *INFANT_COLUMNS, *VideoRecord.model_fields]
+    known += ["position", "position_3d", "confidence", "origin", "values", "feature", "mask"]
+    missing = {name for name in known if f"`{name}`" not in page}
+    assert not missing
+
+
+def test_every_results_file_of_the_rules_stands_in_the_docs() -> None:
+    page = (ROOT / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    page = page.replace("`clean/`, `lifted/", "`results/pose/lifted/")
+    named = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        text = path.read_text(encoding="utf-8")
+        for output in re.findall(r"\n    output:\n(.*?)\n    \w+:", text, flags=re.S):
+            named |= set(re.findall(r'results\("([^"]+)"', output))
+    assert len(named) > 15
+    for name in sorted(named):
+        folder, _, file = name.rpartition("/")
+        alternatives = (f"results/{name}", f"`{file}`", file.rpartition(".")[0])
+        assert any(a in page for a in alternatives), f"results/{name} is in no page"
+        assert folder.split("/")[0] in page

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import inspect
 import json
 import re
@@ -214,8 +213,6 @@ def _options(registry_module: str, registry_name: str) -> list[tuple[str, type[B
 def _backends() -> list[str]:
     parts = []
     for key, module, registry in BACKENDS:
-        if importlib.util.find_spec(module) is None:
-            continue
         for name, model in _options(module, registry):
             definitions = model.model_json_schema().get("$defs", {})
             which = "kind" if key == "models" else "method"
