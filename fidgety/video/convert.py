@@ -2,9 +2,10 @@
 
 libavfilter does it, so full-size pictures never pass through Python. HLG and PQ are mapped
 to BT.709 by swscale (``intent=perceptual``): linear light, BT.2020 to BT.709 primaries, and
-a curve that leaves the dark and middle tones nearly alone and rolls off the highlights into
-the SDR range, where clipping would lose a white blanket's folds. It is done after scaling,
-because its cost goes with the number of pixels.
+one smooth curve from the source's whole range to the SDR range. Highlights are rolled off where
+clipping would lose a white blanket's folds; middle tones get a little darker for it. Without
+mastering metadata the source's peak is taken as 1,000 cd/m2 (HLG) and 10,000 cd/m2 (PQ). It is
+done after scaling, because its cost goes with the number of pixels.
 """
 
 from __future__ import annotations

@@ -127,7 +127,8 @@ def _rgb(
         width,
         height,
         format="rgb24",
-        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+        # Without full chroma swscale's scaled RGB is two levels too dark.
+        interpolation=Interpolation.AREA | Interpolation.FULL_CHR_H_INT,
         threads=1,
     )
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)

@@ -176,8 +176,8 @@ def sample_nearest(
     previous: tuple[float, T] | None = None
     for time_s, item in items:
         if previous is not None:
-            middle_s = (previous[0] + time_s) / 2
-            while index / rate <= middle_s:
+            middle_s = (previous[0] + time_s) / 2 + 1e-9
+            while float(index / rate) <= middle_s:
                 yield previous[1]
                 index += 1
         previous = (time_s, item)
