@@ -10,7 +10,12 @@ from snakemake.exceptions import WorkflowError
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Phantoms are drawn without a screen; VTK would look for an X server first.
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
 BASE = Path(workflow.basedir)
+# Where the environments' post-deploy scripts find the lock.
+os.environ.setdefault("FIDGETY_HOME", str(BASE))
 if str(BASE) not in sys.path:
     sys.path.append(str(BASE))
 

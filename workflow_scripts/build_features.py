@@ -1,7 +1,5 @@
 """Build the feature sets of a recording."""
 
-from __future__ import annotations
-
 from fidgety.config.pose import FeaturesConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.features.build import build_features

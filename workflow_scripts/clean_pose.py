@@ -1,7 +1,5 @@
 """Clean a raw pose and lift it to 3D."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

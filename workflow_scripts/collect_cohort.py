@@ -1,7 +1,5 @@
 """Collect the recordings of a role: status, reason, quality, characteristics."""
 
-from __future__ import annotations
-
 from fidgety.cohort_table import by_recording, collect_entry, summarise, write_cohort_table
 from fidgety.config.study import InclusionConfig
 from fidgety.sheet import Recording

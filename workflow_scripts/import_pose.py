@@ -1,7 +1,5 @@
 """Import the tracks of a recording that comes as a track file."""
 
-from __future__ import annotations
-
 from fidgety.pose.importers.reader import read_track
 from fidgety.pose.tracks import POSE_SCHEMA, write_pose
 from workflow_scripts.stage import Job, run

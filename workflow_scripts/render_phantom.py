@@ -1,7 +1,5 @@
 """Render a phantom as a phone's video, with its truth."""
 
-from __future__ import annotations
-
 from workflow_scripts.stage import Job, run
 
 

@@ -1,7 +1,5 @@
 """Write a phantom's track, the known skeleton with measured noise, with its truth."""
 
-from __future__ import annotations
-
 from workflow_scripts.stage import Job, run
 
 

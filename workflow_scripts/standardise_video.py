@@ -1,7 +1,5 @@
 """Standardise one recording's video."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -36,8 +36,9 @@ UNIT_NAMES = {
     "meters": "metres",
     "z-score": "zscore",
 }
-#: Largest relative difference between the attribute fps and the time stamps' own rate.
-RATE_TOLERANCE = 0.05
+#: Largest relative difference between the attribute fps and the time stamps' own rate: a variable
+#: rate lies well within it, time in frames or milliseconds far outside. The stamps are believed.
+RATE_TOLERANCE = 0.25
 VARIABLES = ("position", "confidence", "position_3d", "origin")
 #: Largest file content: a day of 33 keypoints in 3D at 50 frames a second.
 MAX_BYTES = 5_000_000_000
