@@ -67,6 +67,9 @@ wildcard_constraints:
     role="[a-z]+",
 
 
+# The body model keeps a cache: like everything else, below the results folder.
+os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
+
 SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
 MODELS = sorted(CONFIG.models)

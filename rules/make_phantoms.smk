@@ -1,6 +1,6 @@
 """Digital phantoms: videos and tracks of synthetic infants, with their truth."""
 
-PHANTOM_LIBRARIES = ("anny", "pyvista", "vtk", "numpy")
+PHANTOM_LIBRARIES = ("anny", "av", "numpy", "pyvista", "scipy", "torch", "vtk")
 
 
 rule render_phantom:

@@ -29,6 +29,7 @@ PARTS = (
     "envs",
     "requirements",
     "profiles",
+    "config",
     "pyproject.toml",
 )
 TINY = {"phantom": {"preset": "tiny"}, "folds": {"n": 2}}
