@@ -82,3 +82,18 @@ def reference_clips(
         labels[k] = -1 if label is None else label
     kept = np.flatnonzero(labels >= 0)
     return windows.take(kept), labels[kept]
+
+
+def clip_runs(clips: Windows, longest: int) -> list[NDArray[np.int64]]:
+    """Group neighbouring clips of a recording into runs of at most ``longest``.
+
+    Returns
+    -------
+    list of ndarray
+        Indices of clips; every clip stands in one run.
+    """
+    runs = []
+    for source in np.unique(clips.series):
+        own = np.flatnonzero(clips.series == source)
+        runs += [own[k : k + longest] for k in range(0, len(own), longest)]
+    return runs

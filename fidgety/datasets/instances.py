@@ -28,14 +28,14 @@ class Draw(NamedTuple):
         Instance or bag.
     mirrored
         With left and right exchanged.
-    first, count
-        Of a bag: the run of instances to take; a negative count takes all.
+    first, length
+        Of a bag: the run of instances to take; a negative length takes all.
     """
 
     item: int
     mirrored: bool = False
     first: int = 0
-    count: int = -1
+    length: int = -1
 
 
 def _view(series: Series, mirrored: bool, start: int, stop: int) -> torch.Tensor:
@@ -85,8 +85,8 @@ class BagBatch(NamedTuple):
         Stretches of recordings, zeros where missing or behind a shorter stretch's end.
     segment, start, bag : Tensor of shape (instance,)
         Where the instance lies: its segment, its first frame there, its bag.
-    target : Tensor of shape (bag,)
-        Index of the class.
+    target : Tensor of shape (bag,) or (instance,)
+        Index of the class, of whatever carries the label.
     """
 
     x: torch.Tensor
@@ -102,11 +102,11 @@ class BagItem(NamedTuple):
     segments: list[torch.Tensor]
     segment: NDArray[np.int64]
     start: NDArray[np.int64]
-    target: int
+    target: NDArray[np.int64]
 
 
 class BagData(Dataset):
-    """Bags of instances with a target each.
+    """Bags of instances; a target each bag, or each instance of it.
 
     Parameters
     ----------
@@ -116,8 +116,10 @@ class BagData(Dataset):
         Complete windows.
     bags
         For each bag the indices of its windows, in order.
-    targets : ndarray of shape (bag,)
+    targets : ndarray of shape (bag,) or (window,)
         Index of the class.
+    by_instance
+        Whether the targets are the windows'.
     """
 
     def __init__(
@@ -126,9 +128,11 @@ class BagData(Dataset):
         windows: Windows,
         bags: Sequence[NDArray[np.int64]],
         targets: NDArray[np.int64],
+        by_instance: bool = False,
     ) -> None:
-        if len(bags) != len(targets):
-            raise ValueError(f"{len(bags)} bags and {len(targets)} targets")
+        if len(targets) != len(windows if by_instance else bags):
+            raise ValueError(f"{len(bags)} bags, {len(windows)} windows, {len(targets)} targets")
+        self.by_instance = by_instance
         self.series, self.windows, self.bags, self.targets = series, windows, bags, targets
 
     def __len__(self) -> int:
@@ -136,7 +140,7 @@ class BagData(Dataset):
 
     def __getitem__(self, draw: Draw) -> BagItem:
         """Return the segments and instances of a run of the bag's instances."""
-        stop = None if draw.count < 0 else draw.first + draw.count
+        stop = None if draw.length < 0 else draw.first + draw.length
         index = self.bags[draw.item][draw.first : stop]
         source, start = self.windows.series[index], self.windows.start[index]
         segments: list[torch.Tensor] = []
@@ -147,7 +151,8 @@ class BagData(Dataset):
             first, last = int(start[own].min()), int(start[own].max()) + self.windows.length
             segments.append(_view(self.series[int(s)], draw.mirrored, first, last))
             segment[own], local[own] = k, start[own] - first
-        return BagItem(segments, segment, local, int(self.targets[draw.item]))
+        target = self.targets[index if self.by_instance else [draw.item]]
+        return BagItem(segments, segment, local, target)
 
 
 def collate_bags(items: Sequence[BagItem]) -> BagBatch:
@@ -164,12 +169,12 @@ def collate_bags(items: Sequence[BagItem]) -> BagBatch:
         ),
         torch.from_numpy(np.concatenate([item.start for item in items])),
         torch.from_numpy(np.repeat(np.arange(len(items)), [len(item.start) for item in items])),
-        torch.tensor([item.target for item in items]),
+        torch.from_numpy(np.concatenate([item.target for item in items])),
     )
 
 
 class _EpochBatches(Sampler[list[Draw]]):
-    """Batches that depend on the seed and the epoch alone; the trainer calls ``set_epoch``."""
+    """Batches that depend on the seed and the epoch alone; training calls ``set_epoch``."""
 
     def __init__(self, seed: int, mirror: bool) -> None:
         self.seed, self.mirror, self.epoch = seed, mirror, 0

@@ -43,6 +43,8 @@ class InputSpec:
     space_dimensions
         None standardises every column by itself. A number C pools mean and standard deviation
         over all columns of the same space dimension, for keypoint-major columns (x, y, z, x, ...).
+    centre
+        Subtract every recording's own mean from each column, before the standardisation.
     """
 
     feature_sets: tuple[str, ...]
@@ -51,6 +53,7 @@ class InputSpec:
     step_s: float
     predict_step_s: float
     space_dimensions: int | None = None
+    centre: bool = False
 
     @property
     def window_frames(self) -> int:
@@ -104,7 +107,7 @@ class Series:
     @property
     def complete(self) -> NDArray[np.bool_]:
         """For each frame whether no value is missing."""
-        return np.isfinite(self.values).all(axis=1)
+        return np.asarray(np.isfinite(self.values).all(axis=1))
 
     def second(self, frame: int) -> float:
         """Return a frame's time in the recording."""
@@ -201,16 +204,28 @@ def load_series(
             mirrored.append(resample(other, own_time, spec.rate_hz))
         names += [f"{name}/{column}" for column in features.names]
     assert time_s is not None
+    whole = np.concatenate(columns, axis=1)
+    flipped = np.concatenate(mirrored, axis=1) if mirror else None
+    if spec.centre:
+        whole = centred(whole)
+        flipped = None if flipped is None else centred(flipped)
     return Series(
         recording=recording,
         infant=infant,
         label=label,
-        values=np.concatenate(columns, axis=1),
+        values=whole,
         names=tuple(names),
         start_s=float(time_s[0]) if len(time_s) else 0.0,
         rate_hz=spec.rate_hz,
-        mirrored=np.concatenate(mirrored, axis=1) if mirror else None,
+        mirrored=flipped,
     )
+
+
+def centred(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Subtract every column's mean over the frames that have it."""
+    count = np.isfinite(values).sum(axis=0)
+    mean = np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1)
+    return (values - mean).astype(np.float32)
 
 
 @dataclass(frozen=True)

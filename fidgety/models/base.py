@@ -7,8 +7,8 @@ trainers:
 - objective ``instance``: ``network(x)`` takes (instance, frame, feature) and gives logits of
   shape (instance, class). Every instance carries its infant's label.
 - objective ``bag``: ``network(x, segment, start, bag, n_bags)`` takes a
-  :class:`~fidgety.datasets.instances.BagBatch`'s parts and gives a :class:`BagOutput`;
-  ``network.clip_logits(x)`` takes single instances as above. Only bags carry a label.
+  :class:`~fidgety.datasets.instances.BagBatch`'s parts and gives a :class:`BagOutput`. Only
+  bags carry a label.
 """
 
 from __future__ import annotations
@@ -91,9 +91,12 @@ class TrainingPlan:
     blind_epochs
         Epochs where there are too few infants for validation; the last weights are taken.
     batch_size
-        Instances a batch; for bags, bags of each class a batch.
+        Instances a batch; for bags, bags of each class a batch; in pre-training, runs of
+        ``bag_instances`` clips.
     optimiser
         Optimiser and schedule.
+    min_delta
+        A validation loss counts as lower if it is so by this much.
     bag_instances
         Longest run of a bag's instances in a training batch; None takes all.
     pretraining
@@ -106,6 +109,7 @@ class TrainingPlan:
     blind_epochs: int
     batch_size: int
     optimiser: OptimiserPlan
+    min_delta: float = 0.0
     bag_instances: int | None = None
     pretraining: TrainingPlan | None = None
 

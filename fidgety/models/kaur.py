@@ -55,7 +55,7 @@ class Cnn1dOptions(Section):
     head: Literal["average", "flatten"] = "average"
     """How the last convolution meets the dense layer (not in the paper)."""
     centre: bool = False
-    """Subtract every snippet's own mean: posture is left out, movement stays (not in the
+    """Subtract every recording's own mean: less of the posture, all of the movement (not in the
     paper)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of values set to zero in training."""
@@ -94,7 +94,6 @@ class Cnn1dNetwork(nn.Module):
         self, n_features: int, n_classes: int, window_frames: int, options: Cnn1dOptions
     ) -> None:
         super().__init__()
-        self.centre = options.centre
         layers: list[nn.Module] = []
         width, frames = n_features, window_frames
         for filters in options.filters:
@@ -117,8 +116,6 @@ class Cnn1dNetwork(nn.Module):
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Return the last hidden layer, of shape (instance, dense)."""
-        if self.centre:
-            x = x - x.mean(dim=1, keepdim=True)
         return self.dense(self.flatten(self.convolutions(x.transpose(1, 2))))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -153,6 +150,7 @@ class Cnn1d(ModelSystem):
             window_s=options.window_s,
             step_s=options.step_s,
             predict_step_s=options.predict_step_s,
+            centre=options.centre,
         )
 
     @classmethod

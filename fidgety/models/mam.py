@@ -55,6 +55,7 @@ DIMENSIONS = {"coordinates_3d": 3, "coordinates_2d": 2}
 PUBLISHED_TRAINING: Mapping[str, Any] = MappingProxyType(
     {
         "frame_stride": 1,
+        "bag_softmax": True,
         "optimiser": "sgd_cyclic",
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
@@ -81,6 +82,9 @@ class MamClipOptions(Section):
     predict_step_s: Seconds = 6.0
     """Distance between instances in validation and prediction (150 frames, the experts' step),
     which the frequency of fidgety movements is counted with."""
+    centre: bool = False
+    """Subtract every recording's own mean: less of the posture, all of the movement (not in the
+    paper)."""
     variant: Literal["released", "paper"] = "released"
     """``released``: differences to the 16 other joints, two temporal convolutions; ``paper``: the
     whole matrix, no temporal convolution."""
@@ -102,9 +106,10 @@ class MamClipOptions(Section):
     """Behind convolutions and position code."""
     frame_stride: Positive = 3
     """Embed every k-th frame: 1 as published. It must divide both steps in frames."""
-    bag_softmax: bool = True
+    bag_softmax: bool = False
     """Softmax over the pooled clip probabilities (the paper). It keeps the infant's probability
-    between 0.27 and 0.73 with two classes; without it, it is the weighted mean itself."""
+    between 0.27 and 0.73 with two classes and flattens the loss, so that training takes several
+    times as many epochs; without it, the probability is the weighted mean itself."""
     bag_instances: Positive = 16
     """Longest run of a bag's instances in a training batch."""
     bags_per_class: Positive = 1
@@ -116,16 +121,19 @@ class MamClipOptions(Section):
     """The highest one."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     """L2 penalty."""
-    epochs: Positive = 40
+    epochs: Positive = 30
     """At most (300 in the paper)."""
-    patience: Positive = 8
-    """Epochs without a lower validation loss."""
-    blind_epochs: Positive = 25
+    patience: Positive = 6
+    """Epochs without a validation loss that is lower by 0.001."""
+    blind_epochs: Positive = 20
     """Epochs where there are too few infants for validation."""
     pretrain_epochs: Annotated[int, Field(ge=0)] = 15
     """Epochs on reference clips (150 in the code); 0 leaves it out."""
-    pretrain_batch_size: Positive = 16
-    """Clips of each kind in a batch."""
+    pretrain_run: Positive = 8
+    """Neighbouring clips of a recording that are taken together, sharing their frames."""
+    pretrain_batch_size: Positive = 4
+    """Such runs in a batch: 32 clips, as published; rarer clips weigh more instead of coming
+    more often."""
     pretrain_learning_rate: Rate = 1e-3
     """Of Adam, times 0.6 every 10 epochs."""
     pretrain_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
@@ -209,6 +217,7 @@ class DifferenceConvolution(nn.Module):
         Tensor of shape (..., V, width)
         """
         bias = self.convolution.bias
+        assert bias is not None
         if self.absolute:
             weight = self.convolution.weight[:, :, 0, :]
             distance = (positions[..., :, None, :] - positions[..., self.other, :]).abs()
@@ -450,21 +459,31 @@ def load_released(network: MamClipNetwork, weights: Mapping[str, torch.Tensor]) 
         "linear.": "classifier.",
     }
     state = network.state_dict()
+    unset = {name for name in state if not name.startswith("bag_score.")}
+    remedy = (
+        "They need variant: released, encoder_layers: 1, feed_forward: 2048, pool_widths: [64], "
+        "share_weights: true."
+    )
     for name, value in weights.items():
         prefix = next((p for p in places if name.startswith(p)), None)
         own = None if prefix is None else places[prefix] + name[len(prefix) :]
         if own is None or own not in state or state[own].shape != value.shape or not shared:
             raise ConfigError(
                 f"published weights: {name} {tuple(value.shape)} has no place in this network. "
-                "They need variant: released, encoder_layers: 1, feed_forward: 2048, "
-                "pool_widths: [64], share_weights: true."
+                + remedy
             )
         state[own] = value
+        unset.discard(own)
         # With shared weights the state names the same tensors twice.
         for role in ("encoder", "pool"):
             twin = own.replace(f"encoder.spatial_{role}.", f"encoder.temporal_{role}.")
             if twin in state:
                 state[twin] = value
+                unset.discard(twin)
+    if unset:
+        raise ConfigError(
+            f"published weights: nothing for {', '.join(sorted(unset))} of this network. " + remedy
+        )
     network.load_state_dict(state)
 
 
@@ -487,6 +506,7 @@ class MamClip(ModelSystem):
             step_s=options.step_s,
             predict_step_s=options.predict_step_s,
             space_dimensions=DIMENSIONS[options.coordinates],
+            centre=options.centre,
         )
 
     @classmethod
@@ -511,6 +531,7 @@ class MamClip(ModelSystem):
                 patience=options.pretrain_epochs,
                 blind_epochs=options.pretrain_epochs,
                 batch_size=options.pretrain_batch_size,
+                bag_instances=options.pretrain_run,
                 optimiser=OptimiserPlan(
                     learning_rate=options.pretrain_learning_rate,
                     weight_decay=options.pretrain_weight_decay,
@@ -529,6 +550,7 @@ class MamClip(ModelSystem):
                 schedule="cyclic" if cyclic else "constant",
                 step_epochs=20,
             ),
+            min_delta=1e-3,
             bag_instances=options.bag_instances,
             pretraining=pretraining,
         )

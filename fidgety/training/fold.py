@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fidgety.config.learning import EvaluationConfig, FoldsConfig, TrainingConfig
-from fidgety.datasets.clips import FM, NON_FM, reference_clips
+from fidgety.datasets.clips import FM, NON_FM, clip_runs, reference_clips
 from fidgety.datasets.folds import FoldEntry, choose_validation
 from fidgety.datasets.instances import (
     BagData,
@@ -300,10 +300,10 @@ def _bag_loaders(
     return loader, validation, train.targets
 
 
-def _class_weights(job: FoldJob, targets: NDArray[np.int64]) -> torch.Tensor:
+def _class_weights(n_classes: int, targets: NDArray[np.int64]) -> torch.Tensor:
     """Return inverse frequencies, with mean 1 over the items."""
-    count = np.bincount(targets, minlength=len(job.classes))
-    return torch.tensor(len(targets) / (len(job.classes) * np.maximum(count, 1)))
+    count = np.bincount(targets, minlength=n_classes)
+    return torch.tensor(len(targets) / (n_classes * np.maximum(count, 1)))
 
 
 def _pretrain(
@@ -326,12 +326,14 @@ def _pretrain(
     )
     if not all(count.values()):
         return Fitted(), count
-    sampler = BalancedBatches(
-        labels, plan.batch_size, job.job_seed("clips"), job.training.augment_flip
+    runs = clip_runs(clips, plan.bag_instances or len(clips))
+    sampler = ShuffledBatches(
+        len(runs), plan.batch_size, job.job_seed("clips"), job.training.augment_flip
     )
+    clip_data = BagData(data.reference, clips, runs, labels, by_instance=True)
     fitted = fit(
-        ClipPretraining(network, list(job.at_risk), plan.optimiser),
-        DataLoader(InstanceData(data.reference, clips, labels), batch_sampler=sampler),
+        ClipPretraining(network, _class_weights(2, labels), job.at_risk, plan.optimiser),
+        DataLoader(clip_data, batch_sampler=sampler, collate_fn=collate_bags),
         None,
         plan,
         job.training,
@@ -379,7 +381,9 @@ def train_fold(
         "instance": InstanceClassification,
         "bag": BagClassification,
     }
-    module = objectives[job.system.objective](network, _class_weights(job, targets), plan.optimiser)
+    module = objectives[job.system.objective](
+        network, _class_weights(len(job.classes), targets), plan.optimiser
+    )
     fitted = fit(
         module,
         train,

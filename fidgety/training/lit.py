@@ -14,7 +14,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,35 +179,61 @@ class ClipPretraining(Classification):
     Parameters
     ----------
     network
-        A bag model with ``clip_logits``.
+        A bag model.
+    class_weights : Tensor of shape (2,)
+        Of clips without and with fidgety movements.
     at_risk
         For each class whether it is at risk; the others stand for fidgety movements.
     optimiser
         Optimiser and schedule.
     """
 
-    def __init__(self, network: nn.Module, at_risk: list[bool], optimiser: OptimiserPlan) -> None:
-        super().__init__(network, torch.ones(2), optimiser)
-        self.at_risk = at_risk
+    def __init__(
+        self,
+        network: nn.Module,
+        class_weights: torch.Tensor,
+        at_risk: Sequence[bool],
+        optimiser: OptimiserPlan,
+    ) -> None:
+        super().__init__(network, class_weights, optimiser)
+        self.at_risk = list(at_risk)
 
-    def losses(self, batch: tuple[torch.Tensor, torch.Tensor]) -> Losses:
+    def losses(self, batch: BagBatch) -> Losses:
         """Return the cross-entropy of every clip; target 1 is fidgety."""
-        x, target = batch
-        log_probability = self.network.clip_logits(x).float().log_softmax(dim=1)  # type: ignore[operator]
-        risk = torch.tensor(self.at_risk, device=x.device)
+        output = self.network(
+            batch.x, batch.segment, batch.start, batch.bag, n_bags=int(batch.bag.max()) + 1
+        )
+        log_probability = output.instance_logits.float().log_softmax(dim=1)
+        risk = torch.tensor(self.at_risk, device=log_probability.device)
         sides = [log_probability[:, mask].logsumexp(dim=1) for mask in (risk, ~risk)]
-        return self.weighted(torch.stack(sides, dim=1), target)
+        return self.weighted(torch.stack(sides, dim=1), batch.target)
 
 
-class SeedEpochs(Callback):
-    """Seed torch's random numbers (dropout) by the epoch's number."""
+class Chance(Callback):
+    """Make all chance depend on the seed, the epoch and the batch alone.
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    Parameters
+    ----------
+    seed
+        Seed of the stage.
+    sampler
+        What draws the batches; its ``set_epoch`` is called, if it has one. (Lightning itself
+        does so for samplers, not for batch samplers.)
+    """
+
+    def __init__(self, seed: int, sampler: Any) -> None:
+        self.seed, self.sampler = seed, sampler
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Seed."""
-        torch.manual_seed(job_seed(self.seed, "epoch", str(trainer.current_epoch)))
+        """Tell the sampler which epoch it is, before it draws."""
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(trainer.current_epoch)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch's random numbers (dropout)."""
+        torch.manual_seed(job_seed(self.seed, str(trainer.current_epoch), str(batch_idx)))
 
 
 class History(Callback):
@@ -339,7 +365,6 @@ def fit(
     stage: str,
     work: Path,
     seed: int,
-    callbacks: list[Callback] | None = None,
 ) -> Fitted:
     """Train, or go on where an interrupted run stopped, and leave the best weights in the module.
 
@@ -358,8 +383,6 @@ def fit(
         Folder of this stage for checkpoints.
     seed
         Seed of the job.
-    callbacks
-        Further callbacks.
 
     Raises
     ------
@@ -369,11 +392,15 @@ def fit(
     accelerator, precision = accelerator_of(config)
     epochs = plan.epochs if validation is not None else plan.blind_epochs
     history = History(stage)
-    own: list[Callback] = [SeedEpochs(seed), history, *(callbacks or [])]
+    own: list[Callback] = [Chance(seed, train.batch_sampler), history]
     if validation is not None:
         own.append(
             EarlyStopping(
-                "val_loss", patience=plan.patience, mode="min", check_on_train_epoch_end=True
+                "val_loss",
+                min_delta=plan.min_delta,
+                patience=plan.patience,
+                mode="min",
+                check_on_train_epoch_end=True,
             )
         )
         own.append(_checkpoint(work, BEST, monitor="val_loss"))

@@ -31,7 +31,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import h5py
 import numpy as np
@@ -208,18 +208,18 @@ def _prediction(data: xr.Dataset) -> ModelPrediction:
         Reason(reason) if reason else None,
         str(data.attrs["reason_detail"]),
     )
-    common = {
-        "outcome": outcome,
-        "kind": str(data.attrs["kind"]),
-        "classes": classes,
-        "at_risk": tuple(k in risky for k in range(len(classes))),
-        "pooling": str(data.attrs["pooling"]),
-        "detects_fidgety": bool(data.attrs["detects_fidgety"]),
-    }
+    empty = ModelPrediction(
+        outcome=outcome,
+        kind=str(data.attrs["kind"]),
+        classes=classes,
+        at_risk=tuple(k in risky for k in range(len(classes))),
+        pooling=str(data.attrs["pooling"]),
+        detects_fidgety=bool(data.attrs["detects_fidgety"]),
+    )
     if not outcome.ok:
-        return ModelPrediction(**common)
-    return ModelPrediction(
-        **common,
+        return empty
+    return replace(
+        empty,
         folds=tuple(int(k) for k in data["fold"].values),
         probability=data["probability"].values,
         start_s=data["start_s"].values,

@@ -1,0 +1,337 @@
+"""Training by fold: no leakage, exact resumption, what is kept of it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from fidgety.config.learning import TrainingConfig
+from fidgety.datasets.folds import FoldEntry
+from fidgety.datasets.instances import Draw, InstanceData
+from fidgety.datasets.series import Standardisation
+from fidgety.datasets.windows import cut_windows
+from fidgety.errors import ConfigError, FidgetyError
+from fidgety.models.base import OptimiserPlan, TrainingPlan
+from fidgety.training import lit
+from fidgety.training.bundle import weights_of
+from fidgety.training.fold import gather, train_fold
+from tests.training.conftest import KINDS, Cohort, make_job
+from tests.training.synthetic import write_recording
+
+
+def gathered(job, own, **changes):
+    arguments = {
+        "entries": own.entries,
+        "cohort": own.development,
+        "features": own.features,
+        "reference": own.reference,
+    }
+    return gather(job, **(arguments | changes))
+
+
+def trained(job, cohort, work, **changes):
+    return train_fold(job, gathered(job, cohort, **changes), cohort.intervals, work)
+
+
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a.keys() | b.keys())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_test_infants_leave_no_trace(kind, cohort, tmp_path):
+    """Their features are replaced by nonsense: not a bit of the model changes."""
+    job = make_job(kind)
+    first = trained(job, cohort, tmp_path / "a")
+    changed = dict(cohort.features)
+    for infant in cohort.tested(1):
+        path = tmp_path / f"{infant.removeprefix('i-')}.h5"
+
+        def mark(values):
+            for array in values.values():
+                array += 1e3
+
+        write_recording(path, duration_s=8.0, seed=99, change=mark)
+        changed[path.stem] = path
+    second = trained(job, cohort, tmp_path / "b", features=changed)
+    assert same(weights_of(first.network), weights_of(second.network))
+    assert first.description["standardisation"]["mean"].tolist() == (
+        second.description["standardisation"]["mean"].tolist()
+    )
+    assert not set(cohort.tested(1)) & set(first.description["training_infants"])
+    # The same nonsense in a training infant does change it: the marker can be seen.
+    other = next(e.infant for e in cohort.entries if e.fold == 2).removeprefix("i-")
+    changed = dict(cohort.features) | {other: changed[cohort.tested(1)[0].removeprefix("i-")]}
+    third = trained(job, cohort, tmp_path / "c", features=changed)
+    assert not same(weights_of(first.network), weights_of(third.network))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scaling_is_that_of_the_training_infants_alone(kind, larger):
+    job = make_job(kind)
+    data = gathered(job, larger)
+    assert len(data.labels) == 4
+    assert len(data.validation_labels) == 2
+    assert not set(data.labels) & set(data.validation_labels)
+    assert not (set(data.labels) | set(data.validation_labels)) & set(larger.tested(1))
+    values = np.concatenate([s.values for s in data.train])
+    if job.spec.space_dimensions:
+        values = values.reshape(len(values), -1, 3)
+        np.testing.assert_allclose(values.mean(axis=(0, 1)), 0, atol=1e-5)
+        np.testing.assert_allclose(values.std(axis=(0, 1)), 1, atol=1e-4)
+    else:
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-4)
+    for s in data.validation:  # scaled by the same numbers: not centred itself
+        assert np.abs(s.values.mean(axis=0)).max() > 0.05
+
+
+def test_reference_clips_follow_their_infants_fold(larger):
+    job = make_job("mam_clip")
+    data = gathered(job, larger)
+    validation, training = sorted(data.validation_labels)[0], sorted(data.labels)[0]
+    names = [larger.tested(1)[0], validation, training, "elsewhere"]
+    own = larger.reference.iloc[[0, 0, 1, 1]].assign(infant=names)
+    found = gathered(job, larger, reference=own)
+    assert {s.infant for s in found.reference} == {training, "elsewhere"}
+    assert gathered(make_job("mam_clip", pretrain_epochs=0), larger).reference == []
+
+
+def stop_at(monkeypatch, stage_calls):
+    """Let training fail at the start of some epoch, counted over all stages."""
+    calls = []
+    original = lit.Chance.on_train_epoch_start
+
+    def hook(self, trainer, module):
+        calls.append(1)
+        if len(calls) == stage_calls:
+            raise RuntimeError("the power went out")
+        original(self, trainer, module)
+
+    monkeypatch.setattr(lit.Chance, "on_train_epoch_start", hook)
+
+
+@pytest.mark.parametrize(
+    ("kind", "which", "epoch"),
+    [
+        ("cnn1d", "larger", 4),
+        ("cnn1d", "cohort", 3),
+        ("mam_clip", "larger", 2),
+        ("mam_clip", "larger", 6),
+        ("mam_clip", "cohort", 5),
+    ],
+)
+def test_interrupted_training_ends_with_the_same_weights(
+    kind, which, epoch, request, tmp_path, monkeypatch, capfd
+):
+    own = request.getfixturevalue(which)
+    job = make_job(kind)
+    whole = trained(job, own, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, epoch)
+        with pytest.raises(RuntimeError, match="power"):
+            trained(job, own, tmp_path / "work")
+    again = trained(job, own, tmp_path / "work")
+    assert "goes on after epoch" in capfd.readouterr().err
+    assert same(weights_of(whole.network), weights_of(again.network))
+    assert whole.history.equals(again.history)
+    # Killed after the last epoch, before the files were written: nothing is trained further.
+    third = trained(job, own, tmp_path / "work")
+    assert same(weights_of(whole.network), weights_of(third.network))
+    assert whole.history.equals(third.history)
+
+
+def test_every_epoch_draws_anew(cohort, tmp_path, monkeypatch):
+    seen = []
+    original = lit.InstanceClassification.losses
+
+    def spy(self, batch):
+        seen.append(float(batch[0].sum()))
+        return original(self, batch)
+
+    monkeypatch.setattr(lit.InstanceClassification, "losses", spy)
+    trained(make_job("cnn1d"), cohort, tmp_path)
+    batches = len(seen) // 4
+    assert seen[:batches] != seen[batches : 2 * batches]
+
+
+def test_same_seed_same_bytes_other_seed_others(cohort, tmp_path):
+    one = trained(make_job("cnn1d"), cohort, tmp_path / "a")
+    torch.manual_seed(1234)
+    two = trained(make_job("cnn1d"), cohort, tmp_path / "b")
+    assert same(weights_of(one.network), weights_of(two.network))
+    other = trained(make_job("cnn1d", seed=6), cohort, tmp_path / "c")
+    assert not same(weights_of(one.network), weights_of(other.network))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_four_instances_can_be_learned_by_heart(kind, larger):
+    """The whole network, without dropout, drives the loss of four snippets to nothing."""
+    job = make_job(kind, dropout=0.0)
+    data = gathered(job, larger)
+    series = [next(s for s in data.train if s.label == c) for c in job.classes]
+    length = job.spec.window_frames
+    windows = cut_windows(series, length, length).take(np.array([0, 1, -2, -1]))
+    target = torch.tensor([0, 1, 0, 1])  # by heart: the two snippets of an infant differ
+    items = InstanceData(series, windows, target.numpy())
+    x = torch.stack([items[Draw(k)][0] for k in range(4)])
+    torch.manual_seed(0)
+    network = job.system.build(job.options, x.shape[2], 2)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    for module in network.modules():  # the Transformer's own dropout, too
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    index = torch.arange(4)
+    loss = math.inf
+    for _ in range(300):
+        if kind == "cnn1d":
+            log_probability = network(x).log_softmax(dim=1)
+        else:  # four bags of one instance
+            log_probability = network(x, index, 0 * index, index, n_bags=4).bag_log_probability
+        value = torch.nn.functional.nll_loss(log_probability, target)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        loss = float(value.detach())
+    assert loss < 0.01
+
+
+def test_description_tells_what_was_done(larger, tmp_path):
+    job = make_job("mam_clip")
+    result = trained(job, larger, tmp_path)
+    said = result.description
+    assert said["counts"]["train_infants"] == {"normal": 2, "risk": 2}
+    assert said["counts"]["validation_infants"] == {"normal": 1, "risk": 1}
+    # 8 s at 25 a second, windows of 60 frames every 12: 12 a recording.
+    assert said["counts"]["train_windows"] == 4 * 12
+    assert said["counts"]["reference_clips"] == {"fm": 12, "non_fm": 12}
+    assert said["reference_infants"] == ["i-ref-normal-0", "i-ref-risk-0"]
+    assert [v["label"] for v in said["validation"]] == ["normal", "risk"]
+    assert said["threshold"]["rule"] in ("youden", "default")
+    history = result.history
+    assert history["stage"].tolist() == ["pretrain"] * 3 + ["train"] * said["epochs"]
+    losses = history[history["stage"] == "train"]["val_loss"].to_numpy()
+    assert losses.argmin() == said["best_epoch"]
+
+
+def test_windows_with_missing_values_are_counted_and_recordings_named(tmp_path):
+    def hole(values):
+        for array in values.values():
+            array[30:40] = np.nan
+
+    def nothing(values):
+        for array in values.values():
+            array[::10] = np.nan
+
+    own = Cohort(tmp_path / "c", per_class=3, reference=0)
+    write_recording(own.features["dev-normal-0"], True, 8.0, seed=0, change=hole)
+    write_recording(own.features["dev-risk-1"], False, 8.0, seed=3, change=nothing)
+    entries = [FoldEntry(e.infant, e.label, 1 + e.infant.endswith("2")) for e in own.entries]
+    job = make_job("cnn1d", fold=2)
+    result = train_fold(job, gathered(job, own, entries=entries), [], tmp_path / "w")
+    counts = result.description["counts"]
+    assert counts["train_windows_dropped"] > 0
+    assert counts["train_windows"] + counts["train_windows_dropped"] == 3 * 6
+    left_out = result.description["left_out"]
+    assert set(left_out) == {"dev-risk-1", "i-dev-risk-1"}
+    assert "no complete window" in left_out["dev-risk-1"]
+
+
+def test_a_class_without_infants_is_a_message(cohort):
+    job = make_job("cnn1d", classes=("normal", "risk", "other"))
+    with pytest.raises(ConfigError, match="no training infant of class 'other'"):
+        gathered(job, cohort)
+    with pytest.raises(ConfigError, match=r"label risk .*none of the classes normal, bad"):
+        gathered(make_job("cnn1d", classes=("normal", "bad")), cohort)
+
+
+def test_divergence_is_a_message(cohort, tmp_path):
+    with pytest.raises(FidgetyError, match="learning_rate"):
+        trained(make_job("cnn1d", learning_rate=1e30), cohort, tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_a_message(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert lit.accelerator_of(TrainingConfig()) == ("cpu", "32-true")
+    with pytest.raises(ConfigError, match="torch finds none"):
+        lit.accelerator_of(TrainingConfig(device="gpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert lit.accelerator_of(TrainingConfig()) == ("gpu", "bf16-mixed")
+    assert lit.accelerator_of(TrainingConfig(device="cpu")) == ("cpu", "32-true")
+
+
+def test_lightning_is_quiet_and_leaves_nothing(cohort, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    trained(make_job("cnn1d"), cohort, tmp_path / "work")
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("train epoch ") for line in lines)
+    assert [p.name for p in tmp_path.iterdir()] == ["work"]
+    assert sorted(p.name for p in (tmp_path / "work/train").iterdir()) == ["last.ckpt"]
+
+
+def test_schedules_follow_the_plan():
+    network = torch.nn.Linear(2, 2)
+
+    def rates(plan, epochs):
+        module = lit.InstanceClassification(network, torch.ones(2), plan)
+        built = module.configure_optimizers()
+        if not isinstance(built, dict):
+            return [built.param_groups[0]["lr"]] * epochs
+        found = []
+        for _ in range(epochs):
+            found.append(built["optimizer"].param_groups[0]["lr"])
+            built["optimizer"].step()
+            built["lr_scheduler"]["scheduler"].step()
+        return found
+
+    step = rates(OptimiserPlan(schedule="step"), 25)
+    np.testing.assert_allclose(step, [1e-3] * 10 + [6e-4] * 10 + [3.6e-4] * 5)
+    cyclic = rates(OptimiserPlan("sgd", schedule="cyclic", step_epochs=20), 81)
+    assert cyclic[0] == pytest.approx(1e-5)
+    assert cyclic[20] == pytest.approx(1e-3)
+    assert cyclic[40] == pytest.approx(1e-5)
+    assert cyclic[60] == pytest.approx(1e-5 + (1e-3 - 1e-5) / 2)  # triangular2 halves each cycle
+
+
+def test_epoch_losses_are_means_over_items():
+    """Two unequal batches: the weighted mean over all items, not the mean of means."""
+    module = lit.InstanceClassification(
+        torch.nn.Identity(), torch.tensor([1.0, 3.0]), OptimiserPlan()
+    )
+    logits, target = torch.randn(5, 2), torch.tensor([0, 1, 1, 0, 1])
+    for part in (slice(0, 4), slice(4, 5)):
+        module._step("val_loss", (logits[part], target[part]))
+    wanted = torch.nn.functional.cross_entropy(logits, target, torch.tensor([1.0, 3.0]))
+    assert module.epoch_loss("val_loss") == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_early_stopping_takes_the_best_epoch(tmp_path):
+    """A validation set that training makes worse: the first epoch's weights are kept."""
+    torch.manual_seed(0)
+    network = torch.nn.Linear(1, 2)
+    x, target = torch.ones(8, 1), torch.zeros(8, dtype=torch.int64)
+    plan = TrainingPlan(30, 4, 30, 8, OptimiserPlan(learning_rate=0.1))
+    module = lit.InstanceClassification(network, torch.ones(2), plan.optimiser)
+    data = torch.utils.data.TensorDataset(x, target)
+    against = torch.utils.data.TensorDataset(x, 1 - target)
+    fitted = lit.fit(
+        module,
+        DataLoader(data, 8),
+        DataLoader(against, 8),
+        plan,
+        TrainingConfig(device="cpu"),
+        stage="s",
+        work=tmp_path,
+        seed=1,
+    )
+    assert fitted.best_epoch == 0
+    assert len(fitted.history) == 1 + 4
+    loss = torch.nn.functional.cross_entropy(network(x), 1 - target)
+    assert float(loss.detach()) == pytest.approx(fitted.history[0]["val_loss"], rel=1e-5)
+
+
+def test_standardisation_of_nobody_is_an_error():
+    with pytest.raises(ValueError, match="no series"):
+        Standardisation.fit([])

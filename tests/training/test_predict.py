@@ -1,0 +1,322 @@
+"""Scripts, bundles, predictions: from features files to an infant's file."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from fidgety.config.learning import EvaluationConfig
+from fidgety.datasets.folds import write_folds
+from fidgety.datasets.series import Standardisation, load_series
+from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
+from fidgety.training.bundle import load_bundle, set_weights
+from fidgety.training.predict import choose_models, predict_infant
+from fidgety.training.results import (
+    ModelPrediction,
+    read_predictions,
+    read_whom,
+    write_predictions,
+)
+from fidgety.training.score import score_infant
+from fidgety.training.thresholds import choose_threshold
+from tests.training.conftest import KINDS, SMALL
+from tests.training.synthetic import write_recording
+from workflow_scripts import predict_infant as predict_script
+from workflow_scripts import train_model as train_script
+from workflow_scripts.stage import Job
+
+CLASSES = [{"name": "normal", "at_risk": False}, {"name": "risk", "at_risk": True}]
+
+
+class Names(SimpleNamespace):
+    """Snakemake's named lists: by attribute, and ``get``."""
+
+    def get(self, name, default=None):
+        return getattr(self, name, default)
+
+
+def train_job(cohort, folder, kind, fold):
+    out = folder / "models" / kind / f"fold-{fold}"
+    for name in ("development", "reference"):
+        getattr(cohort, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+    write_folds(folder / "folds.tsv", cohort.entries)
+    return Job(
+        Names(
+            folds=str(folder / "folds.tsv"),
+            cohort=str(folder / "development.tsv"),
+            reference=str(folder / "reference.tsv"),
+            features=[str(p) for p in cohort.features.values()],
+        ),
+        Names(
+            weights=str(out / "weights.safetensors"),
+            model=str(out / "model.json"),
+            history=str(out / "history.tsv"),
+        ),
+        Names(
+            config={
+                "model": {"kind": kind, "options": SMALL[kind]},
+                "training": {"device": "cpu"},
+                "folds": {"n": 2},
+                "evaluation": {},
+            },
+            classes=CLASSES,
+            intervals=cohort.intervals,
+            seed=5,
+            work=str(folder / "work" / kind / str(fold)),
+            code="c0de",
+        ),
+        Names(model=kind, fold=str(fold)),
+    )
+
+
+@pytest.fixture(scope="module")
+def models(larger, tmp_path_factory):
+    """Both models, both folds, by the script."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("trained")
+    for kind in KINDS:
+        for fold in (1, 2):
+            train_script.main(train_job(larger, folder, kind, fold))
+    return folder
+
+
+def paths(models):
+    return sorted(models.glob("models/*/fold-*/model.json"))
+
+
+def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
+    assert len(paths(models)) == 4
+    assert not list(models.glob("work/*/*"))
+    for path in paths(models):
+        assert sorted(p.name for p in path.parent.iterdir()) == [
+            "history.tsv",
+            "model.json",
+            "weights.safetensors",
+        ]
+        said = read_json(path)
+        assert said["schema"] == "model/1"
+        assert said["provenance"]["code"] == "c0de"
+        assert not set(said["training_infants"]) & set(larger.tested(said["fold"]))
+        bundle = load_bundle(path)
+        assert bundle.threshold == said["threshold"]["value"]
+        # The validation scores are those of the weights as they were written.
+        for entry in said["validation"]:
+            recording = entry["infant"].removeprefix("i-")
+            series = load_series(
+                larger.features[recording], bundle.spec, recording=recording, infant="x"
+            )
+            scores = score_infant(
+                bundle.network,
+                bundle.system.objective,
+                bundle.spec,
+                [bundle.standardisation.apply_to(series)],
+                "infant",
+            )
+            assert scores.infant_probability[1] == pytest.approx(entry["score"], abs=1e-6)
+
+
+def test_the_same_job_gives_the_same_bytes(models, larger, tmp_path):
+    job = train_job(larger, tmp_path, "cnn1d", 1)
+    train_script.main(job)
+    for name in ("weights.safetensors", "model.json", "history.tsv"):
+        again = tmp_path / "models/cnn1d/fold-1" / name
+        assert again.read_bytes() == (models / "models/cnn1d/fold-1" / name).read_bytes()
+
+
+def test_work_of_other_inputs_is_thrown_away(larger, tmp_path):
+    job = train_job(larger, tmp_path, "cnn1d", 1)
+    first = train_script.work_folder(job)
+    assert train_script.work_folder(job) == first
+    (first / "train").mkdir(parents=True)
+    job.params.seed = 6
+    assert train_script.work_folder(job) != first
+    assert not first.exists()
+
+
+def test_damaged_weights_are_refused(models, tmp_path):
+    source = paths(models)[0].parent
+    for path in source.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = bytearray((tmp_path / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "weights.safetensors").write_bytes(weights)
+    with pytest.raises(StorageError, match="checksum"):
+        load_bundle(tmp_path / "model.json")
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(StorageError, match="cannot be read"):
+        load_bundle(tmp_path / "model.json")
+    write_json(tmp_path / "model.json", {"schema": "model/0"})
+    with pytest.raises(StorageError, match="model/1"):
+        load_bundle(tmp_path / "model.json")
+    with pytest.raises(ValueError, match="another network"):
+        set_weights(torch.nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
+
+
+def test_a_development_infant_meets_only_the_model_that_never_saw_it(models, larger):
+    infant = larger.tested(2)[0]
+    chosen = choose_models(infant, larger.entries, paths(models))
+    assert {m: [p.parent.name for p in ps] for m, ps in chosen.items()} == {
+        k: ["fold-2"] for k in KINDS
+    }
+    recordings = {infant[2:]: larger.features[infant[2:]]}
+    said = predict_infant(infant, recordings, larger.entries, paths(models))
+    assert {m: p.folds for m, p in said.items()} == dict.fromkeys(KINDS, (2,))
+    only = [p for p in paths(models) if p.parent.name == "fold-1"]
+    with pytest.raises(StorageError, match="no fold 2"):
+        choose_models(infant, larger.entries, only)
+    # An infant that had a part in training and is not in the folds is not assessed by stealth.
+    with pytest.raises(ConfigError, match="had a part in training"):
+        predict_infant(infant, recordings, [], paths(models))
+
+
+def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp_path):
+    for k, fps in ((0, 25.0), (1, 30.0)):
+        write_recording(tmp_path / f"new-{k}.h5", True, 8.0, fps, seed=500 + k)
+    job = Job(
+        Names(
+            features=[str(tmp_path / f"new-{k}.h5") for k in (0, 1)],
+            models=[str(p) for p in paths(models)],
+            folds=str(models / "folds.tsv"),
+        ),
+        Names(predictions=str(tmp_path / "new.h5")),
+        Names(infant="new", recordings=["new-0", "new-1"], role="new", config={}),
+        Names(infant="new"),
+    )
+    predict_script.main(job)
+    assert read_whom(job.output.predictions) == ("new", "new")
+    assert read_outcome(job.output.predictions).ok
+    found = read_predictions(job.output.predictions)
+    assert set(found) == set(KINDS)
+    for kind, said in found.items():
+        assert said.folds == (1, 2)
+        n = len(said.start_s)
+        assert said.probability.shape == (2, n, 2)
+        np.testing.assert_allclose(said.probability.sum(axis=2), 1, atol=1e-6)
+        np.testing.assert_allclose(said.infant_probability.sum(axis=1), 1, atol=1e-6)
+        assert said.sources == ("new-0", "new-1")
+        assert set(said.recording) == {"new-0", "new-1"}
+        length = SMALL[kind]["window_s"]
+        np.testing.assert_allclose(said.stop_s - said.start_s, length)
+        first = said.start_s[np.array(said.recording) == "new-0"]
+        np.testing.assert_allclose(first, np.arange(len(first)) * SMALL[kind]["predict_step_s"])
+        assert said.risk_probability == pytest.approx(said.infant_probability[:, 1].mean())
+        assert said.positive == (said.risk_probability >= said.threshold.mean())
+    cnn, mam = found["cnn1d"], found["mam_clip"]
+    np.testing.assert_allclose(cnn.infant_probability, cnn.probability.mean(axis=1))
+    assert cnn.attention is None
+    assert np.isnan(cnn.fms_frequency)
+    np.testing.assert_allclose(mam.attention.sum(axis=1), 1, atol=1e-6)
+    pooled = (mam.attention[..., None] * mam.probability).sum(axis=1)
+    np.testing.assert_allclose(mam.infant_probability, pooled, atol=1e-5)
+    assert mam.fms_frequency == (mam.probability[:, :, 0].mean(axis=0) > 0.5).mean()
+
+
+def test_recordings_at_different_ages_can_be_kept_apart(models, tmp_path):
+    series = []
+    bundle = load_bundle(models / "models/mam_clip/fold-1/model.json")
+    for k, duration in ((0, 8.0), (1, 5.0)):
+        write_recording(tmp_path / f"{k}.h5", k == 0, duration, seed=600 + k)
+        loaded = load_series(tmp_path / f"{k}.h5", bundle.spec, recording=str(k), infant="x")
+        series.append(bundle.standardisation.apply_to(loaded))
+    arguments = (bundle.network, "bag", bundle.spec)
+    alone = [score_infant(*arguments, [s], "infant") for s in series]
+    apart = score_infant(*arguments, series, "recording")
+    wanted = np.mean([s.infant_probability for s in alone], axis=0)
+    np.testing.assert_allclose(apart.infant_probability, wanted, atol=1e-6)
+    np.testing.assert_allclose(
+        apart.attention, np.concatenate([s.attention for s in alone]), atol=1e-6
+    )
+    together = score_infant(*arguments, series, "infant")
+    np.testing.assert_allclose(together.probability, apart.probability)
+    assert together.attention.sum() == pytest.approx(1)
+
+
+def test_reasons_stand_by_model_and_for_the_whole(models, larger, tmp_path):
+    """Too short for both models' windows; then no 3D, which only one model needs."""
+    write_recording(tmp_path / "short.h5", duration_s=1.0)
+    said = predict_infant("new", {"short": tmp_path / "short.h5"}, [], paths(models))
+    assert {p.outcome.reason for p in said.values()} == {Reason.NO_COMPLETE_WINDOW}
+    assert "1.0 s" in said["cnn1d"].outcome.detail
+    out = tmp_path / "p.h5"
+    write_predictions(out, said, infant="new", role="new", provenance=Provenance("new"))
+    assert read_outcome(out).reason is Reason.NO_COMPLETE_WINDOW
+    assert {m: p.outcome for m, p in read_predictions(out).items()} == {
+        m: p.outcome for m, p in said.items()
+    }
+
+    def no_3d(values):
+        values["coordinates_3d"][:] = np.nan
+
+    write_recording(tmp_path / "flat.h5", duration_s=8.0, change=no_3d)
+    said = predict_infant("new", {"flat": tmp_path / "flat.h5"}, [], paths(models))
+    assert said["cnn1d"].outcome.ok
+    assert not said["mam_clip"].outcome.ok
+    write_predictions(out, said, infant="new", role="new", provenance=Provenance("new"))
+    assert read_outcome(out).ok
+
+    error = NotAssessable(Reason.NO_BODY, "nobody")
+    write_not_assessable(
+        tmp_path / "none.h5", error, schema="features/1", provenance=Provenance("none")
+    )
+    both = {"none": tmp_path / "none.h5", "flat": tmp_path / "flat.h5"}
+    assert predict_infant("new", both, [], paths(models))["cnn1d"].sources == ("flat",)
+    said = predict_infant("new", {"none": tmp_path / "none.h5"}, [], paths(models))
+    assert {p.outcome for p in said.values()} == {Outcome.of(error)}
+
+
+def prediction(risk, threshold=0.5, **more):
+    risk = np.asarray(risk, dtype=float)[None]
+    return ModelPrediction(
+        outcome=Outcome(),
+        kind="cnn1d",
+        classes=("normal", "risk"),
+        at_risk=(False, True),
+        folds=(1,),
+        probability=np.stack([1 - risk, risk], axis=-1),
+        infant_probability=np.array([[1 - risk.mean(), risk.mean()]]),
+        threshold=np.array([threshold]),
+        **more,
+    )
+
+
+def test_kaurs_rule_needs_more_than_sixty_per_cent_normal():
+    assert prediction([0.1] * 6 + [0.9] * 4).kaur_positive  # 60 % are not more than 60 %
+    assert not prediction([0.1] * 7 + [0.9] * 4).kaur_positive
+    np.testing.assert_allclose(prediction([0.1, 0.9, 0.8, 0.5]).share_at_risk, [0.5])
+
+
+def test_frequency_of_fidgety_movements():
+    assert prediction([0.1, 0.2, 0.9, 0.5], detects_fidgety=True).fms_frequency == 0.5
+    assert np.isnan(prediction([0.1]).fms_frequency)
+
+
+def test_thresholds_on_validation_infants():
+    youden, aim = EvaluationConfig(), EvaluationConfig(threshold="sensitivity")
+    separated = choose_threshold([0.1, 0.2, 0.7, 0.9], [False, False, True, True], youden)
+    assert separated.value == pytest.approx(0.45)
+    # 0.4 is a false alarm that the best threshold accepts, 0.3 (risk) is missed by none.
+    mixed = choose_threshold([0.1, 0.2, 0.3, 0.4, 0.5], [False, False, True, False, True], youden)
+    assert mixed.value == pytest.approx(0.25)
+    scores, labels = [0.1, 0.3, 0.35, 0.6, 0.8], [False, True, False, True, True]
+    assert choose_threshold(scores, labels, aim).value == pytest.approx(0.2)
+    assert choose_threshold(scores, labels, EvaluationConfig(threshold=0.3)).rule == "fixed"
+    wrong = choose_threshold([0.9, 0.1], [False, True], youden)
+    assert (wrong.value, wrong.rule) == (0.5, "default")
+    assert choose_threshold([], [], youden).rule == "default"
+    assert choose_threshold([0.3], [True], aim).value == 0.5
+
+
+def test_half_a_recording_is_scaled_as_the_whole():
+    """Prediction uses the bundle's numbers: nothing is fitted on who is assessed."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(100, 4)).astype(np.float32)
+    scaling = Standardisation(np.arange(4.0), np.array([1.0, 2.0, 3.0, 4.0]))
+    np.testing.assert_array_equal(scaling.apply(values)[:50], scaling.apply(values[:50]))
+
+
+def test_model_json_has_no_nan(models):
+    for path in paths(models):
+        json.loads(path.read_text(), parse_constant=lambda c: pytest.fail(c))
