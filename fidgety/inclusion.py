@@ -91,6 +91,17 @@ class HasCharacteristics(Protocol):
         ...
 
 
+def duration_decision(inclusion: InclusionConfig, duration_s: float) -> Decision:
+    """Decide by the length of a recording alone: what the sheet does not know."""
+    shortest = criteria(inclusion).min_duration_s
+    # Durations are sums of frames: a tenth of a millisecond is no difference.
+    if shortest is not None and duration_s < shortest - 1e-4:
+        return Decision(
+            "min_duration_s", f"{duration_s:.1f} s long, at least {shortest:g} s are needed"
+        )
+    return Decision()
+
+
 def inclusion_decision(
     recording: HasCharacteristics, inclusion: InclusionConfig, duration_s: float | None = None
 ) -> Decision:
@@ -127,12 +138,8 @@ def inclusion_decision(
     fm_type = getattr(recording, "fm_type", None)
     if fm_type is not None and str(fm_type) in (wanted.exclude_fm_types or ()):
         return Decision("exclude_fm_types", f"{fm_type} fidgety movements")
-    # Durations are sums of frames: a tenth of a millisecond is no difference.
-    shortest = wanted.min_duration_s
-    if shortest is not None and duration_s is not None and duration_s < shortest - 1e-4:
-        return Decision(
-            "min_duration_s", f"{duration_s:.1f} s long, at least {shortest:g} s are needed"
-        )
+    if duration_s is not None:
+        return duration_decision(inclusion, duration_s)
     return Decision()
 
 

@@ -49,6 +49,7 @@ rule train_model:
 rule predict_infant:
     input:
         features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
+        clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
         folds=results("folds.tsv"),
     output:
@@ -68,6 +69,7 @@ rule predict_infant:
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         config=section("evaluation"),
+        inclusion=section("inclusion"),
         code=code_of(
             "predict_infant",
             *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],

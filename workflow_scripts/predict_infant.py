@@ -4,10 +4,27 @@ from pathlib import Path
 
 import torch
 
+from fidgety.cohort_table import read_quality
+from fidgety.config.study import InclusionConfig
 from fidgety.datasets.folds import read_folds
+from fidgety.errors import NotAssessable, Reason
+from fidgety.inclusion import duration_decision
 from fidgety.training.predict import predict_infant
 from fidgety.training.results import write_predictions
 from workflow_scripts.stage import Job, run
+
+
+def too_short(clean: dict[str, str], inclusion: InclusionConfig) -> dict[str, NotAssessable]:
+    """Return the recordings that the criterion of duration leaves out."""
+    found = {}
+    for recording, path in clean.items():
+        duration_s = read_quality(path).duration_s
+        if duration_s is None:
+            continue
+        decision = duration_decision(inclusion, duration_s)
+        if not decision.included:
+            found[recording] = NotAssessable(Reason.EXCLUDED, decision.detail)
+    return found
 
 
 def main(job: Job) -> None:
@@ -16,8 +33,10 @@ def main(job: Job) -> None:
     infant = str(job.params.infant)
     features = [Path(path) for path in job.input.features]
     recordings = dict(zip([str(r) for r in job.params.recordings], features, strict=True))
+    clean = dict(zip(recordings, [str(p) for p in job.input.clean], strict=True))
+    excluded = too_short(clean, InclusionConfig.model_validate(dict(job.params.inclusion)))
     predictions = predict_infant(
-        infant, recordings, read_folds(job.input.folds), list(job.input.models)
+        infant, recordings, read_folds(job.input.folds), list(job.input.models), excluded
     )
     write_predictions(
         job.output.predictions,

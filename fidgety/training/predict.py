@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -60,7 +61,12 @@ def choose_models(
     return {m: [by_fold[k] for k in sorted(by_fold)] for m, by_fold in sorted(found.items())}
 
 
-def load_recordings(recordings: Mapping[str, Path], infant: str, spec: InputSpec) -> list[Series]:
+def load_recordings(
+    recordings: Mapping[str, Path],
+    infant: str,
+    spec: InputSpec,
+    excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
+) -> list[Series]:
     """Load the recordings of an infant that have what a model reads.
 
     Raises
@@ -71,6 +77,8 @@ def load_recordings(recordings: Mapping[str, Path], infant: str, spec: InputSpec
     series, problems = [], []
     for recording, path in recordings.items():
         try:
+            if recording in excluded:
+                raise excluded[recording]
             series.append(load_series(path, spec, recording=recording, infant=infant))
         except NotAssessable as error:
             problems.append(error)
@@ -89,7 +97,10 @@ def _check_unseen(bundle: Bundle, infant: str) -> None:
 
 
 def predict_model(
-    bundles: Sequence[Bundle], infant: str, recordings: Mapping[str, Path]
+    bundles: Sequence[Bundle],
+    infant: str,
+    recordings: Mapping[str, Path],
+    excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
 ) -> ModelPrediction:
     """Score an infant by the fold models of one model.
 
@@ -101,6 +112,8 @@ def predict_model(
         Id.
     recordings
         Recording to features file.
+    excluded
+        Recordings that the study's criteria leave out, with the reason.
 
     Raises
     ------
@@ -113,7 +126,7 @@ def predict_model(
     for bundle in bundles:
         _check_unseen(bundle, infant)
     try:
-        series = load_recordings(recordings, infant, first.spec)
+        series = load_recordings(recordings, infant, first.spec, excluded)
         scores: list[Scores] = []
         for bundle in bundles:
             if series[0].names != bundle.feature_names:
@@ -163,6 +176,7 @@ def predict_infant(
     recordings: Mapping[str, Path],
     entries: Sequence[FoldEntry],
     models: Sequence[str | os.PathLike[str]],
+    excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
 ) -> dict[str, ModelPrediction]:
     """Score an infant by every model.
 
@@ -176,6 +190,8 @@ def predict_infant(
         The folds.
     models
         ``model.json`` of every model and fold; the weights lie beside.
+    excluded
+        Recordings that the study's criteria leave out, with the reason.
 
     Returns
     -------
@@ -183,6 +199,6 @@ def predict_infant(
         Model to its prediction, or to the reason why there is none.
     """
     return {
-        model: predict_model([load_bundle(path) for path in paths], infant, recordings)
+        model: predict_model([load_bundle(path) for path in paths], infant, recordings, excluded)
         for model, paths in choose_models(infant, entries, models).items()
     }
