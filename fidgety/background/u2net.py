@@ -113,11 +113,28 @@ class U2Net(BackgroundMethod):
         return np.asarray(fused[: len(batch), 0], dtype=np.float32)
 
 
+def _import_new_session() -> Any:
+    """Import rembg without the minute that it takes the first time.
+
+    It pulls in pymatting, whose functions numba compiles when they are imported. They cut out
+    hair and are not called here.
+    """
+    import numba  # type: ignore[import-untyped]
+
+    compiling = numba.config.DISABLE_JIT
+    numba.config.DISABLE_JIT = True
+    try:
+        from rembg import new_session
+    finally:
+        numba.config.DISABLE_JIT = compiling
+    return new_session
+
+
 def _load(weights: Path, threads: int) -> Any:
     """Open the network in rembg's session for files of one's own."""
     import onnxruntime
-    from rembg import new_session
 
+    new_session = _import_new_session()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     # rembg opens files below this folder alone.
