@@ -2,7 +2,8 @@
 
 The library knows nothing of Snakemake. Data flows one way::
 
-    video -> background -> pose -> features -> datasets -> models -> training -> evaluation -> report
+    video -> background -> pose -> features
+        -> datasets -> models -> training -> evaluation -> report
 
 and a folder imports only from those left of it and from the base modules
 (:mod:`~fidgety.errors`, :mod:`~fidgety.config`, :mod:`~fidgety.cohort`,

@@ -226,13 +226,12 @@ def write_dataset(
     compression
         gzip level, 1 to 9.
     """
-    with atomic_path(path) as temporary:
-        with h5netcdf.File(temporary, "w") as file:
-            _write_group(file, dataset, compression)
-            for name in sorted(groups or {}):
-                _write_group(file.create_group(name), (groups or {})[name], compression)
-            for key, value in _attributes(schema, outcome or Outcome(), provenance).items():
-                file.attrs[key] = value
+    with atomic_path(path) as temporary, h5netcdf.File(temporary, "w") as file:
+        _write_group(file, dataset, compression)
+        for name in sorted(groups or {}):
+            _write_group(file.create_group(name), (groups or {})[name], compression)
+        for key, value in _attributes(schema, outcome or Outcome(), provenance).items():
+            file.attrs[key] = value
 
 
 class DatasetWriter:

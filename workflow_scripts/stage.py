@@ -57,9 +57,7 @@ class Job:
         """
         params = self.params
         return Provenance(
-            recording=str(
-                self.wildcards.get("recording", "") or self.wildcards.get("infant", "")
-            ),
+            recording=str(self.wildcards.get("recording", "") or self.wildcards.get("infant", "")),
             parameters=dict(params.get("config", {}) or {}),
             input_sha256=str(params.get("source_sha256", "") or ""),
             code=str(params.get("code", "") or ""),

@@ -1,1 +1,1 @@
-"""pose"""
+"""Pose: tracks in memory and on disk, estimators, importers, cleaning, lifting to 3D."""

@@ -18,12 +18,24 @@ def test_dry_run_plans_every_stage(fresh: Workflow) -> None:
     fresh.configure()
     planned = fresh.planned()
     assert {
-        "render_phantom", "simulate_track", "standardise_video", "extract_background",
-        "estimate_pose", "import_pose", "clean_pose", "build_features", "collect_cohort",
-        "assign_folds", "train_model", "predict_infant", "evaluate", "draw_overlay",
-        "write_infant_page", "write_report",
-    } <= set(planned)  # fmt: skip
-    assert {job for job in planned["train_model"]} == {
+        "render_phantom",
+        "simulate_track",
+        "standardise_video",
+        "extract_background",
+        "estimate_pose",
+        "import_pose",
+        "clean_pose",
+        "build_features",
+        "collect_cohort",
+        "assign_folds",
+        "train_model",
+        "predict_infant",
+        "evaluate",
+        "draw_overlay",
+        "write_infant_page",
+        "write_report",
+    } <= set(planned)
+    assert set(planned["train_model"]) == {
         f"model={model}, fold={k}" for model in ("cnn1d", "mam_clip") for k in (1, 2)
     }
 

@@ -40,13 +40,24 @@ def test_everything_a_user_needs_is_there(tiny_run: Workflow) -> None:
     results = tiny_run.folder / "results"
     assert (results / "report" / "index.html").stat().st_size > 5000
     assert list((results / "report" / "infants").glob("*.html"))
-    leftovers = [p.name for p in results.rglob(".*") if p.is_file() and p.name != ".snakemake_timestamp"]
+    leftovers = [
+        p.name for p in results.rglob(".*") if p.is_file() and p.name != ".snakemake_timestamp"
+    ]
     assert leftovers == [], "temporary files are left behind"
     outside = {p.name for p in tiny_run.folder.iterdir()}
     assert outside <= {
-        "Snakefile", "config.yaml", "rules", "workflow_scripts", "fidgety", "envs", "requirements",
-        "profiles", "pyproject.toml", "results", ".snakemake",
-    }  # fmt: skip
+        "Snakefile",
+        "config.yaml",
+        "rules",
+        "workflow_scripts",
+        "fidgety",
+        "envs",
+        "requirements",
+        "profiles",
+        "pyproject.toml",
+        "results",
+        ".snakemake",
+    }
 
 
 def own_rows(workflow: Workflow, rows: list[dict[str, str]]) -> None:
@@ -67,14 +78,26 @@ def a_video(workflow: Workflow) -> str:
 
 
 def test_added_infant_runs_its_jobs_and_the_aggregates(tiny_copy: Workflow) -> None:
-    own_rows(tiny_copy, [{"recording": "mine", "infant": "mine", "cohort": "clinic", "video": a_video(tiny_copy)}])
+    own_rows(
+        tiny_copy,
+        [{"recording": "mine", "infant": "mine", "cohort": "clinic", "video": a_video(tiny_copy)}],
+    )
     tiny_copy.configure(sheet="recordings.tsv", cohorts={"clinic": "new"})
     planned = tiny_copy.planned()
     assert set(planned) == {
-        "standardise_video", "extract_background", "estimate_pose", "clean_pose", "build_features",
-        "draw_overlay", "predict_infant", "write_infant_page", "collect_cohort", "evaluate",
-        "write_report", "all",
-    }  # fmt: skip
+        "standardise_video",
+        "extract_background",
+        "estimate_pose",
+        "clean_pose",
+        "build_features",
+        "draw_overlay",
+        "predict_infant",
+        "write_infant_page",
+        "collect_cohort",
+        "evaluate",
+        "write_report",
+        "all",
+    }
     for rule in RECORDING_RULES & set(planned):
         assert planned[rule] == {"recording=mine"}
     assert planned["predict_infant"] == planned["write_infant_page"] == {"infant=mine"}
@@ -82,7 +105,13 @@ def test_added_infant_runs_its_jobs_and_the_aggregates(tiny_copy: Workflow) -> N
 
 
 def test_changed_label_reruns_no_recording_job(tiny_copy: Workflow) -> None:
-    row = {"recording": "mine", "infant": "mine", "cohort": "ward", "video": a_video(tiny_copy), "label": "normal"}
+    row = {
+        "recording": "mine",
+        "infant": "mine",
+        "cohort": "ward",
+        "video": a_video(tiny_copy),
+        "label": "normal",
+    }
     own_rows(tiny_copy, [row])
     tiny_copy.configure(sheet="recordings.tsv", cohorts={"ward": "external"})
     tiny_copy.run("--cores", "2")
@@ -96,7 +125,9 @@ def test_changed_label_reruns_no_recording_job(tiny_copy: Workflow) -> None:
 
 def test_touched_video_reruns_nothing_and_other_content_does(tiny_copy: Workflow) -> None:
     video = a_video(tiny_copy)
-    own_rows(tiny_copy, [{"recording": "mine", "infant": "mine", "cohort": "clinic", "video": video}])
+    own_rows(
+        tiny_copy, [{"recording": "mine", "infant": "mine", "cohort": "clinic", "video": video}]
+    )
     tiny_copy.configure(sheet="recordings.tsv", cohorts={"clinic": "new"})
     tiny_copy.run("--cores", "2", "results/features/mine.h5")
     assert tiny_copy.planned("results/features/mine.h5") == {}
@@ -104,7 +135,7 @@ def test_touched_video_reruns_nothing_and_other_content_does(tiny_copy: Workflow
     later = time.time() + 60
     os.utime(path, (later, later))
     assert tiny_copy.planned("results/features/mine.h5") == {}
-    others = [p for p in (tiny_copy.folder / "results" / "phantom").glob("*/video.mp4")]
+    others = list((tiny_copy.folder / "results" / "phantom").glob("*/video.mp4"))
     path.write_bytes(others[-1].read_bytes() + b"\0" * 8)
     planned = tiny_copy.planned("results/features/mine.h5")
     assert planned["standardise_video"] == {"recording=mine"}
@@ -112,7 +143,11 @@ def test_touched_video_reruns_nothing_and_other_content_does(tiny_copy: Workflow
 
 
 def test_comment_in_the_library_reruns_nothing(tiny_copy: Workflow) -> None:
-    for path in ("fidgety/pose/cleaning.py", "fidgety/video/standardise.py", "workflow_scripts/clean_pose.py"):
+    for path in (
+        "fidgety/pose/cleaning.py",
+        "fidgety/video/standardise.py",
+        "workflow_scripts/clean_pose.py",
+    ):
         file = tiny_copy.folder / path
         file.write_text(file.read_text() + "\n# A remark that changes nothing.\n")
     file = tiny_copy.folder / "fidgety/storage.py"
@@ -124,9 +159,17 @@ def test_changed_cleaning_reruns_cleaning_and_what_follows(tiny_copy: Workflow) 
     file = tiny_copy.folder / "fidgety/pose/cleaning.py"
     file.write_text(file.read_text() + "\nCHANGED = True\n")
     planned = tiny_copy.planned()
-    assert {"clean_pose", "build_features", "train_model", "predict_infant", "evaluate"} <= set(planned)
-    assert not {"render_phantom", "simulate_track", "standardise_video", "extract_background",
-                "estimate_pose", "import_pose"} & set(planned)  # fmt: skip
+    assert {"clean_pose", "build_features", "train_model", "predict_infant", "evaluate"} <= set(
+        planned
+    )
+    assert not {
+        "render_phantom",
+        "simulate_track",
+        "standardise_video",
+        "extract_background",
+        "estimate_pose",
+        "import_pose",
+    } & set(planned)
     everyone = {p.stem for p in (tiny_copy.folder / "results" / "pose" / "clean").glob("*.h5")}
     assert planned["clean_pose"] == {f"recording={r}" for r in everyone}
 
