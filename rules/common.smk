@@ -1,4 +1,4 @@
-"""What every rule needs: the configuration, the study, and where files are."""
+"""What all stages share: the configuration, the study, and where files are."""
 
 import os
 import sys
@@ -26,6 +26,7 @@ from fidgety.config.study import Role
 from fidgety.errors import FidgetyError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
+from fidgety.hardware import count_gpus
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.pose.importers.registry import IMPORTER_MODULES
@@ -75,8 +76,7 @@ FOLDS = range(1, CONFIG.folds.n + 1)
 MODELS = sorted(CONFIG.models)
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 GPU = int(
-    CONFIG.training.device == "gpu"
-    or (CONFIG.training.device == "auto" and os.path.exists("/dev/nvidia0"))
+    CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and count_gpus() > 0)
 )
 SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
 
@@ -111,6 +111,7 @@ def infants_of(*roles):
 
 
 ASSESSED_ROLES = ("development", "external", "new")
+EVALUATED_ROLES = (*ASSESSED_ROLES, "reference")
 ASSESSED = {}
 for _recording in recordings_of(*ASSESSED_ROLES):
     ASSESSED.setdefault(_recording.infant, []).append(_recording)
@@ -168,3 +169,20 @@ def collect_predictions(wildcards):
 def rows_of(recordings):
     """Return sheet rows as plain values."""
     return [r.model_dump(mode="json", exclude_none=True) for r in recordings]
+
+
+def cohort_tables(wildcards):
+    """Return the cohort tables of all roles that have a recording in the sheet."""
+    return [results(f"cohort/{role}.tsv") for role in EVALUATED_ROLES if STUDY.by_role(Role(role))]
+
+
+def overlay_inputs(wildcards):
+    """Return what an overlay is drawn from: tracks have no video."""
+    clean = {"clean": results(f"pose/clean/{wildcards.recording}.h5")}
+    if not has_video(wildcards.recording):
+        return clean
+    return clean | {
+        "video": results(f"video/{wildcards.recording}.mp4"),
+        "record": results(f"video/{wildcards.recording}.json"),
+        "background": results(f"background/{wildcards.recording}.h5"),
+    }

@@ -1,12 +1,5 @@
 """Evaluation over the development (cross-validated) and external infants."""
 
-EVALUATED_ROLES = ("development", "external", "new", "reference")
-
-
-def cohort_tables(wildcards):
-    """Return the cohort tables of all roles that have a recording in the sheet."""
-    return [results(f"cohort/{role}.tsv") for role in EVALUATED_ROLES if STUDY.by_role(Role(role))]
-
 
 rule evaluate:
     input:

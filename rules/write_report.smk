@@ -3,18 +3,6 @@
 PAGE_FILES = ("fidgety/report/templates", "fidgety/report/assets")
 
 
-def overlay_inputs(wildcards):
-    """Return what an overlay is drawn from: tracks have no video."""
-    clean = {"clean": results(f"pose/clean/{wildcards.recording}.h5")}
-    if not has_video(wildcards.recording):
-        return clean
-    return clean | {
-        "video": results(f"video/{wildcards.recording}.mp4"),
-        "record": results(f"video/{wildcards.recording}.json"),
-        "background": results(f"background/{wildcards.recording}.h5"),
-    }
-
-
 rule draw_overlay:
     input:
         unpack(overlay_inputs),
