@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflow.conftest import copy_project
+
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).resolve().parent / "fake_conda" / "bin"
 
@@ -111,3 +113,13 @@ def test_missing_pins_end_with_what_to_do(toy: Path) -> None:
     assert done.returncode != 0
     assert "set FIDGETY_HOME to the workflow's folder" in done.stdout + done.stderr
     assert not (toy / "results" / "first.txt").exists()
+
+
+@pytest.mark.slow
+def test_the_workflow_runs_in_its_environments(tmp_path: Path) -> None:
+    workflow = copy_project(tmp_path / "copy")
+    target = "results/features/phantom-ref-01.h5"
+    workflow.run("--use-conda", "--cores", "2", target, env=environment(tmp_path, workflow.folder))
+    assert (workflow.folder / target).is_file()
+    made = {path.name for path in (workflow.folder / ".snakemake" / "conda").glob("*.yaml")}
+    assert len(made) == 3, "environments of the rules phantom, vision and base"
