@@ -231,9 +231,7 @@ BODY_21 = Skeleton(
     (*HUMAN36M_17.bones, *_both(("wrist", "hand"), ("ankle", "foot"))),
 )
 
-SKELETONS: dict[str, Skeleton] = {
-    s.name: s for s in (BLAZEPOSE_33, COCO_17, HUMAN36M_17, BODY_21)
-}
+SKELETONS: dict[str, Skeleton] = {s.name: s for s in (BLAZEPOSE_33, COCO_17, HUMAN36M_17, BODY_21)}
 
 
 def identify(keypoints: tuple[str, ...]) -> Skeleton:
