@@ -102,7 +102,8 @@ def extract_background(
         for start, chunk in _chunks(masks, width, height):
             stored[start : start + len(chunk)] = chunk
             coverage[start : start + len(chunk)] = chunk.mean(axis=(1, 2)) / 255
-            image_masks += [m for k, m in enumerate(chunk, start) if k in wanted]
+            # Copies: a view would keep its whole stretch.
+            image_masks += [m.copy() for k, m in enumerate(chunk, start) if k in wanted]
         require_body(coverage, config)
         samples = read_frames(video, image_frames, (width, height))
         image = background_image(samples, np.stack(image_masks))

@@ -572,20 +572,22 @@ def test_frames_as_image_files(tmp_path: Path, kind: str, suffix: str) -> None:
 
 # Memory
 
+# Not by getrusage: a child's peak starts from its parent's.
 MEASURE = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from fidgety.config.video import VideoConfig
 from fidgety.video.standardise import standardise_video
 standardise_video(sys.argv[1], sys.argv[2], VideoConfig(min_duration_s=0.5))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
-    """A clip ten times as long (900 frames more, 250 MB of pictures) takes no more memory."""
+    """900 frames more, 170 MB of pictures, take no more memory once the encoder is full."""
     peak_kib = []
-    for n in (100, 1000):
+    for n in (300, 1200):
         still = [numbered(0, 480, 270)] * n
         clip = write_clip(tmp_path / f"{n}.mp4", still, options={"preset": "ultrafast"})
         done = subprocess.run(
@@ -595,4 +597,4 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
             check=True,
         )
         peak_kib.append(int(done.stdout))
-    assert peak_kib[1] - peak_kib[0] < 20_000
+    assert peak_kib[1] - peak_kib[0] < 8_000
