@@ -84,6 +84,25 @@ def _digest_and_imports(path: Path, mtime_ns: int, package: str) -> tuple[str, f
     return digest, frozenset(_imported_names(tree, package))
 
 
+def _declared_libraries(path: Path) -> set[str]:
+    """Return the distributions that a backend's class names in its ``libraries``.
+
+    They are read from the source: importing a backend to plan a workflow would need its
+    libraries in the environment that plans.
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            target, value = node.target.id, node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            target, value = node.targets[0].id, node.value
+        else:
+            continue
+        if target == "libraries" and isinstance(value, ast.Tuple):
+            found |= {str(e.value) for e in value.elts if isinstance(e, ast.Constant)}
+    return found
+
+
 def _package_of(name: str, path: Path) -> str:
     return name if path.name == "__init__.py" else name.rpartition(".")[0]
 
@@ -103,7 +122,8 @@ def code_fingerprint(
     script
         The stage's script.
     extra
-        Dotted modules that the script imports by a registry: the chosen backend.
+        Dotted modules that the script imports by a registry: the chosen backend. What their
+        classes name in ``libraries`` counts as well.
     libraries
         Distributions whose version decides the result.
     data
@@ -117,12 +137,14 @@ def code_fingerprint(
         16 hexadecimal digits.
     """
     found: dict[str, str] = {}
+    decisive = set(libraries)
     todo: list[tuple[str, Path]] = [(script.name, script)]
     for name in extra:
         path = _module_path(name, root)
         if path is None:
             raise ValueError(f"no module {name!r} in {root}")
         todo.append((name, path))
+        decisive |= _declared_libraries(path)
     seen = {name for name, _ in todo}
     while todo:
         name, path = todo.pop()
@@ -144,7 +166,7 @@ def code_fingerprint(
         for file in sorted(p for p in (root / folder).rglob("*") if p.is_file()):
             content = hashlib.sha256(file.read_bytes()).hexdigest()
             lines.append(f"{file.relative_to(root).as_posix()} {content}")
-    lines += [f"{name} {library_version(name)}" for name in sorted(libraries)]
+    lines += [f"{name} {library_version(name)}" for name in sorted(decisive)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

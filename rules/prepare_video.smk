@@ -50,7 +50,7 @@ rule extract_background:
         code=code_of(
             "extract_background",
             BACKGROUNDS.module(CONFIG.background.method),
-            libraries=("av", "mediapipe", "opencv-contrib-python-headless"),
+            libraries=("av", "numpy"),
         ),
     message:
         "Extract the background of {wildcards.recording}"

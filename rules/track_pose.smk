@@ -24,7 +24,7 @@ rule estimate_pose:
         code=code_of(
             "estimate_pose",
             ESTIMATORS.module(CONFIG.pose.method),
-            libraries=("av", "mediapipe", "opencv-contrib-python-headless"),
+            libraries=("av", "opencv-contrib-python-headless"),
         ),
     message:
         "Estimate the pose of {wildcards.recording}"

@@ -717,3 +717,19 @@ def test_an_included_recording_without_files_is_our_mistake(tmp_path: Path) -> N
 )  # fmt: skip
 def test_cells(value: Any, text: str) -> None:
     assert format_cell(value) == text
+
+
+def test_fingerprint_holds_the_libraries_that_a_backend_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "fidgety"
+    package.mkdir()
+    script = tmp_path / "script.py"
+    script.write_text("import numpy\n")
+    (package / "backend.py").write_text(
+        "import absent_library\nclass Backend:\n    libraries: tuple = ('numpy',)\n"
+    )
+    before = code_fingerprint(script, ("fidgety.backend",), root=tmp_path)
+    code_fingerprint.cache_clear()
+    monkeypatch.setattr("fidgety.fingerprint.library_version", lambda name: f"{name} 99")
+    assert code_fingerprint(script, ("fidgety.backend",), root=tmp_path) != before
