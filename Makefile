@@ -8,6 +8,9 @@ CORES ?= all
 # Further options: make run ARGS="--dry-run", make test PYTEST="-k cohort"
 ARGS ?=
 PYTEST ?=
+# Test processes: make test WORKERS=8. Files stay whole; the workflow is run once for all.
+WORKERS ?= 2
+TESTER = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -63,13 +66,13 @@ validate: $(STAMP) ## Measure the machinery on the large phantom cohort (hours)
 	@cat results/validation/validation/phantoms.txt 2>/dev/null || true
 
 test: lint ## Lint and test (all but the longest tests)
-	$(BIN)/python -m pytest -m "not long" $(PYTEST)
+	$(TESTER) -m "not long" $(PYTEST)
 
 test-fast: $(STAMP) ## The tests that take a minute
-	$(BIN)/python -m pytest -m "not slow and not long" $(PYTEST)
+	$(TESTER) -m "not slow and not long" $(PYTEST)
 
 test-long: lint ## Every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(TESTER) $(PYTEST)
 
 lint: $(STAMP) ## Style, types and generated files
 	$(BIN)/ruff check .

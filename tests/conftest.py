@@ -8,8 +8,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+# A busy machine is no failure, and a failure must come back.
+hypothesis.settings.register_profile("fidgety", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("fidgety")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_VARIABLE = "FIDGETY_SHARED"

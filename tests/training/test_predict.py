@@ -11,6 +11,7 @@ from fidgety.config.learning import EvaluationConfig
 from fidgety.datasets.folds import write_folds
 from fidgety.datasets.series import Standardisation, load_series
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.pose.tracks import Pose, write_pose
 from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
 from fidgety.training.bundle import load_bundle, set_weights
 from fidgety.training.predict import choose_models, predict_infant
@@ -29,6 +30,14 @@ from workflow_scripts import train_model as train_script
 from workflow_scripts.stage import Job
 
 CLASSES = [{"name": "normal", "at_risk": False}, {"name": "risk", "at_risk": True}]
+
+
+def write_clean(path, duration_s):
+    """Write a clean pose of some length, whose positions nobody reads; return its path."""
+    n = round(duration_s * 25)
+    pose = Pose(np.zeros((n, 2, 1)), np.ones((n, 1)), np.arange(n) / 25, ("nose",), 25.0)
+    write_pose(path, pose, Provenance())
+    return str(path)
 
 
 class Names(SimpleNamespace):
@@ -179,10 +188,11 @@ def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp
         Names(
             features=[str(tmp_path / f"new-{k}.h5") for k in (0, 1)],
             models=[str(p) for p in paths(models)],
+            clean=[write_clean(tmp_path / f"clean-{k}.h5", 8.0) for k in (0, 1)],
             folds=str(models / "folds.tsv"),
         ),
         Names(predictions=str(tmp_path / "new.h5")),
-        Names(infant="new", recordings=["new-0", "new-1"], role="new", config={}),
+        Names(infant="new", recordings=["new-0", "new-1"], role="new", config={}, inclusion={}),
         Names(infant="new"),
     )
     predict_script.main(job)
@@ -212,6 +222,34 @@ def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp
     pooled = (mam.attention[..., None] * mam.probability).sum(axis=1)
     np.testing.assert_allclose(mam.infant_probability, pooled, atol=1e-5)
     assert mam.fms_frequency == (mam.probability[:, :, 0].mean(axis=0) > 0.5).mean()
+
+
+def test_the_criterion_of_duration_leaves_recordings_out(models, tmp_path):
+    for k in (0, 1):
+        write_recording(tmp_path / f"new-{k}.h5", True, 8.0, seed=500 + k)
+    job = Job(
+        Names(
+            features=[str(tmp_path / f"new-{k}.h5") for k in (0, 1)],
+            models=[str(p) for p in paths(models)],
+            clean=[write_clean(tmp_path / f"clean-{k}.h5", s) for k, s in ((0, 8.0), (1, 20.0))],
+            folds=str(models / "folds.tsv"),
+        ),
+        Names(predictions=str(tmp_path / "new.h5")),
+        Names(
+            infant="new",
+            recordings=["new-0", "new-1"],
+            role="new",
+            config={},
+            inclusion={"min_duration_s": 10.0},
+        ),
+        Names(infant="new"),
+    )
+    predict_script.main(job)
+    for said in read_predictions(job.output.predictions).values():
+        assert said.sources == ("new-1",)
+    job.params.inclusion["min_duration_s"] = 60.0
+    predict_script.main(job)
+    assert read_outcome(job.output.predictions).reason is Reason.EXCLUDED
 
 
 def test_recordings_at_different_ages_can_be_kept_apart(models, tmp_path):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -139,10 +140,18 @@ def copy_project(folder: Path) -> Workflow:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """Return the tiny cohort, run to its report. Tests do not change it."""
-    workflow = copy_project(tmp_path_factory.mktemp("workflow") / "tiny")
-    workflow.run("--cores", "2")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
+    """Return the tiny cohort, run to its report. Tests do not change it.
+
+    One run serves all workers of pytest-xdist: the first one makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "tiny"
+    with FileLock(f"{folder}.lock"):
+        workflow = Workflow(folder)
+        if not folder.exists():
+            copy_project(folder)
+            workflow.run("--cores", "2")
     return workflow
 
 
