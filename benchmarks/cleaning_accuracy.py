@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.pose.cleaning import clean
 from fidgety.pose.gaps import blank, present
 from fidgety.pose.normalisation import trunk_length

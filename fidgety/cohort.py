@@ -21,7 +21,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from fidgety.config.study import ClassConfig, InclusionConfig, Role
+from fidgety.config.inclusion import InclusionConfig
+from fidgety.config.study import ClassConfig, Role
 from fidgety.errors import ConfigError
 from fidgety.inclusion import CRITERION_TEXTS, Decision, FlowStep, inclusion_decision
 from fidgety.inclusion import criteria as inclusion_criteria

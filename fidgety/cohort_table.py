@@ -18,7 +18,7 @@ from typing import Any
 
 import h5py
 
-from fidgety.config.study import InclusionConfig
+from fidgety.config.inclusion import InclusionConfig
 from fidgety.errors import Outcome, Status, StorageError
 from fidgety.inclusion import Decision, inclusion_decision
 from fidgety.pose.tracks import POSE_SCHEMA

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from fidgety.config.study import InclusionConfig, Role
+from fidgety.config.inclusion import InclusionConfig
+from fidgety.config.study import Role
 from fidgety.errors import NotAssessable, Outcome, Reason, Status
 
 BASICS = ("sex", "gestational_age_weeks", "birth_weight_g", "corrected_age_weeks")

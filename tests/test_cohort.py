@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fidgety.cohort import Study, read_study
+from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.root import Config, parse_config
-from fidgety.config.study import InclusionConfig, Role
+from fidgety.config.study import Role
 from fidgety.errors import ConfigError, NotAssessable, Reason, Status
 from fidgety.inclusion import (
     CRITERION_TEXTS,

@@ -1,6 +1,6 @@
 """Build the feature sets of a recording."""
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.features.build import build_features
 from fidgety.features.contract import Tracks

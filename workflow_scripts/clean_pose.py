@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.cleaning import clean
 from fidgety.pose.lifting import lift

@@ -1,7 +1,7 @@
 """Collect the recordings of a role: status, reason, quality, characteristics."""
 
 from fidgety.cohort_table import by_recording, collect_entry, summarise, write_cohort_table
-from fidgety.config.study import InclusionConfig
+from fidgety.config.inclusion import InclusionConfig
 from fidgety.sheet import Recording
 from workflow_scripts.stage import Job, run
 

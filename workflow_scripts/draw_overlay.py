@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from fidgety.background.apply import make_alter
 from fidgety.background.read import BodyMasks
-from fidgety.config.study import ReportConfig
-from fidgety.config.video import BackgroundConfig
+from fidgety.config.background import BackgroundConfig
+from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track

@@ -2,9 +2,9 @@
 
 from fidgety.background.apply import make_alter
 from fidgety.background.read import BodyMasks
+from fidgety.config.background import BackgroundConfig
 from fidgety.config.options import parse_options
 from fidgety.config.pose import PoseConfig
-from fidgety.config.video import BackgroundConfig
 from fidgety.pose.estimate import estimate_pose
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.pose.tracks import POSE_SCHEMA, write_pose

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from fidgety.config.learning import EvaluationConfig
+from fidgety.config.evaluation import EvaluationConfig
 from fidgety.evaluation import plots, tables
 from fidgety.evaluation.baseline import infant_speeds
 from fidgety.evaluation.predictions import read_infant

@@ -2,8 +2,8 @@
 
 from fidgety.background.extract import SCHEMA, extract_background
 from fidgety.background.registry import BACKGROUNDS
+from fidgety.config.background import BackgroundConfig
 from fidgety.config.options import parse_options
-from fidgety.config.video import BackgroundConfig
 from fidgety.video.record import read_video_record
 from workflow_scripts.stage import Job, run
 

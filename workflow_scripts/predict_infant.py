@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from fidgety.cohort_table import read_quality
-from fidgety.config.study import InclusionConfig
+from fidgety.config.inclusion import InclusionConfig
 from fidgety.datasets.folds import read_folds
 from fidgety.errors import NotAssessable, Reason
 from fidgety.inclusion import duration_decision

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from fidgety.config.learning import EvaluationConfig, FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.datasets.folds import read_folds, read_table
 from fidgety.models.base import parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS

@@ -1,6 +1,6 @@
 """Write the page of one infant."""
 
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.evaluation.predictions import read_infant
 from fidgety.report.infant import infant_page
 from fidgety.storage import write_text

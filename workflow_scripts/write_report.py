@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fidgety import __version__
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.evaluation.records import read_cohorts
 from fidgety.fingerprint import library_versions
 from fidgety.report.index import index_page

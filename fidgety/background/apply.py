@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.background.base import Frame, Mask
-from fidgety.config.video import BackgroundConfig
+from fidgety.config.background import BackgroundConfig
 
 BLUR = 0.04
 """Standard deviation of the blur, as a share of the longest side."""

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from fidgety.background.apply import resize_mask
 from fidgety.background.base import BackgroundMethod, Mask
-from fidgety.config.video import BackgroundConfig
+from fidgety.config.background import BackgroundConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.progress import track
 from fidgety.storage import DatasetWriter, Provenance

@@ -1,4 +1,4 @@
-"""The ``folds``, ``models``, ``training`` and ``evaluation`` sections."""
+"""The ``folds``, ``models`` and ``training`` sections."""
 
 from __future__ import annotations
 
@@ -38,19 +38,3 @@ class ModelConfig(Section):
     """Name from the model registry."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the model; checked against the model's own section."""
-
-
-class EvaluationConfig(Section):
-    """How results are judged."""
-
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
-    """Resamples, by infant, for intervals."""
-    confidence: Share = 0.95
-    """Coverage of the intervals."""
-    threshold: Literal["youden", "sensitivity"] | Share = "youden"
-    """How a threshold is chosen on validation infants, or a fixed probability."""
-    wanted_sensitivity: Share = 0.9
-    """With ``threshold: sensitivity``."""
-    pooling: Literal["infant", "recording"] = "infant"
-    """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
-    recordings at different ages apart."""

@@ -9,18 +9,19 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from fidgety.config.background import BackgroundConfig
 from fidgety.config.base import Section
-from fidgety.config.learning import EvaluationConfig, FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.config.cleaning import CleaningConfig
+from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.features import FeaturesConfig
+from fidgety.config.inclusion import InclusionConfig
+from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.config.options import parse_options as parse_options
-from fidgety.config.pose import CleaningConfig, FeaturesConfig, PoseConfig
-from fidgety.config.study import (
-    ClassConfig,
-    InclusionConfig,
-    PhantomConfig,
-    ReportConfig,
-    Role,
-)
-from fidgety.config.video import BackgroundConfig, VideoConfig
+from fidgety.config.phantom import PhantomConfig
+from fidgety.config.pose import PoseConfig
+from fidgety.config.report import ReportConfig
+from fidgety.config.study import ClassConfig, Role
+from fidgety.config.video import VideoConfig
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
 

@@ -84,16 +84,29 @@ def reference_clips(
     return windows.take(kept), labels[kept]
 
 
-def clip_runs(clips: Windows, longest: int) -> list[NDArray[np.int64]]:
-    """Group neighbouring clips of a recording into runs of at most ``longest``.
+def clip_runs(
+    clips: Windows, labels: NDArray[np.int64], longest: int
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """Group the clips of a recording that have the same label into runs.
+
+    Parameters
+    ----------
+    clips, labels
+        From :func:`reference_clips`.
+    longest
+        Clips of a run, at most.
 
     Returns
     -------
-    list of ndarray
+    runs : list of ndarray
         Indices of clips; every clip stands in one run.
+    run_labels : ndarray of shape (run,)
     """
-    runs = []
+    runs, run_labels = [], []
     for source in np.unique(clips.series):
-        own = np.flatnonzero(clips.series == source)
-        runs += [own[k : k + longest] for k in range(0, len(own), longest)]
-    return runs
+        for label in (NON_FM, FM):
+            own = np.flatnonzero((clips.series == source) & (labels == label))
+            for k in range(0, len(own), longest):
+                runs.append(own[k : k + longest])
+                run_labels.append(label)
+    return runs, np.array(run_labels, dtype=np.int64)

@@ -238,6 +238,8 @@ class BalancedBatches(_EpochBatches):
         Number of instances of each bag.
     longest
         Take a random run of at most this many instances of a bag.
+    at_least
+        Fewest batches an epoch: the items of a small cohort come round more often.
     """
 
     def __init__(
@@ -248,13 +250,14 @@ class BalancedBatches(_EpochBatches):
         mirror: bool,
         sizes: NDArray[np.int64] | None = None,
         longest: int | None = None,
+        at_least: int = 1,
     ) -> None:
         super().__init__(seed, mirror)
         self.by_class = [np.flatnonzero(targets == c) for c in np.unique(targets)]
         largest = max(len(own) for own in self.by_class)
         self.per_class = min(per_class, largest)
         self.sizes, self.longest = sizes, longest
-        self.batches = -(-largest // self.per_class)
+        self.batches = max(-(-largest // self.per_class), at_least)
 
     def __len__(self) -> int:
         return self.batches

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
-from fidgety.config.learning import EvaluationConfig
+from fidgety.config.evaluation import EvaluationConfig
 from fidgety.evaluation import calibration
 from fidgety.evaluation.baseline import direction
 from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import body_21
 from fidgety.features.store import FeatureSet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.features.contract import Tracks
 from fidgety.features.registry import FEATURE_SETS

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import Outcome
 from fidgety.features.store import FeatureSet
 from fidgety.pose.tracks import Pose

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.features.contract import Tracks
 from fidgety.features.store import FeatureSet, coordinate_names, flatten

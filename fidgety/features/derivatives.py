@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import FeaturesConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import normalised_2d, normalised_3d
 from fidgety.features.store import FeatureSet, coordinate_names, flatten

@@ -92,11 +92,15 @@ class TrainingPlan:
         Epochs where there are too few infants for validation; the last weights are taken.
     batch_size
         Instances a batch; for bags, bags of each class a batch; in pre-training, runs of
-        ``bag_instances`` clips.
+        ``bag_instances`` clips of each kind.
     optimiser
         Optimiser and schedule.
     min_delta
         A validation loss counts as lower if it is so by this much.
+    min_steps
+        Batches of bags an epoch, at least.
+    stop_below
+        Training stops when its own loss is below this; only where there is no validation.
     bag_instances
         Longest run of a bag's instances in a training batch; None takes all.
     pretraining
@@ -110,6 +114,8 @@ class TrainingPlan:
     batch_size: int
     optimiser: OptimiserPlan
     min_delta: float = 0.0
+    min_steps: int = 1
+    stop_below: float | None = None
     bag_instances: int | None = None
     pretraining: TrainingPlan | None = None
 

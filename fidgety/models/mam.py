@@ -54,7 +54,11 @@ DIMENSIONS = {"coordinates_3d": 3, "coordinates_2d": 2}
 #: Options that train as the paper and its code do (two bags of 16 instances a batch).
 PUBLISHED_TRAINING: Mapping[str, Any] = MappingProxyType(
     {
+        "centre": False,
         "frame_stride": 1,
+        "min_steps": 1,
+        "pretrain_schedule": "step",
+        "pretrain_stop_loss": None,
         "bag_softmax": True,
         "optimiser": "sgd_cyclic",
         "learning_rate": 1e-3,
@@ -82,9 +86,9 @@ class MamClipOptions(Section):
     predict_step_s: Seconds = 6.0
     """Distance between instances in validation and prediction (150 frames, the experts' step),
     which the frequency of fidgety movements is counted with."""
-    centre: bool = False
-    """Subtract every recording's own mean: less of the posture, all of the movement (not in the
-    paper)."""
+    centre: bool = True
+    """Subtract every recording's own mean: less of the posture, all of the movement. The paper
+    does not; with tens of infants, networks otherwise learn postures by heart."""
     variant: Literal["released", "paper"] = "released"
     """``released``: differences to the 16 other joints, two temporal convolutions; ``paper``: the
     whole matrix, no temporal convolution."""
@@ -104,7 +108,7 @@ class MamClipOptions(Section):
     """Hidden layers of the attention pooling (the released weights have 64 alone)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.6
     """Behind convolutions and position code."""
-    frame_stride: Positive = 3
+    frame_stride: Positive = 5
     """Embed every k-th frame: 1 as published. It must divide both steps in frames."""
     bag_softmax: bool = False
     """Softmax over the pooled clip probabilities (the paper). It keeps the infant's probability
@@ -121,9 +125,11 @@ class MamClipOptions(Section):
     """The highest one."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     """L2 penalty."""
-    epochs: Positive = 30
+    min_steps: Positive = 8
+    """Batches an epoch, at least: the bags of small cohorts come round more often."""
+    epochs: Positive = 40
     """At most (300 in the paper)."""
-    patience: Positive = 6
+    patience: Positive = 10
     """Epochs without a validation loss that is lower by 0.001."""
     blind_epochs: Positive = 20
     """Epochs where there are too few infants for validation."""
@@ -131,11 +137,14 @@ class MamClipOptions(Section):
     """Epochs on reference clips (150 in the code); 0 leaves it out."""
     pretrain_run: Positive = 8
     """Neighbouring clips of a recording that are taken together, sharing their frames."""
-    pretrain_batch_size: Positive = 4
-    """Such runs in a batch: 32 clips, as published; rarer clips weigh more instead of coming
-    more often."""
+    pretrain_batch_size: Positive = 2
+    """Such runs of each kind in a batch: up to 32 clips, half of each kind, as published."""
     pretrain_learning_rate: Rate = 1e-3
-    """Of Adam, times 0.6 every 10 epochs."""
+    """Of Adam."""
+    pretrain_schedule: Literal["constant", "step"] = "constant"
+    """``step``, as published: times 0.6 every 10 epochs."""
+    pretrain_stop_loss: Annotated[float, Field(gt=0)] | None = 0.2
+    """Stop pre-training when its loss is lower; null runs all epochs."""
     pretrain_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     """L2 penalty of pre-training."""
 
@@ -532,10 +541,12 @@ class MamClip(ModelSystem):
                 blind_epochs=options.pretrain_epochs,
                 batch_size=options.pretrain_batch_size,
                 bag_instances=options.pretrain_run,
+                min_steps=options.min_steps,
+                stop_below=options.pretrain_stop_loss,
                 optimiser=OptimiserPlan(
                     learning_rate=options.pretrain_learning_rate,
                     weight_decay=options.pretrain_weight_decay,
-                    schedule="step",
+                    schedule=options.pretrain_schedule,
                 ),
             )
         return TrainingPlan(
@@ -551,6 +562,7 @@ class MamClip(ModelSystem):
                 step_epochs=20,
             ),
             min_delta=1e-3,
+            min_steps=options.min_steps,
             bag_instances=options.bag_instances,
             pretraining=pretraining,
         )

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.gaps import Mask, Positions, blank, present
 from fidgety.pose.imputation import impute

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import LENGTH_UNITS, Cleaned
 from fidgety.pose.normalisation import move_origin, turn, upright_angle

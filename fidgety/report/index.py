@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABELLED, is_phantom
 from fidgety.report import plots

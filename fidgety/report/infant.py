@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import Origin, Pose
 from fidgety.skeletons import HUMAN36M_17, SKELETONS, conversion_matrix, identify

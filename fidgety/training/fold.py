@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from fidgety.config.learning import EvaluationConfig, FoldsConfig, TrainingConfig
+from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.learning import FoldsConfig, TrainingConfig
 from fidgety.datasets.clips import FM, NON_FM, clip_runs, reference_clips
 from fidgety.datasets.folds import FoldEntry, choose_validation
 from fidgety.datasets.instances import (
@@ -291,6 +292,7 @@ def _bag_loaders(
         job.training.augment_flip,
         sizes=np.array([len(b) for b in train.bags], dtype=np.int64),
         longest=plan.bag_instances,
+        at_least=plan.min_steps,
     )
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate_bags)
     if not data.validation:
@@ -326,9 +328,13 @@ def _pretrain(
     )
     if not all(count.values()):
         return Fitted(), count
-    runs = clip_runs(clips, plan.bag_instances or len(clips))
-    sampler = ShuffledBatches(
-        len(runs), plan.batch_size, job.job_seed("clips"), job.training.augment_flip
+    runs, run_labels = clip_runs(clips, labels, plan.bag_instances or len(clips))
+    sampler = BalancedBatches(
+        run_labels,
+        plan.batch_size,
+        job.job_seed("clips"),
+        job.training.augment_flip,
+        at_least=plan.min_steps,
     )
     clip_data = BagData(data.reference, clips, runs, labels, by_instance=True)
     fitted = fit(

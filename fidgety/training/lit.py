@@ -352,7 +352,7 @@ def _is_finished(checkpoint: dict[str, Any], epochs: int) -> bool:
     if int(checkpoint["epoch"]) + 1 >= epochs:
         return True
     stopping = [s for k, s in checkpoint["callbacks"].items() if k.startswith("EarlyStopping")]
-    return any(s["wait_count"] >= s["patience"] for s in stopping)
+    return any(s["wait_count"] >= s["patience"] or s["stopped_epoch"] > 0 for s in stopping)
 
 
 def fit(
@@ -404,6 +404,16 @@ def fit(
             )
         )
         own.append(_checkpoint(work, BEST, monitor="val_loss"))
+    elif plan.stop_below is not None:
+        own.append(
+            EarlyStopping(
+                "train_loss",
+                stopping_threshold=plan.stop_below,
+                patience=epochs,
+                mode="min",
+                check_on_train_epoch_end=True,
+            )
+        )
     own.append(_checkpoint(work, LAST, monitor=None))
     last = work / LAST
     checkpoint = torch.load(last, weights_only=True) if last.is_file() else None

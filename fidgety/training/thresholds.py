@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fidgety.config.learning import EvaluationConfig
+from fidgety.config.evaluation import EvaluationConfig
 
 DEFAULT = 0.5
 

@@ -15,7 +15,7 @@ from fidgety.background.apply import hide_background, make_alter, resize_mask
 from fidgety.background.extract import SCHEMA, background_image, extract_background
 from fidgety.background.median import TemporalMedian, TemporalMedianOptions
 from fidgety.background.read import BodyMasks, read_mask
-from fidgety.config.video import BackgroundConfig
+from fidgety.config.background import BackgroundConfig
 from fidgety.errors import NotAssessable, Reason, StorageError
 from fidgety.storage import (
     DatasetWriter,
@@ -207,7 +207,7 @@ import re, sys
 from pathlib import Path
 from fidgety.background.extract import extract_background
 from fidgety.background.median import TemporalMedian, TemporalMedianOptions
-from fidgety.config.video import BackgroundConfig
+from fidgety.config.background import BackgroundConfig
 from fidgety.storage import Provenance
 with TemporalMedian(TemporalMedianOptions()) as method:
     extract_background(sys.argv[1], sys.argv[2], method, BackgroundConfig(), Provenance())

@@ -10,7 +10,8 @@ import pytest
 
 from fidgety.background.extract import SCHEMA
 from fidgety.background.read import BodyMasks
-from fidgety.config.video import BackgroundConfig, VideoConfig
+from fidgety.config.background import BackgroundConfig
+from fidgety.config.video import VideoConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.storage import file_sha256, read_outcome, read_provenance
 from fidgety.video.read import video_info

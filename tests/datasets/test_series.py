@@ -159,9 +159,10 @@ def test_reference_clips_are_wholly_in_or_wholly_out():
     }
     agreed = {**rows[0], "rater": "consensus", "movement": "other"}
     assert ratings([*rows, agreed]) == {"r": [[]]}
-    runs = clip_runs(clips, 4)
-    assert [len(r) for r in runs] == [4, 4, 1]
-    assert np.concatenate(runs).tolist() == list(range(9))
+    runs, kinds = clip_runs(clips, labels, 4)
+    assert kinds.tolist() == [NON_FM, NON_FM, FM]
+    assert all((labels[run] == kind).all() for run, kind in zip(runs, kinds, strict=True))
+    assert sorted(np.concatenate(runs).tolist()) == list(range(9))
 
 
 def test_instances_are_views_of_the_series():
@@ -229,6 +230,13 @@ def test_balanced_batches_hold_as_many_of_each_class():
             items.append(d.item)
             assert 0 <= d.first <= max(10 + d.item - 16, 0)
     assert set(items) == set(range(12))
+
+
+def test_small_cohorts_come_round_more_often():
+    sampler = BalancedBatches(np.array([0, 1, 1]), 1, 3, False, at_least=7)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == 7
+    assert np.bincount([d.item for b in batches for d in b])[0] == 7
 
 
 def test_no_windows_is_an_empty_answer():

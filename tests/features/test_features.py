@@ -14,7 +14,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fidgety.config.pose import CleaningConfig, FeaturesConfig
+from fidgety.config.cleaning import CleaningConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.angles import TRIPLES, Angles2D, inner_angle
 from fidgety.features.build import build_features

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fidgety.config.pose import CleaningConfig, FeaturesConfig
+from fidgety.config.cleaning import CleaningConfig
+from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.features.store import FEATURES_SCHEMA, read_feature_set
 from fidgety.pose.tracks import POSE_SCHEMA, Pose, read_pose, write_pose

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.cleaning_accuracy import TOGETHER, compare, corrupt, real_motion
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import checks_bones, clean, low_confidence, window_frames
 from fidgety.pose.gaps import gap_lengths_s, present

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from fidgety.config.background import BackgroundConfig
 from fidgety.config.pose import PoseConfig
-from fidgety.config.video import BackgroundConfig
 from fidgety.errors import ConfigError, NotAssessable, Reason
 from fidgety.pose.tracks import read_pose, to_dataset
 from fidgety.storage import Provenance, read_provenance, write_dataset, write_not_assessable

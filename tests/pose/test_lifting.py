@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fidgety.config.pose import CleaningConfig
+from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import clean
 from fidgety.pose.lifting import derived_origin, lift, turns_upright

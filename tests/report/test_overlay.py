@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from fidgety.background.extract import SCHEMA as BACKGROUND_SCHEMA
-from fidgety.config.study import ReportConfig
+from fidgety.config.report import ReportConfig
 from fidgety.pose.tracks import Pose, write_pose
 from fidgety.report import overlay
 from fidgety.storage import Provenance, write_dataset

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fidgety.config.learning import EvaluationConfig, FoldsConfig, TrainingConfig
+from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.learning import FoldsConfig, TrainingConfig
 from fidgety.datasets.folds import assign_folds, infant_labels
 from fidgety.models.base import parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS
@@ -17,6 +18,7 @@ SMALL = {
         "step_s": 1.0,
         "predict_step_s": 1.0,
         "filters": [8, 8],
+        "centre": False,
         "dense": 8,
         "epochs": 6,
         "blind_epochs": 4,
@@ -34,6 +36,8 @@ SMALL = {
         "epochs": 5,
         "blind_epochs": 4,
         "pretrain_epochs": 3,
+        "min_steps": 1,
+        "centre": False,
     },
 }
 KINDS = list(SMALL)

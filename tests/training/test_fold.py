@@ -332,6 +332,19 @@ def test_early_stopping_takes_the_best_epoch(tmp_path):
     assert float(loss.detach()) == pytest.approx(fitted.history[0]["val_loss"], rel=1e-5)
 
 
+def test_pretraining_stops_when_it_has_learned_enough(cohort, tmp_path):
+    """A loss limit that the first epochs meet; resuming after that trains no further."""
+    job = make_job("mam_clip", pretrain_stop_loss=0.9, pretrain_epochs=6)
+    first = trained(job, cohort, tmp_path)
+    stages = first.history["stage"].tolist()
+    assert 0 < stages.count("pretrain") < 6
+    assert first.history["train_loss"][stages.count("pretrain") - 1] < 0.9
+    for path in (tmp_path / "train").iterdir():
+        path.unlink()
+    again = trained(job, cohort, tmp_path)
+    assert same(weights_of(first.network), weights_of(again.network))
+
+
 def test_standardisation_of_nobody_is_an_error():
     with pytest.raises(ValueError, match="no series"):
         Standardisation.fit([])

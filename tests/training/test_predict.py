@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fidgety.config.learning import EvaluationConfig
+from fidgety.config.evaluation import EvaluationConfig
 from fidgety.datasets.folds import write_folds
 from fidgety.datasets.series import Standardisation, load_series
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.workflow.conftest import Workflow
+from tests.workflow.conftest import PARTS, Workflow
 
 pytestmark = pytest.mark.slow
 
@@ -45,19 +45,7 @@ def test_everything_a_user_needs_is_there(tiny_run: Workflow) -> None:
     ]
     assert leftovers == [], "temporary files are left behind"
     outside = {p.name for p in tiny_run.folder.iterdir()}
-    assert outside <= {
-        "Snakefile",
-        "config.yaml",
-        "rules",
-        "workflow_scripts",
-        "fidgety",
-        "envs",
-        "requirements",
-        "profiles",
-        "pyproject.toml",
-        "results",
-        ".snakemake",
-    }
+    assert outside <= {*PARTS, "results", ".snakemake"}
 
 
 def own_rows(workflow: Workflow, rows: list[dict[str, str]]) -> None:

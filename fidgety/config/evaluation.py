@@ -1,0 +1,27 @@
+"""The ``evaluation`` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fidgety.config.base import Section
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class EvaluationConfig(Section):
+    """How results are judged."""
+
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    """Resamples, by infant, for intervals."""
+    confidence: Share = 0.95
+    """Coverage of the intervals."""
+    threshold: Literal["youden", "sensitivity"] | Share = "youden"
+    """How a threshold is chosen on validation infants, or a fixed probability."""
+    wanted_sensitivity: Share = 0.9
+    """With ``threshold: sensitivity``."""
+    pooling: Literal["infant", "recording"] = "infant"
+    """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
+    recordings at different ages apart."""

@@ -1,0 +1,19 @@
+"""The ``phantom`` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fidgety.config.base import Section
+
+
+class PhantomConfig(Section):
+    """The digital phantoms that are added to the sample sheet."""
+
+    preset: Literal["none", "tiny", "small", "validation"] = "small"
+    """``small`` is what a fresh clone runs, ``tiny`` is for tests, ``validation`` has at least 20
+    external infants a class; ``none`` runs your own recordings alone."""
+    duration_s: Annotated[float, Field(gt=0)] | None = None
+    """Length of a recording; None takes the preset's."""

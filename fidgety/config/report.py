@@ -1,0 +1,22 @@
+"""The ``report`` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fidgety.config.base import Section
+
+
+class ReportConfig(Section):
+    """What the report shows."""
+
+    title: str = "General Movements Assessment"
+    """Title of the pages."""
+    faces: Literal["hidden", "visible"] = "hidden"
+    """Whether overlay videos show faces."""
+    overlay: Literal["video", "skeleton"] = "video"
+    """``skeleton`` draws on black: nothing of the infant's picture is shown."""
+    overlay_max_side_px: Annotated[int, Field(ge=64, le=1920)] = 360
+    """Longest side of overlay videos."""
