@@ -31,9 +31,39 @@ rule collect_cohort:
         "../workflow_scripts/collect_cohort.py"
 
 
+rule collect_training:
+    input:
+        features=lambda wildcards: paths("features/{recording}.h5", recordings_of(wildcards.role)),
+        clean=lambda wildcards: paths("pose/clean/{recording}.h5", recordings_of(wildcards.role)),
+    output:
+        table=results("training/{role}.tsv"),
+    log:
+        results("logs/collect_training/{role}.log"),
+    benchmark:
+        results("benchmarks/collect_training/{role}.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        # What training reads and no more: a corrected birth weight retrains nothing.
+        rows=lambda wildcards: rows_of(
+            recordings_of(wildcards.role), "recording", "infant", "cohort", "role", "label"
+        ),
+        inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
+        code=code_of("collect_cohort"),
+    message:
+        "Collect the {wildcards.role} recordings for training"
+    script:
+        "../workflow_scripts/collect_cohort.py"
+
+
 rule assign_folds:
     input:
-        development=results("cohort/development.tsv"),
+        development=results("training/development.tsv"),
+        previous=ancient(CONFIG.folds.file) if CONFIG.folds.file else [],
     output:
         # The previous table stays in place while the rule runs: infants in it never move.
         folds=update(results("folds.tsv")),

@@ -27,7 +27,8 @@ from fidgety.errors import FidgetyError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
 from fidgety.hardware import count_gpus
-from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.inclusion import criteria
+from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.registry import ESTIMATORS
@@ -93,9 +94,9 @@ def code_of(name, *modules, libraries=(), data=()):
     )
 
 
-def section(name):
-    """Return a section of the configuration as plain values."""
-    return getattr(CONFIG, name).model_dump(mode="json")
+def section(name, *keys):
+    """Return a section of the configuration, or some of its keys, as plain values."""
+    return getattr(CONFIG, name).model_dump(mode="json", include=set(keys) or None)
 
 
 def recordings_of(*roles):
@@ -115,7 +116,6 @@ EVALUATED_ROLES = (*ASSESSED_ROLES, "reference")
 ASSESSED = {}
 for _recording in recordings_of(*ASSESSED_ROLES):
     ASSESSED.setdefault(_recording.infant, []).append(_recording)
-HAS_REFERENCE = bool(recordings_of("reference"))
 
 
 def has_video(recording):
@@ -166,9 +166,16 @@ def collect_predictions(wildcards):
     return [results(f"predictions/{infant}.h5") for infant in sorted(ASSESSED)]
 
 
-def rows_of(recordings):
-    """Return sheet rows as plain values."""
-    return [r.model_dump(mode="json", exclude_none=True) for r in recordings]
+def rows_of(recordings, *columns):
+    """Return sheet rows, or some of their columns, as plain values; never the file's path."""
+    kept = {"exclude_none": True, "exclude": {"video", "pose"}, "include": set(columns) or None}
+    return [r.model_dump(mode="json", **kept) for r in recordings]
+
+
+def reference_of(wildcards):
+    """Return the reference recordings, for a model that learns from annotated clips."""
+    reads = CONFIG.models[wildcards.model].kind in READ_REFERENCE
+    return recordings_of("reference") if reads else []
 
 
 def cohort_tables(wildcards):

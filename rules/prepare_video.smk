@@ -46,7 +46,9 @@ rule extract_background:
         mem_mb=2000,
         runtime=60,
     params:
-        config=section("background"),
+        config=section(
+            "background", "method", "options", "mask_side_px", "min_coverage", "min_body_frames"
+        ),
         code=code_of(
             "extract_background",
             BACKGROUNDS.module(CONFIG.background.method),

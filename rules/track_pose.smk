@@ -20,7 +20,7 @@ rule estimate_pose:
         runtime=60,
     params:
         config=section("pose"),
-        background=section("background"),
+        background=section("background", "apply", "replace_colour"),
         code=code_of(
             "estimate_pose",
             ESTIMATORS.module(CONFIG.pose.method),
@@ -48,7 +48,6 @@ rule import_pose:
         mem_mb=1000,
         runtime=10,
     params:
-        config=section("pose"),
         source_sha256=checksum_of_source,
         code=code_of("import_pose", *IMPORTER_MODULES, libraries=("xarray", "h5netcdf")),
     message:

@@ -4,9 +4,14 @@
 rule train_model:
     input:
         folds=results("folds.tsv"),
-        cohort=results("cohort/development.tsv"),
-        reference=results("cohort/reference.tsv") if HAS_REFERENCE else [],
-        features=paths("features/{recording}.h5", recordings_of("development", "reference")),
+        cohort=results("training/development.tsv"),
+        reference=lambda wildcards: (
+            results("training/reference.tsv") if reference_of(wildcards) else []
+        ),
+        features=lambda wildcards: paths(
+            "features/{recording}.h5",
+            [*recordings_of("development"), *reference_of(wildcards)],
+        ),
     output:
         weights=results("models/{model}/fold-{fold}/weights.safetensors"),
         model=results("models/{model}/fold-{fold}/model.json"),
@@ -25,13 +30,15 @@ rule train_model:
     params:
         config=lambda wildcards: {
             "model": CONFIG.models[wildcards.model].model_dump(mode="json"),
-            **{name: section(name) for name in ("training", "folds", "evaluation")},
+            "training": section("training"),
+            "folds": section("folds", "n", "validation_share"),
+            "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),
         },
         classes=CLASSES,
-        intervals=[
+        intervals=lambda wildcards: [
             i.model_dump(mode="json")
-            for i in STUDY.intervals
-            if i.recording in {r.recording for r in recordings_of("reference")}
+            for r in reference_of(wildcards)
+            for i in STUDY.intervals_of(r.recording)
         ],
         seed=SEED,
         work=lambda wildcards: results(f"work/{wildcards.model}/fold-{wildcards.fold}"),
@@ -68,8 +75,7 @@ rule predict_infant:
         infant=lambda wildcards: wildcards.infant,
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
-        config=section("evaluation"),
-        inclusion=section("inclusion"),
+        inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         code=code_of(
             "predict_infant",
             *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],

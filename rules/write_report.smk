@@ -19,8 +19,8 @@ rule draw_overlay:
         mem_mb=1500,
         runtime=30,
     params:
-        config=section("report"),
-        background=section("background"),
+        config=section("report", "faces", "overlay", "overlay_max_side_px"),
+        background=section("background", "apply", "replace_colour"),
         code=code_of("draw_overlay", libraries=("av", "opencv-contrib-python-headless")),
     message:
         "Draw the overlay video of {wildcards.recording}"

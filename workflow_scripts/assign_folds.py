@@ -15,7 +15,12 @@ from workflow_scripts.stage import Job, run
 def main(job: Job) -> None:
     """Read the cohort and the earlier folds, write the folds."""
     labels = infant_labels(read_table(job.input.development))
-    previous = read_previous_folds(job.output.folds)
+    given = job.input.get("previous")
+    earlier = read_previous_folds(given) if given else []
+    own = read_previous_folds(job.output.folds)
+    # The user's table wins over what this results folder remembers.
+    named = {entry.infant for entry in earlier}
+    previous = [*earlier, *(entry for entry in own if entry.infant not in named)]
     entries = assign_folds(labels, int(job.params.n), int(job.params.seed), previous)
     write_folds(job.output.folds, entries)
     kept = {(e.infant, e.fold) for e in previous} & {(e.infant, e.fold) for e in entries}

@@ -16,6 +16,10 @@ class FoldsConfig(Section):
 
     n: Annotated[int, Field(ge=2, le=20)] = 5
     """Number of folds; infants are dealt by class, in the order of a hash of their id."""
+    file: str | None = None
+    """An earlier ``folds.tsv``: its infants keep their fold. Without one, infants keep the fold
+    that ``results/folds.tsv`` gives them as long as that file stays; keep a copy of it to have the
+    same folds after ``make clean`` or elsewhere."""
     validation_share: Share = 0.2
     """Share of a fold's training infants kept aside for early stopping and thresholds."""
 

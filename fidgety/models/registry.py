@@ -16,3 +16,6 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "mam_clip": "fidgety.models.mam:MamClip",
     },
 )
+
+#: Models that learn from annotated reference clips beside the infants' labels.
+READ_REFERENCE: frozenset[str] = frozenset({"mam_clip"})
