@@ -252,6 +252,13 @@ class History(Callback):
         """Take the rows from the checkpoint."""
         self.rows = list(state_dict["rows"])
 
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note whether early stopping has spoken, and not because a loss was not finite."""
+        finite = all(math.isfinite(float(v)) for v in trainer.callback_metrics.values())
+        checkpoint["stopped_early"] = bool(trainer.should_stop) and finite
+
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Look at the clock."""
         self._started = time.monotonic()
@@ -351,8 +358,7 @@ def _is_finished(checkpoint: dict[str, Any], epochs: int) -> bool:
     """Whether training had come to its end when the checkpoint was written."""
     if int(checkpoint["epoch"]) + 1 >= epochs:
         return True
-    stopping = [s for k, s in checkpoint["callbacks"].items() if k.startswith("EarlyStopping")]
-    return any(s["wait_count"] >= s["patience"] or s["stopped_epoch"] > 0 for s in stopping)
+    return bool(checkpoint["stopped_early"])
 
 
 def fit(

@@ -34,6 +34,13 @@ def cohorts(draw, least=5):
     return labels
 
 
+class Names(SimpleNamespace):
+    """Snakemake's named lists: by attribute, and ``get``."""
+
+    def get(self, name, default=None):
+        return getattr(self, name, default)
+
+
 def spread(counts):
     return max(counts) - min(counts)
 
@@ -159,7 +166,7 @@ def test_script_keeps_what_stands_in_its_output(tmp_path):
         table.to_csv(tmp_path / "development.tsv", sep="\t", index=False)
 
     job = SimpleNamespace(
-        input=SimpleNamespace(development=str(tmp_path / "development.tsv")),
+        input=Names(development=str(tmp_path / "development.tsv")),
         output=SimpleNamespace(folds=str(tmp_path / "folds.tsv")),
         params=SimpleNamespace(n=3, seed=5),
     )

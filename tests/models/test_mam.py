@@ -38,8 +38,8 @@ def test_released_weights_give_the_released_outputs(released):
     weights, positions, offsets, outputs = released
     network = network_of(**RELEASED)
     load_released(network, weights)
-    # Every ninth clip, and a stretch of neighbours as one segment with shared frames.
-    some = np.arange(0, 278, 9)
+    # Some of the clips, and a stretch of neighbours as one segment with shared frames.
+    some = np.arange(0, 278, 24)
     starts = offsets[outputs["segment"]] + outputs["start"]
     clips = np.stack([positions[s : s + 240].reshape(240, 51) for s in starts[some]])
     with torch.inference_mode():

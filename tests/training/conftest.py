@@ -27,6 +27,7 @@ SMALL = {
         "window_s": 2.4,
         "step_s": 0.48,
         "predict_step_s": 1.2,
+        "frame_stride": 3,
         "width": 8,
         "heads": 2,
         "feed_forward": 16,
