@@ -12,7 +12,10 @@ for either.
 from __future__ import annotations
 
 import enum
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class FidgetyError(Exception):
@@ -74,6 +77,29 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
     Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
 }
+
+
+def without_path(text: str, path: str | os.PathLike[str], instead: str = "the file") -> str:
+    """Take a file's path and name out of a library's message.
+
+    Details of :class:`NotAssessable` reach the report; the name of a user's own file may tell
+    who the infant is.
+
+    Parameters
+    ----------
+    text
+        Message.
+    path
+        The file that it may name.
+    instead
+        What to say in its place.
+    """
+    path = Path(path)
+    # The longest first: each contains the next.
+    for own in (str(path.resolve()), str(path.absolute()), str(path), path.name):
+        text = text.replace(own, instead)
+    # By itself only as a whole word: a short name may be part of any.
+    return re.sub(rf"(?<!\w){re.escape(path.stem)}(?!\w)", instead, text)
 
 
 class NotAssessable(Exception):

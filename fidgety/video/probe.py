@@ -19,7 +19,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 
 from fidgety.config.video import VideoConfig
-from fidgety.errors import ConfigError, NotAssessable, Reason
+from fidgety.errors import ConfigError, NotAssessable, Reason, without_path
 from fidgety.video.geometry import Orientation, displayed_size
 from fidgety.video.timing import nominal_rate
 
@@ -139,14 +139,15 @@ def open_video(path: Path | str) -> av.container.InputContainer:
             f"{path}: cannot be opened: {error.strerror}; check the path and its permissions."
         ) from None
     if size == 0:
-        raise NotAssessable(Reason.VIDEO_EMPTY, f"{path.name} has 0 bytes")
+        raise NotAssessable(Reason.VIDEO_EMPTY, "the file has 0 bytes")
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         raise NotAssessable(
             Reason.VIDEO_UNREADABLE,
-            f"{path.name} ({size} bytes) cannot be opened as a video: {_message(error)}",
+            f"the file ({size} bytes) cannot be opened as a video: "
+            f"{without_path(_message(error), path)}",
         ) from None
 
 
@@ -155,7 +156,7 @@ def _message(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def pick_stream(container: av.container.InputContainer, name: str = "") -> Any:
+def pick_stream(container: av.container.InputContainer) -> Any:
     """Choose the stream with the picture: no cover image, the largest, the default one.
 
     Raises
@@ -172,7 +173,8 @@ def pick_stream(container: av.container.InputContainer, name: str = "") -> Any:
     if not streams:
         kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
         raise NotAssessable(
-            Reason.VIDEO_NO_STREAM, f"{name} has no moving picture in it, only: {', '.join(kinds)}"
+            Reason.VIDEO_NO_STREAM,
+            f"the file has no moving picture in it, only: {', '.join(kinds)}",
         )
     return max(
         streams,
@@ -246,18 +248,18 @@ def probe(path: Path | str) -> Probe:
     path = Path(path)
     damage = Damage()
     with open_video(path) as container:
-        stream = pick_stream(container, path.name)
+        stream = pick_stream(container)
         stamps = _packet_stamps(container, stream, damage)
         declared_s = _declared_duration(container, stream)
         name = container.format.name
     damage = Damage()
     with open_video(path) as container:
-        stream = pick_stream(container, path.name)
+        stream = pick_stream(container)
         frame = next(decode_frames(container, stream, damage), None)
         if frame is None:
             raise NotAssessable(
                 Reason.VIDEO_UNREADABLE,
-                f"{path.name}: no frame of its {stream.codec_context.name} stream "
+                f"no frame of the file's {stream.codec_context.name} stream "
                 f"({len(stamps)} packets) can be decoded",
             )
         orientation = frame_orientation(frame)

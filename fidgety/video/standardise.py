@@ -55,7 +55,7 @@ class _Source:
 
     def __iter__(self) -> Iterator[tuple[Stamp, av.VideoFrame]]:
         with open_video(self.path) as container:
-            stream = pick_stream(container, self.path.name)
+            stream = pick_stream(container)
             stream.codec_context.thread_count = self.threads
             stream.codec_context.thread_type = "AUTO"
             for frame in decode_frames(container, stream, self.damage):
@@ -161,7 +161,7 @@ def standardise_video(
             writer.write(picture)
             source_time_s.append(round(stamp_s, 6))
         if not source_time_s:
-            raise NotAssessable(Reason.VIDEO_UNREADABLE, f"{source.name}: no frame can be decoded")
+            raise NotAssessable(Reason.VIDEO_UNREADABLE, "no frame of the file can be decoded")
         # By what was decoded: a damaged file may hold less than its packets promise.
         require_duration(len(source_time_s) / float(rate), config)
     warnings = frames.warnings()

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety.errors import NotAssessable, Outcome, Reason, Status
+from fidgety.errors import NotAssessable, Outcome, Reason, Status, without_path
 from fidgety.pose.importers.base import TrackImporter
 from fidgety.pose.tracks import UNITS, Origin, Pose
 from fidgety.skeletons import Skeleton, identify
@@ -62,7 +62,7 @@ class MovementImporter(TrackImporter):
         """Read a file; see :meth:`TrackImporter.read`."""
         dataset = _load(path)
         _raise_recorded_reason(dataset)
-        return _pose(_with_plural_names(dataset), path.name)
+        return _pose(_with_plural_names(dataset))
 
 
 def _load(path: Path) -> xr.Dataset:
@@ -83,17 +83,19 @@ def _load(path: Path) -> xr.Dataset:
             some = dataset[[name for name in VARIABLES if name in dataset.data_vars]]
             some.attrs = dict(dataset.attrs)
             if some.nbytes > MAX_BYTES:
-                _unreadable(f"{path.name}: {some.nbytes} bytes, more than {MAX_BYTES}")
+                _unreadable(f"{some.nbytes} bytes, more than {MAX_BYTES}")
             found = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
             if "position" not in some and "status" not in some.attrs:
-                _unreadable(f"{path.name}: no variable 'position' (found: {found})")
+                _unreadable(f"no variable 'position' (found: {found})")
             return some.load()
     except (NotAssessable, MemoryError):
         raise
     # A damaged file makes HDF5 and the libraries above it raise nearly anything.
     except Exception as error:
         lines = str(error).splitlines()
-        _unreadable(f"{path.name}: {lines[0] if lines else type(error).__name__}")
+        _unreadable(
+            without_path(lines[0], path, "the track file") if lines else type(error).__name__
+        )
 
 
 def _raise_recorded_reason(dataset: xr.Dataset) -> None:
@@ -122,51 +124,50 @@ class _Clock:
     fps: float
 
 
-def _clock(dataset: xr.Dataset, n: int, name: str) -> _Clock:
+def _clock(dataset: xr.Dataset, n: int) -> _Clock:
     """Read the time stamps: seconds, or frames and a rate."""
     fps = _positive(dataset.attrs.get("fps"))
     if "time" not in dataset.coords:
         if fps is None:
-            _unreadable(f"{name}: no time coordinate and no attribute fps")
+            _unreadable("no time coordinate and no attribute fps")
         return _Clock(np.arange(n) / fps, fps)
     raw = dataset["time"].values
     if raw.shape != (n,) or raw.dtype.kind not in "iuf":
-        _unreadable(f"{name}: the time coordinate has shape {raw.shape} and type {raw.dtype}")
+        _unreadable(f"the time coordinate has shape {raw.shape} and type {raw.dtype}")
     time = raw.astype(np.float64)
     if not np.isfinite(time).all():
-        _unreadable(f"{name}: {int((~np.isfinite(time)).sum())} of {n} time stamps are missing")
+        _unreadable(f"{int((~np.isfinite(time)).sum())} of {n} time stamps are missing")
     steps = np.diff(time)
     if (steps <= 0).any():
         at = int(np.argmax(steps <= 0))
         _unreadable(
-            f"{name}: time does not increase: {time[at + 1]:g} follows {time[at]:g} at row {at + 1}"
+            f"time does not increase: {time[at + 1]:g} follows {time[at]:g} at row {at + 1}"
         )
     unit = str(dataset.attrs.get("time_unit", "frames" if raw.dtype.kind in "iu" else "seconds"))
     if unit.startswith("frame"):
-        return _frames_clock(time, steps, fps, name)
+        return _frames_clock(time, steps, fps)
     if not unit.startswith("s"):
-        _unreadable(f"{name}: time_unit is {unit!r}, expected 'seconds' or 'frames'")
+        _unreadable(f"time_unit is {unit!r}, expected 'seconds' or 'frames'")
     own = 1.0 / float(np.median(steps)) if n > 1 else None
     if fps is None and own is None:
-        _unreadable(f"{name}: one time stamp and no attribute fps")
+        _unreadable("one time stamp and no attribute fps")
     if fps is not None and own is not None and abs(own / fps - 1.0) > RATE_TOLERANCE:
         _unreadable(
-            f"{name}: time stamps are {1 / own:g} s apart, but fps is {fps:g}; "
+            f"time stamps are {1 / own:g} s apart, but fps is {fps:g}; "
             "is the time in frames (time_unit)?"
         )
     return _Clock(time, fps or own or 1.0)
 
 
 def _frames_clock(
-    frame: NDArray[np.float64], steps: NDArray[np.float64], fps: float | None, name: str
+    frame: NDArray[np.float64], steps: NDArray[np.float64], fps: float | None
 ) -> _Clock:
     if fps is None:
-        _unreadable(f"{name}: time is in frames and there is no attribute fps")
+        _unreadable("time is in frames and there is no attribute fps")
     if len(steps) and not np.allclose(steps, steps[0]):
         at = int(np.argmax(~np.isclose(steps, np.median(steps))))
         _unreadable(
-            f"{name}: frame numbers are irregular: {frame[at + 1]:g} follows {frame[at]:g} "
-            f"at row {at + 1}"
+            f"frame numbers are irregular: {frame[at + 1]:g} follows {frame[at]:g} at row {at + 1}"
         )
     stride = float(steps[0]) if len(steps) else 1.0
     return _Clock(frame / fps, fps / stride)
@@ -181,18 +182,16 @@ def _positive(value: Any) -> float | None:
     return number if np.isfinite(number) and number > 0 else None
 
 
-def _array(
-    dataset: xr.Dataset, variable: str, dims: tuple[str, ...], name: str
-) -> NDArray[np.float64]:
+def _array(dataset: xr.Dataset, variable: str, dims: tuple[str, ...]) -> NDArray[np.float64]:
     """Load a variable in the order of ``dims``, infinite values as missing."""
     found = dataset[variable]
     if set(found.dims) != set(dims):
         _unreadable(
-            f"{name}: {variable} has dimensions ({', '.join(map(str, found.dims))}), "
+            f"{variable} has dimensions ({', '.join(map(str, found.dims))}), "
             f"expected ({', '.join(dims)})"
         )
     if found.dtype.kind not in "iuf":
-        _unreadable(f"{name}: {variable} holds {found.dtype}, expected numbers")
+        _unreadable(f"{variable} holds {found.dtype}, expected numbers")
     values = found.transpose(*dims).values.astype(np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
@@ -205,41 +204,36 @@ def _labels(dataset: xr.Dataset, dimension: str) -> list[str] | None:
     return [label.strip() for label in labels]
 
 
-def _space_order(dataset: xr.Dataset, dimension: str, name: str) -> list[int]:
+def _space_order(dataset: xr.Dataset, dimension: str) -> list[int]:
     """Return the order that brings coordinates to x, y(, z)."""
     n = dataset.sizes[dimension]
     wanted = list("xyz")[:n]
     labels = _labels(dataset, dimension) or wanted
     if n not in (2, 3) or sorted(labels) != wanted:
-        _unreadable(f"{name}: {dimension} is ({', '.join(labels)}), expected x, y or x, y, z")
+        _unreadable(f"{dimension} is ({', '.join(labels)}), expected x, y or x, y, z")
     return [labels.index(axis) for axis in wanted]
 
 
-def _skeleton(dataset: xr.Dataset, name: str) -> tuple[Skeleton, list[int]]:
+def _skeleton(dataset: xr.Dataset) -> tuple[Skeleton, list[int]]:
     """Return the skeleton and the order that brings the keypoints to its own."""
     labels = _labels(dataset, "keypoints")
     if labels is None:
-        _unreadable(f"{name}: the keypoints have no names")
+        _unreadable("the keypoints have no names")
     found = [label.lower().replace(" ", "_").replace("-", "_") for label in labels]
     double = sorted({label for label in found if found.count(label) > 1})
     if double:
-        raise NotAssessable(
-            Reason.SKELETON_MISMATCH, f"{name}: keypoints named twice: {', '.join(double)}"
-        )
-    try:
-        skeleton = identify(tuple(found))
-    except NotAssessable as error:
-        raise NotAssessable(error.reason, f"{name}: {error.detail}") from None
+        raise NotAssessable(Reason.SKELETON_MISMATCH, f"keypoints named twice: {', '.join(double)}")
+    skeleton = identify(tuple(found))
     return skeleton, [found.index(keypoint) for keypoint in skeleton.keypoints]
 
 
-def _most_complete(dataset: xr.Dataset, name: str) -> tuple[xr.Dataset, dict[str, Any]]:
+def _most_complete(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
     """Take the individual with the largest share of finite positions, and say so."""
     if "individuals" not in dataset.dims:
         return dataset, {}
     n = dataset.sizes["individuals"]
     if n == 0:
-        raise NotAssessable(Reason.POSE_EMPTY, f"{name}: no individual")
+        raise NotAssessable(Reason.POSE_EMPTY, "no individual")
     labels = _labels(dataset, "individuals") or [str(i) for i in range(n)]
     if n == 1:
         return dataset.isel(individuals=0, drop=True), {"individual": labels[0]}
@@ -264,36 +258,36 @@ def _units(dataset: xr.Dataset, n_space: int) -> str:
     return unit if unit in UNITS else "unknown"
 
 
-def _pose(dataset: xr.Dataset, name: str) -> Pose:
+def _pose(dataset: xr.Dataset) -> Pose:
     if "position" not in dataset:
-        _unreadable(f"{name}: no variable 'position'")
+        _unreadable("no variable 'position'")
     for dimension in ("time", "space", "keypoints"):
         if dimension not in dataset["position"].dims:
-            _unreadable(f"{name}: position has no dimension {dimension!r}")
+            _unreadable(f"position has no dimension {dimension!r}")
     n = dataset.sizes["time"]
     if n == 0:
-        raise NotAssessable(Reason.POSE_EMPTY, f"{name}: no frame")
+        raise NotAssessable(Reason.POSE_EMPTY, "no frame")
     if dataset["position"].dtype.kind not in "iuf":
-        _unreadable(f"{name}: position holds {dataset['position'].dtype}, expected numbers")
-    clock = _clock(dataset, n, name)
-    skeleton, order = _skeleton(dataset, name)
-    axes = _space_order(dataset, "space", name)
-    one, details = _most_complete(dataset, name)
+        _unreadable(f"position holds {dataset['position'].dtype}, expected numbers")
+    clock = _clock(dataset, n)
+    skeleton, order = _skeleton(dataset)
+    axes = _space_order(dataset, "space")
+    one, details = _most_complete(dataset)
 
-    position = _array(one, "position", ("time", "space", "keypoints"), name)[:, axes][:, :, order]
+    position = _array(one, "position", ("time", "space", "keypoints"))[:, axes][:, :, order]
     known: NDArray[np.bool_] = np.asarray(np.isfinite(position).all(axis=1))
     if "origin" in one:
-        origin = _array(one, "origin", ("time", "keypoints"), name)[:, order]
+        origin = _array(one, "origin", ("time", "keypoints"))[:, order]
         imputed = known & (origin == Origin.IMPUTED)
         details["imputed_left_out"] = int(imputed.sum())
         known = known & ~imputed
     if not known.any():
-        raise NotAssessable(Reason.POSE_EMPTY, f"{name}: none of {known.size} positions is known")
+        raise NotAssessable(Reason.POSE_EMPTY, f"none of {known.size} positions is known")
     position = np.where(known[:, None, :], position, np.nan)
 
     confidence: NDArray[np.float64] = known.astype(np.float64)
     if "confidence" in one:
-        stated = _array(one, "confidence", ("time", "keypoints"), name)[:, order]
+        stated = _array(one, "confidence", ("time", "keypoints"))[:, order]
         # All of it missing is how movement writes that there is none.
         if np.isfinite(stated).any():
             outside = int(((stated < 0) | (stated > 1)).sum())
@@ -302,12 +296,12 @@ def _pose(dataset: xr.Dataset, name: str) -> Pose:
             confidence = np.nan_to_num(np.clip(stated, 0.0, 1.0)) * known
     world = None
     if "position_3d" in one and position.shape[1] == 2:
-        depth_axes = _space_order(one, "space_3d", name)
-        world = _array(one, "position_3d", ("time", "space_3d", "keypoints"), name)
+        depth_axes = _space_order(one, "space_3d")
+        world = _array(one, "position_3d", ("time", "space_3d", "keypoints"))
         world = world[:, depth_axes][:, :, order]
         world = np.where(known[:, None, :], world, np.nan)
         if world.shape[1] != 3:
-            _unreadable(f"{name}: position_3d has {world.shape[1]} coordinates")
+            _unreadable(f"position_3d has {world.shape[1]} coordinates")
     return Pose(
         position=position,
         confidence=confidence,

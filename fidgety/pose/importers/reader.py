@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fidgety.errors import NotAssessable, Reason
+from fidgety.errors import NotAssessable, Reason, without_path
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
 
@@ -41,15 +41,16 @@ def read_track(path: str | os.PathLike[str]) -> Pose:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise NotAssessable(
-            Reason.POSE_UNREADABLE, f"{path.name}: {error.strerror or error}"
+            Reason.POSE_UNREADABLE,
+            f"the track file cannot be read: {without_path(error.strerror or str(error), path)}",
         ) from None
     if not head:
-        raise NotAssessable(Reason.POSE_UNREADABLE, f"{path.name}: the file is empty")
+        raise NotAssessable(Reason.POSE_UNREADABLE, "the track file is empty")
     importers = [IMPORTERS.get(name)() for name in IMPORTERS]
     for importer in importers:
         if importer.claims(path, head):
             return importer.read(path)
     known = "; ".join(importer.description for importer in importers)
     raise NotAssessable(
-        Reason.POSE_UNREADABLE, f"{path.name}: not of a known format. Known are: {known}"
+        Reason.POSE_UNREADABLE, f"the track file is not of a known format. Known are: {known}"
     )
