@@ -1,4 +1,8 @@
-"""Progress of long work: a bar on a terminal, a line every few seconds in a log."""
+"""Progress of long work: a bar on a terminal, lines in a log.
+
+In the workflow every job's streams go to its log (:mod:`workflow_scripts.stage`), so a job shows
+a line every few seconds there and a last one; the bar is for work started by hand.
+"""
 
 from __future__ import annotations
 

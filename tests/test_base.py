@@ -578,14 +578,16 @@ run(main, SimpleNamespace(
     rule="some_rule", input={{}}, output={{"pose": "out.h5"}},
     params={{"config": {{"k": 1}}, "code": "abc", "source_sha256": "ff"}},
     wildcards={{"recording": "baby"}}, threads=2, log=["logs/x.log"],
-), not_assessable={{"pose": "pose/1"}})
+), not_assessable={kept})
 """
 
 
-def run_script(folder: Path, error: str) -> tuple[subprocess.CompletedProcess[str], str]:
+def run_script(
+    folder: Path, error: str, kept: str = '{"pose": "pose/1"}'
+) -> tuple[subprocess.CompletedProcess[str], str]:
     """Run a script that ends with an error; return what it showed, and its log."""
     script = folder / "script.py"
-    script.write_text(SCRIPT.format(root=str(ROOT), error=error))
+    script.write_text(SCRIPT.format(root=str(ROOT), error=error, kept=kept))
     done = subprocess.run(
         [sys.executable, str(script)], cwd=folder, text=True, capture_output=True, check=False
     )
@@ -615,6 +617,21 @@ def test_our_own_mistake_has_its_traceback_in_the_log_alone(tmp_path: Path) -> N
     assert "unexpected error" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ZeroDivisionError: oops" in log
+
+
+def test_a_reason_without_a_file_for_it_is_our_own_mistake(tmp_path: Path) -> None:
+    done, log = run_script(tmp_path, "NotAssessable(Reason.NO_BODY, 'none seen')", kept="None")
+    assert done.returncode == 1
+    assert "some_rule: an unexpected error" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "NotAssessable: no_body: none seen" in log
+
+
+def test_progress_of_a_job_is_in_its_log(tmp_path: Path) -> None:
+    work = "__import__('fidgety.progress').progress.track([1, 2], 'add', 2)"
+    done, log = run_script(tmp_path, f"FidgetyError(str(sum({work})))")
+    assert done.stderr == "some_rule: 3\n"
+    assert "add: 2 of 2 (100 %)" in log
 
 
 def test_progress_yields_everything_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,19 +117,19 @@ def run(
     with _log_to(log) as terminal:
         try:
             main(job)
-        except NotAssessable as error:
-            if not not_assessable:
-                raise
-            print(f"not assessable: {error}", file=sys.stderr)
-            for name, schema in not_assessable.items():
-                write_not_assessable(
-                    job.output[name], error, schema=schema, provenance=job.provenance()
-                )
         except FidgetyError as error:
             print(f"error: {error}", file=sys.stderr)
             print(f"{snakemake.rule}: {error}", file=terminal, flush=True)
             sys.exit(1)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, NotAssessable) and not_assessable:
+                print(f"not assessable: {error}", file=sys.stderr)
+                for name, schema in not_assessable.items():
+                    write_not_assessable(
+                        job.output[name], error, schema=schema, provenance=job.provenance()
+                    )
+                return
+            # A reason that a script has no file for is a fault like any other.
             traceback.print_exc()
             print(
                 f"{snakemake.rule}: an unexpected error; this is a fault of fidgety, please "
