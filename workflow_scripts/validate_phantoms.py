@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 
-from fidgety.errors import NotAssessable
 from fidgety.phantom.check import RecordingCheck, check_recording
 from fidgety.phantom.validation import model_measures, picture_measures, to_table, to_text
 from fidgety.storage import atomic_path, read_json, write_text
@@ -24,11 +23,12 @@ def main(job: Job) -> None:
         strict=True,
     )
     for recording, *paths in files:
-        try:
-            checks.append(check_recording(*[str(p) for p in paths]))
-            print(checks[-1].row(), file=sys.stderr)
-        except NotAssessable as error:
-            notes.append(f"{recording} has no result: {error}")
+        checks.append(check_recording(*[str(p) for p in paths]))
+        print(checks[-1].row(), file=sys.stderr)
+        notes += [
+            f"{recording} counts as wrong where it has no result: {reason}."
+            for reason in checks[-1].reasons
+        ]
     summary = read_json(job.input.summary)
     measures = picture_measures(checks) if checks else []
     measures += model_measures(summary["metrics"], summary["models"])

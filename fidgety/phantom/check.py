@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from fidgety.errors import FidgetyError
+from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.phantom.record import read_truth
 from fidgety.pose.tracks import Pose, read_pose
 from fidgety.skeletons import BLAZEPOSE_33
@@ -42,8 +42,8 @@ class PoseCheck:
 
     Parameters
     ----------
-    n
-        Visible keypoints that were compared, over all frames.
+    n, n_joints
+        Visible keypoints that were compared, over all frames; those of the joints alone.
     share_near, share_far
         Share within 0.1 and 0.2 trunk lengths.
     median, p95
@@ -53,6 +53,7 @@ class PoseCheck:
     """
 
     n: int
+    n_joints: int
     share_near: float
     share_far: float
     median: float
@@ -153,6 +154,7 @@ def summarise_errors(errors: Sequence[Array]) -> PoseCheck:
 
     return PoseCheck(
         n=int(every.size),
+        n_joints=int(limbs.size),
         share_near=share(every, NEAR),
         share_far=share(every, FAR),
         median=quantile(0.5),
@@ -211,11 +213,24 @@ def summarise_overlaps(overlaps: Sequence[Array]) -> MaskCheck:
 
 @dataclass(frozen=True)
 class RecordingCheck:
-    """One rendered phantom: errors of its keypoints and overlaps of its masks, to be pooled."""
+    """One rendered phantom: errors of its keypoints and overlaps of its masks, to be pooled.
+
+    Parameters
+    ----------
+    recording
+        Id.
+    errors
+        Of :func:`keypoint_errors`.
+    overlaps
+        Of :func:`mask_overlaps`.
+    reasons
+        Why there is no pose or no mask; what is missing counts as wrong.
+    """
 
     recording: str
     errors: Array
     overlaps: Array
+    reasons: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """Return the recording's figures as one row of a table."""
@@ -228,6 +243,15 @@ class RecordingCheck:
         }
 
 
+def nothing_found(truth: xr.Dataset) -> tuple[Array, Array]:
+    """Return errors and overlaps of a recording in which nothing was found.
+
+    Every visible keypoint of every frame is infinitely wrong, every true mask is missed.
+    """
+    visible = truth["visible"].values > 0
+    return np.where(visible, np.inf, np.nan), np.zeros(truth.sizes["mask_frame"])
+
+
 def check_recording(
     truth: str | os.PathLike[str],
     record: str | os.PathLike[str],
@@ -235,6 +259,8 @@ def check_recording(
     pose: str | os.PathLike[str],
 ) -> RecordingCheck:
     """Compare the workflow's files of a rendered phantom with its truth.
+
+    What has no result counts as wrong (:func:`nothing_found`): a phantom is made to be found.
 
     Parameters
     ----------
@@ -249,16 +275,24 @@ def check_recording(
 
     Raises
     ------
-    NotAssessable
-        If one of the stages had no result.
     StorageError
         If a file is not what it should be.
     """
     spec, dataset = read_truth(truth)
-    video = read_video_record(Path(record))
-    masks = read_dataset(background, schema="background/1")["mask"].values
-    return RecordingCheck(
-        spec.recording,
-        keypoint_errors(read_pose(pose), dataset, video),
-        mask_overlaps(masks, dataset, video),
-    )
+    errors, overlaps = nothing_found(dataset)
+    reasons = []
+    try:
+        video = read_video_record(Path(record))
+        video.outcome.raise_if_not_ok()
+    except NotAssessable as error:
+        return RecordingCheck(spec.recording, errors, overlaps, (str(error),))
+    try:
+        errors = keypoint_errors(read_pose(pose), dataset, video)
+    except NotAssessable as error:
+        reasons.append(f"no pose: {error}")
+    try:
+        masks = read_dataset(background, schema="background/1")["mask"].values
+        overlaps = mask_overlaps(masks, dataset, video)
+    except NotAssessable as error:
+        reasons.append(f"no mask: {error}")
+    return RecordingCheck(spec.recording, errors, overlaps, tuple(reasons))

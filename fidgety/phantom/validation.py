@@ -65,14 +65,15 @@ class Measure:
 
 
 def picture_measures(checks: Sequence[RecordingCheck]) -> list[Measure]:
-    """Pool what was measured on the rendered phantoms."""
+    """Pool what was measured on the rendered phantoms; those without a result count as wrong."""
     pose = summarise_errors([c.errors for c in checks])
     mask = summarise_overlaps([c.overlaps for c in checks])
     of = f"{len(checks)} rendered phantoms"
     points, frames = f"{pose.n} keypoints", f"{mask.n_frames} frames"
+    joints = f"{pose.n_joints} joints"
     return [
-        Measure("joints within 0.2 trunk lengths", of, pose.joints_far, n=points),
-        Measure("joints within 0.1 trunk lengths", of, pose.joints_near, n=points),
+        Measure("joints within 0.2 trunk lengths", of, pose.joints_far, n=joints),
+        Measure("joints within 0.1 trunk lengths", of, pose.joints_near, n=joints),
         Measure("all keypoints within 0.2 trunk lengths", of, pose.share_far, n=points),
         Measure("all keypoints within 0.1 trunk lengths", of, pose.share_near, n=points),
         Measure("keypoint error, median (trunk lengths)", of, pose.median, n=points),

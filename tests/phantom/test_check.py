@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from fidgety.errors import FidgetyError
+from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.phantom.check import (
+    RecordingCheck,
+    check_recording,
     keypoint_errors,
     mask_overlaps,
     summarise_errors,
     summarise_overlaps,
     to_standard,
 )
-from fidgety.pose.tracks import Pose
+from fidgety.phantom.plan import PhantomSpec
+from fidgety.phantom.record import TRUTH_SCHEMA
+from fidgety.phantom.validation import picture_measures
+from fidgety.pose.tracks import POSE_SCHEMA, Pose, write_pose
 from fidgety.skeletons import BLAZEPOSE_33
-from fidgety.video.record import VideoRecord
+from fidgety.storage import Provenance, dumps, write_dataset, write_not_assessable
+from fidgety.video.record import VideoRecord, write_video_record
 
 N, K = 20, 33
 
@@ -116,3 +124,58 @@ def test_overlap_of_shifted_masks() -> None:
     assert check.n_frames == 8
     assert check.iou_mean == pytest.approx((exact.mean() + moved.mean()) / 2)
     assert np.isnan(summarise_overlaps([]).iou_mean)
+
+
+def check_files(folder: Path, *, lost: tuple[str, ...] = ()) -> RecordingCheck:
+    """Check a phantom found without error, but for the stages that have no result."""
+    truth = make_truth()
+    spec = PhantomSpec("p1", "p1", "phantom-external", "external", "normal", "continuous")
+    truth.attrs["spec"] = dumps(spec.to_dict())
+    write_dataset(folder / "truth.h5", truth, schema=TRUTH_SCHEMA, provenance=Provenance())
+    write_video_record(folder / "p1.json", record(), Provenance())
+    error = NotAssessable(Reason.NO_BODY, "3 % of the frames")
+    if "pose" in lost:
+        write_not_assessable(folder / "pose.h5", error, schema=POSE_SCHEMA, provenance=Provenance())
+    else:
+        write_pose(folder / "pose.h5", pose_at(truth["position"].values), Provenance())
+    if "mask" in lost:
+        write_not_assessable(
+            folder / "background.h5", error, schema="background/1", provenance=Provenance()
+        )
+    else:
+        masks = truth["mask"].values.repeat(5, axis=0)
+        write_dataset(
+            folder / "background.h5",
+            xr.Dataset({"mask": (("time", "height", "width"), masks)}),
+            schema="background/1",
+            provenance=Provenance(),
+        )
+    return check_recording(
+        *(folder / n for n in ("truth.h5", "p1.json", "background.h5", "pose.h5"))
+    )
+
+
+def test_a_phantom_without_a_result_counts_as_wrong(tmp_path: Path) -> None:
+    found = check_files(tmp_path)
+    assert found.reasons == ()
+    lost = check_files(tmp_path, lost=("pose", "mask"))
+    assert len(lost.reasons) == 2
+    assert "no_body: 3 % of the frames" in lost.reasons[0]
+    measures = {m.measure: m for m in picture_measures([found, found, lost])}
+    far = measures["joints within 0.2 trunk lengths"]
+    assert far.value == pytest.approx(2 / 3)
+    assert far.n == f"{3 * N * 12} joints"
+    every = measures["all keypoints within 0.1 trunk lengths"]
+    assert every.value == pytest.approx(2 / 3)
+    assert every.n == f"{3 * N * 33} keypoints"
+    assert far.of == "3 rendered phantoms"
+    assert measures["keypoint error, 95th percentile"].value == np.inf
+    assert measures["mask IoU (mean)"].value == pytest.approx(2 / 3)
+    assert measures["mask IoU (mean)"].n == "12 frames"
+
+
+def test_what_one_stage_found_is_kept_when_another_found_nothing(tmp_path: Path) -> None:
+    no_mask = check_files(tmp_path, lost=("mask",))
+    assert not np.isinf(no_mask.errors).any()
+    assert (no_mask.overlaps == 0).all()
+    assert len(no_mask.reasons) == 1
