@@ -5,10 +5,11 @@ from dataclasses import asdict
 import pandas as pd
 
 from fidgety.config.evaluation import EvaluationConfig
+from fidgety.errors import Status
 from fidgety.evaluation import plots, tables
 from fidgety.evaluation.baseline import infant_speeds
 from fidgety.evaluation.predictions import read_infant
-from fidgety.evaluation.records import collect, infants, read_cohorts
+from fidgety.evaluation.records import collect, infants, read_cohorts, with_result
 from fidgety.storage import atomic_path, write_json
 from workflow_scripts.stage import Job, run
 
@@ -33,9 +34,14 @@ def main(job: Job) -> None:
     )
     metrics = tables.metric_table(records, models, classes, config, seed)
     features = [str(p) for p in job.input.get("features", [])]
-    owner = dict(zip(cohort["recording"], cohort["infant"], strict=True))
+    # The baseline is asked about the infants that the models were asked about, and no others.
+    answered = with_result(records)
+    used = cohort[(cohort["status"] == Status.OK.value) & cohort["infant"].isin(answered)]
+    owner = dict(zip(used["recording"], used["infant"], strict=True))
     feature_set, speeds = infant_speeds(features, owner)
-    baseline, direction = tables.baseline_table(known, speeds, classes, config, seed)
+    baseline, direction = tables.baseline_table(
+        [i for i in known if i.infant in answered], speeds, classes, config, seed
+    )
     metrics = pd.concat([t for t in (metrics, baseline) if len(t)] or [metrics])
     roc = tables.roc_table(records, models, risk)
     calibration = tables.calibration_table(records, models, risk, config.confidence)
@@ -61,6 +67,7 @@ def main(job: Job) -> None:
                 "feature_set": feature_set,
                 "unit": "trunk lengths a second",
                 "faster_means_risk": direction > 0,
+                "n": {row["set"]: int(row["n"]) for row in baseline.to_dict("records")},
                 "speed": dict(sorted(speeds.items())),
             },
             "provenance": asdict(

@@ -134,6 +134,10 @@ class Assessment:
         Mean over the fold models.
     fms_frequency
         Share of instances with fidgety movements, where the model gives it.
+    kaur_positive
+        Kaur 2025's infant rule (:attr:`ModelPrediction.kaur_positive`); None without a result
+        and for models that weigh instances by attention: the rule is for snippets that each
+        carry a class.
     """
 
     infant: str
@@ -147,6 +151,7 @@ class Assessment:
     folds: tuple[int, ...] = ()
     class_probability: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     fms_frequency: float = NAN
+    kaur_positive: bool | None = None
 
     @property
     def probability(self) -> float:
@@ -200,7 +205,13 @@ def assess(
         folds=prediction.folds,
         class_probability=prediction.infant_probability.mean(axis=0),
         fms_frequency=prediction.fms_frequency,
+        kaur_positive=prediction.kaur_positive if prediction.attention is None else None,
     )
+
+
+def with_result(records: Iterable[Assessment]) -> set[str]:
+    """Return the infants of whom at least one model has a result."""
+    return {r.infant for r in records if r.outcome.ok}
 
 
 def collect(

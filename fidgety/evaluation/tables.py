@@ -18,9 +18,12 @@ from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion
 from fidgety.evaluation.metrics import PROPORTIONS, Counts, auc, roc
 from fidgety.evaluation.records import LABELLED, Assessment, Infant
 from fidgety.storage import job_seed
+from fidgety.training.results import KAUR_NORMAL_SHARE
 
 EVALUATION_SCHEMA = "evaluation/1"
 BASELINE = "mean speed"
+#: What is told of Kaur 2025's infant rule.
+RULE_METRICS = ("accuracy", "sensitivity", "specificity")
 
 METRIC_COLUMNS = (
     "model",
@@ -132,6 +135,43 @@ def estimates(
     }
 
 
+def rule_name(model: str) -> str:
+    """Name Kaur 2025's infant rule on a model's instances, as the tables do."""
+    return f"{model}, {100 * KAUR_NORMAL_SHARE:.0f} % rule"
+
+
+def rule_estimates(
+    records: Sequence[Assessment], risk: Sequence[str], confidence: float
+) -> dict[str, Estimate]:
+    """Estimate the figures of Kaur 2025's infant rule (section 3.3); empty for bag models.
+
+    The rule gives a decision without a probability, so there is no curve.
+    """
+    own = [r for r in records if r.kaur_positive is not None]
+    if not own:
+        return {}
+    counts = Counts.of(_positive(own, risk), [bool(r.kaur_positive) for r in own])
+    return {m: proportion(*counts.fraction(m), confidence) for m in RULE_METRICS}
+
+
+def _row(
+    model: str, role: str, metric: str, estimate: Estimate, folds: Sequence[float] = ()
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "set": role,
+        "metric": metric,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "method": estimate.method,
+        "fold_mean": float(np.mean(folds)) if folds else NAN,
+        "fold_sd": float(np.std(folds, ddof=1)) if len(folds) > 1 else NAN,
+        "folds": len(folds),
+    }
+
+
 def metric_table(
     records: Sequence[Assessment],
     models: Sequence[str],
@@ -156,7 +196,8 @@ def metric_table(
     -------
     DataFrame
         Columns :data:`METRIC_COLUMNS`; ``fold_mean`` and ``fold_sd`` are over the fold
-        models, as the papers give them.
+        models, as the papers give them. Models of single instances have a second row a metric
+        of Kaur 2025's infant rule, under :func:`rule_name`.
     """
     risk = [name for name, at_risk in classes.items() if at_risk]
     rows = []
@@ -167,23 +208,9 @@ def metric_table(
             own = judged(records, model, role)
             found = estimates(own, list(classes), risk, config, job_seed(seed, model, role))
             folds = fold_values(own, risk)
-            for metric, estimate in found.items():
-                values = folds.get(metric, [])
-                rows.append(
-                    {
-                        "model": model,
-                        "set": role,
-                        "metric": metric,
-                        "value": estimate.value,
-                        "low": estimate.low,
-                        "high": estimate.high,
-                        "n": estimate.n,
-                        "method": estimate.method,
-                        "fold_mean": float(np.mean(values)) if values else NAN,
-                        "fold_sd": float(np.std(values, ddof=1)) if len(values) > 1 else NAN,
-                        "folds": len(values),
-                    }
-                )
+            rows += [_row(model, role, m, e, folds.get(m, ())) for m, e in found.items()]
+            rule = rule_estimates(own, risk, config.confidence)
+            rows += [_row(rule_name(model), role, m, e) for m, e in rule.items()]
     return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
 
 
@@ -199,7 +226,8 @@ def baseline_table(
     Parameters
     ----------
     known
-        Infants of the cohorts.
+        Infants of the cohorts, those that the models are judged on: with a result of at least
+        one model, so that baseline and models are compared on the same infants.
     speed
         Infant to mean speed; infants without one are left out and so not in ``n``.
     classes, config, seed
@@ -229,21 +257,7 @@ def baseline_table(
             confidence=config.confidence,
             seed=job_seed(seed, BASELINE, role),
         )
-        rows.append(
-            {
-                "model": BASELINE,
-                "set": role,
-                "metric": "auc",
-                "value": estimate.value,
-                "low": estimate.low,
-                "high": estimate.high,
-                "n": estimate.n,
-                "method": estimate.method,
-                "fold_mean": NAN,
-                "fold_sd": NAN,
-                "folds": 0,
-            }
-        )
+        rows.append(_row(BASELINE, role, "auc", estimate))
     return pd.DataFrame(rows, columns=list(METRIC_COLUMNS)), sign
 
 

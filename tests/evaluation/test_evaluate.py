@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -331,6 +332,59 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["baseline"]["faster_means_risk"] is False
     assert summary["baseline"]["speed"]["external-risk-1"] == pytest.approx(3.1)
+
+
+def test_baseline_and_models_have_the_same_infants(tmp_path: Path) -> None:
+    risks = {"development": {"normal": [0.1, 0.2, 0.3], "risk": [0.7, 0.9]}}
+    files, _ = study(tmp_path, risks)
+    gap = NotAssessable(Reason.NO_COMPLETE_WINDOW, "longest run 3.0 s")
+    files.append(write_infant(tmp_path, "lost", "development", {"a": model_group([], error=gap)}))
+    infant = "development-normal-0"
+    labels = {"normal": 3, "risk": 2}
+    rows = [
+        cohort_row(f"development-{label}-{k}-r", f"development-{label}-{k}", "development", label)
+        for label, n in labels.items()
+        for k in range(n)
+    ]
+    rows.append(cohort_row("lost-r", "lost", "development", "risk"))
+    out = not_assessable(Reason.EXCLUDED, "31 weeks")
+    rows.append(cohort_row("late-r", infant, "development", "normal", **out))
+    cohort = write_cohort(tmp_path / "cohort2", rows)
+    features = [
+        write_speeds(tmp_path / "features", str(row["recording"]), coordinates_2d=1.0 + 0.1 * k)
+        for k, row in enumerate(rows)
+    ]
+    metrics = evaluate(tmp_path, files, cohort, features=features)["metrics"]
+    assert int(figure(metrics, "development", "auc", "mean speed")["n"]) == 5
+    assert int(figure(metrics, "development", "auc")["n"]) == 5
+    baseline = json.loads((tmp_path / "out" / "summary.json").read_text())["baseline"]
+    assert baseline["n"] == {"development": 5}
+    assert "lost" not in baseline["speed"]
+    # Its excluded recording, the fastest of all, has no part in it.
+    assert baseline["speed"][infant] == pytest.approx(1.0)
+
+
+def test_the_60_percent_rule_is_judged_for_instance_models_alone(tmp_path: Path) -> None:
+    # Share of normal instances: 60 % is not more than 60 %, so that infant is at risk.
+    shares = {"a": ("normal", 7), "b": ("normal", 6), "c": ("risk", 2), "d": ("risk", 8)}
+    files, rows = [], []
+    for infant, (label, normal) in shares.items():
+        risk = np.array([0.2] * normal + [0.9] * (10 - normal))
+        snippets = replace(
+            model_group([p(0.5)], n_instances=10),
+            probability=np.stack([1 - risk, risk], axis=1)[None],
+        )
+        bags = model_group([p(0.5)], n_instances=10, attention=True, kind="mam_clip")
+        files.append(write_infant(tmp_path, infant, "external", {"a": snippets, "bag": bags}))
+        rows.append(cohort_row(f"{infant}-r", infant, "external", label))
+    cohort = write_cohort(tmp_path / "cohort", rows)
+    metrics = evaluate(tmp_path, files, cohort, models=("a", "bag"))["metrics"]
+    expected = {"accuracy": (2 / 4, 4), "sensitivity": (1 / 2, 2), "specificity": (1 / 2, 2)}
+    for metric, (value, n) in expected.items():
+        row = figure(metrics, "external", metric, "a, 60 % rule")
+        assert float(row["value"]) == pytest.approx(value)
+        assert int(row["n"]) == n
+    assert set(metrics["model"]) == {"a", "a, 60 % rule", "bag"}
 
 
 def test_direction_without_a_class_is_slower() -> None:
