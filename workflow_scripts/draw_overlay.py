@@ -1,9 +1,12 @@
-"""Draw the skeleton over an infant's video, the face hidden."""
+"""Draw the skeleton over an infant's video, the infant's face and all around it hidden."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import tee
 
 from fidgety.background.apply import make_alter
+from fidgety.background.base import Mask
 from fidgety.background.read import BodyMasks
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.report import ReportConfig
@@ -20,16 +23,28 @@ from workflow_scripts.stage import Job, run
 CRF = 26
 
 
-def pictures(job: Job, source: str) -> Iterator[Frame]:
-    """Yield the video's frames, the background hidden as the configuration asks."""
+@contextmanager
+def pictures(job: Job, source: str) -> Iterator[tuple[Iterator[Frame], Iterator[Mask] | None]]:
+    """Open the video's frames, the background hidden as configured, and the body masks."""
     alter = make_alter(BackgroundConfig.model_validate(job.params.get("background") or {}))
-    masks = job.input.get("background")
-    if alter is None or masks is None:
-        yield from iter_frames(source)
+    path = job.input.get("background")
+    if path is None:
+        yield iter_frames(source), None
         return
-    with BodyMasks(str(masks)) as body:
-        for frame, mask in zip(iter_frames(source), body.iter(), strict=True):
-            yield alter(frame, mask)
+    with BodyMasks(str(path)) as body:
+        if alter is None:
+            yield iter_frames(source), body.iter()
+            return
+        # Frames and masks are taken in step, so each mask is read once and kept for a moment.
+        used, kept = tee(body.iter())
+        yield map(alter, iter_frames(source), used), kept
+
+
+def write(job: Job, frames: Iterable[Frame], fps: float, size: tuple[int, int], n: int) -> None:
+    """Write the overlay video."""
+    with VideoWriter(job.output.video, fps, *size, crf=CRF) as writer:
+        for frame in track(frames, "draw overlay", n):
+            writer.write(frame)
 
 
 def draw(job: Job) -> None:
@@ -39,16 +54,13 @@ def draw(job: Job) -> None:
     pose = read_pose(str(job.input.clean))
     if source is None:
         side = even(config.overlay_max_side_px)
-        size, fps, total = (side, side), pose.fps, pose.n_frames
-        frames = track_frames(pose, side)
-    else:
-        info = video_info(str(source))
-        size = overlay_size(info.width_px, info.height_px, config.overlay_max_side_px)
-        fps, total = info.fps, info.n_frames
-        frames = overlay_frames(pictures(job, str(source)), pose, size, config)
-    with VideoWriter(job.output.video, fps, *size, crf=CRF) as writer:
-        for frame in track(frames, "draw overlay", total):
-            writer.write(frame)
+        write(job, track_frames(pose, side), pose.fps, (side, side), pose.n_frames)
+        return
+    info = video_info(str(source))
+    size = overlay_size(info.width_px, info.height_px, config.overlay_max_side_px)
+    with pictures(job, str(source)) as (frames, masks):
+        drawn = overlay_frames(frames, pose, size, config, masks)
+        write(job, drawn, info.fps, size, info.n_frames)
 
 
 def main(job: Job) -> None:

@@ -11,8 +11,13 @@ Faces are hidden unless the configuration says otherwise, and doubt hides more, 
 - where it is lost for longer, or was never found, or the trunk's length is unknown, the
   picture is left out and the skeleton is drawn on black.
 
-This holds as far as the pose does: a head taken for a foot throughout a video is not
-noticed. Look at a video before you share it.
+That is the tracked infant's own head. Others in the picture (a caregiver, a sibling) lie
+outside the infant's body mask: all that is outside it, widened by a margin, is blurred until
+a face is a few patches of colour, and darkened. A frame without a mask has no inside.
+
+This holds as far as pose and mask do: a head taken for a foot throughout a video is not
+noticed, nor is a face that the mask takes for the infant or that touches it. Look at a video
+before you share it.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.background.apply import resize_mask
 from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import Origin, Pose
@@ -49,6 +55,18 @@ SPREAD = 1.6
 MAX_LOST_S = 1.0
 #: Half the window of the median place.
 MEDIAN_S = 0.5
+
+#: Value from which a soft mask is body.
+BODY = 128
+#: Width of the margin around the body mask, as a share of the picture's longest side: limbs that
+#: the mask cuts short stay visible.
+MARGIN = 0.025
+#: Patches of colour along the longest side of what is outside. An adult's face is seldom more
+#: than a fourth of it, so at most four patches across; telling faces apart takes about sixteen
+#: (Harmon and Julesz 1973, Science 180:1194).
+PATCHES = 16
+#: Brightness of what is outside, so that it is seen to be hidden.
+DIM = 0.5
 
 LEFT = (86, 180, 233)
 RIGHT = (230, 159, 0)
@@ -180,6 +198,35 @@ def hide(image: Image, covers: list[Cover] | None, scale: float = 1.0) -> Image:
     return image
 
 
+def hide_outside(image: Image, mask: Image | None) -> Image:
+    """Blur and darken in place what is not the infant's body.
+
+    Parameters
+    ----------
+    image : ndarray of uint8 of shape (height, width, 3)
+    mask : ndarray of uint8 of shape (mask height, mask width), optional
+        0 is background, 255 is body. None: nothing is known to be the body.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if mask is None:
+        body: Image = np.zeros((height, width), dtype=np.uint8)
+    else:
+        body = (resize_mask(mask, width, height) >= BODY).astype(np.uint8)
+    side = 2 * max(1, round(MARGIN * longest)) + 1
+    body = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    outside = (1 - body).astype(np.float32)
+    # Means over patches of what is outside alone: the body must not draw a ghost of itself.
+    patch = longest / PATCHES
+    cells = max(1, round(width / patch)), max(1, round(height / patch))
+    colour = cv2.resize(image * outside[..., None], cells, interpolation=cv2.INTER_AREA)
+    amount = cv2.resize(outside, cells, interpolation=cv2.INTER_AREA)[..., None]
+    coarse = (DIM * colour / np.maximum(amount, 1e-3)).clip(0, 255).astype(np.uint8)
+    behind = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.copyTo(behind, 1 - body, image)
+    return image
+
+
 def bones_of(pose: Pose) -> list[tuple[int, int]]:
     """Return index pairs of the bones; none if the skeleton is unknown."""
     skeleton = SKELETONS.get(pose.skeleton)
@@ -247,7 +294,11 @@ def overlay_size(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def overlay_frames(
-    frames: Iterable[Image], pose: Pose, size: tuple[int, int], config: ReportConfig
+    frames: Iterable[Image],
+    pose: Pose,
+    size: tuple[int, int],
+    config: ReportConfig,
+    masks: Iterable[Image] | None = None,
 ) -> Iterator[Image]:
     """Draw over a video, frame by frame.
 
@@ -262,6 +313,10 @@ def overlay_frames(
         Width and height of the result.
     config
         Whether faces and the picture are shown.
+    masks
+        The infant's body mask of every frame, at any size; read along with the frames. While
+        faces are hidden, what is outside is too (:func:`hide_outside`), and all of a frame
+        beyond the masks. Without masks only the infant's own head is hidden.
 
     Yields
     ------
@@ -270,7 +325,9 @@ def overlay_frames(
     """
     bones = bones_of(pose)
     covers = head_covers(pose) if config.faces == "hidden" else []
+    body = None if masks is None else iter(masks)
     for t, frame in enumerate(frames):
+        mask = None if body is None else next(body, None)
         scale = size[0] / frame.shape[1]
         if config.overlay == "skeleton":
             image: Image = np.zeros((size[1], size[0], 3), dtype=np.uint8)
@@ -279,7 +336,10 @@ def overlay_frames(
                 cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8
             )
             if config.faces == "hidden":
+                # The head first, so that no blur is made of it.
                 hide(image, covers[t] if t < len(covers) else None, scale)
+                if body is not None:
+                    hide_outside(image, mask)
         if t < pose.n_frames and pose.units == "pixels":
             stretch = np.array([[scale], [size[1] / frame.shape[0]]])
             points = pose.position[t, :2] * stretch

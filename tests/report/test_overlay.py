@@ -215,6 +215,65 @@ def test_files_of_the_script(site: Site) -> None:
     assert np.median(track) < 20
 
 
+def patterned_face(x: int, y: int, size: int = 40) -> np.ndarray:
+    """A white picture with a second face in it: eyes, nose and mouth as black on white."""
+    image = WHITE.copy()
+    patch = image[y : y + size, x : x + size]
+    patch[::4] = 0
+    patch[:, ::5] = 0
+    return image
+
+
+def test_a_second_face_outside_the_mask_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    skinless(monkeypatch)
+    pose = body_pose(0.4)
+    picture = patterned_face(0, 0)
+    mask = np.zeros((SIDE // 2, SIDE // 2), dtype=np.uint8)  # coarser than the picture
+    mask[:, 40:] = 255
+    frames, masks = [picture] * pose.n_frames, [mask] * pose.n_frames
+
+    def shown(config: ReportConfig, masks: list[np.ndarray] | None) -> np.ndarray:
+        made = list(overlay.overlay_frames(frames, pose, SIZE, config, masks))
+        assert len(made) == pose.n_frames
+        return made[0].astype(float)
+
+    face = np.s_[4:36, 4:36]
+    contrast = picture[face].astype(float).std()
+    hidden = shown(ReportConfig(), masks)
+    assert contrast > 100
+    assert hidden[face].std() < 0.1 * contrast
+    assert hidden[face].max() <= 255 * overlay.DIM
+    # No neighbouring pixels differ as they do in the face: only slow changes are left.
+    assert abs(np.diff(hidden[face], axis=0)).max() < 8
+    # The infant itself stays sharp, margin included.
+    assert (hidden[-20:, 80:] == 255).all()
+    assert (hidden[-20:, 78] == 255).all()
+    # Without a mask, and where faces may be seen, the rest of the picture is as it was.
+    for other in (
+        shown(ReportConfig(), None),
+        shown(ReportConfig(faces="visible"), masks),
+    ):
+        np.testing.assert_array_equal(other[face], picture[face])
+
+
+def test_a_frame_beyond_the_masks_is_hidden_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    skinless(monkeypatch)
+    pose = body_pose(0.4)
+    frames = [WHITE.copy() for _ in range(pose.n_frames)]
+    body = np.full((SIDE, SIDE), 255, dtype=np.uint8)
+    images = list(overlay.overlay_frames(frames, pose, SIZE, ReportConfig(), [body] * 3))
+    assert images[2].max() == 255
+    assert images[3].max() <= 255 * overlay.DIM
+    assert overlay.hide_outside(WHITE.copy(), np.zeros_like(body)).max() <= 255 * overlay.DIM
+
+
+def test_the_outside_has_no_ghost_of_the_body() -> None:
+    image = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+    image[:, SIDE // 2 :] = 255
+    mask = np.where(np.arange(SIDE) >= SIDE // 2, 255, 0).astype(np.uint8)[None].repeat(SIDE, 0)
+    assert overlay.hide_outside(image, mask)[:, : SIDE // 2].max() == 0
+
+
 @pytest.mark.parametrize(("how", "behind"), [("black", 0), ("none", 255)])
 def test_background_is_hidden_as_configured(tmp_path: Path, how: str, behind: int) -> None:
     pose = body_pose(0.4)
@@ -251,5 +310,5 @@ def test_background_is_hidden_as_configured(tmp_path: Path, how: str, behind: in
     frames = list(iter_frames(tmp_path / "out.mp4"))
     assert len(frames) == pose.n_frames
     corner = frames[0][-20:, -20:].astype(int)
-    assert abs(corner - behind).max() < 12
+    assert abs(corner - behind * overlay.DIM).max() < 12
     assert abs(frames[0][-20:, :20].astype(int) - 255).max() < 12
