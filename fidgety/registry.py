@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from fidgety.errors import ConfigError
 
@@ -73,3 +73,16 @@ class Registry(Generic[T]):
         """
         module = importlib.import_module(self.module(name))
         return cast(T, getattr(module, self._members[name].partition(":")[2]))
+
+    def options(self, name: str) -> Any:
+        """Return the model of a member's options, without importing the member itself.
+
+        By convention it is ``Options`` in the module called like the member's with ``_options``
+        behind: options are checked where a member's libraries need not be installed.
+
+        Raises
+        ------
+        ConfigError
+            If the name is unknown.
+        """
+        return importlib.import_module(f"{self.module(name)}_options").Options

@@ -30,6 +30,7 @@ from fidgety.hardware import count_gpus
 from fidgety.inclusion import criteria
 from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
+from fidgety.plan_check import check_plan
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.sources import SourceIndex, source_checksum
@@ -57,6 +58,7 @@ try:
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
     )
+    check_plan(CONFIG, STUDY)
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
 

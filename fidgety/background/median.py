@@ -9,36 +9,19 @@ model and knows nothing about people.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy import ndimage
 
 from fidgety.background.base import BackgroundMethod, Frame, Mask
+from fidgety.background.median_options import TemporalMedianOptions
 from fidgety.config.base import Section
 
 _NORMAL = 1.4826
 """Median absolute deviation of a normal distribution to its standard deviation."""
-
-
-class TemporalMedianOptions(Section):
-    """Options of the ``median`` background method."""
-
-    threshold_sigma: Annotated[float, Field(gt=0)] = 6.0
-    """Difference from the background that counts as body, in standard deviations of the
-    picture's noise."""
-    min_difference: Annotated[float, Field(gt=0, le=255)] = 14.0
-    """Smallest difference that counts as body, in grey levels."""
-    min_area: Annotated[float, Field(ge=0, lt=1)] = 0.001
-    """Smaller pieces, as a share of the picture, are taken for noise."""
-    min_piece: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Pieces smaller than this share of the largest one are dropped: limbs stay, shadows and
-    hands at the edge go."""
-    closing: Annotated[float, Field(ge=0, lt=0.5)] = 0.02
-    """Gaps up to this share of the longest side are closed."""
 
 
 class TemporalMedian(BackgroundMethod):

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from fidgety.background.base import BackgroundMethod, Frame, Mask
+from fidgety.background.mediapipe_options import MediapipeMaskOptions
 from fidgety.config.base import Section
 
 # Before the import: the library reads it once. Its notes on delegates are no news to a user.
@@ -33,20 +33,6 @@ from mediapipe.python.solutions import selfie_segmentation as _selfie
 
 #: Mean quality over the sampled frames from which no further quarter turn is tried.
 GOOD = 0.8
-
-
-class MediapipeMaskOptions(Section):
-    """Options of the ``mediapipe`` background method."""
-
-    model: Literal["pose", "selfie"] = "pose"
-    """``pose``: BlazePose's segmentation; ``selfie``: faster, made for people sitting up."""
-    mode: Literal["tracking", "static"] = "tracking"
-    """``tracking`` looks where the body was in the last frame; ``static`` searches every frame
-    anew."""
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Smallest score for a body in a frame (``pose``)."""
-    quarter_turns: Literal["auto", 0, 1, 2, 3] = "auto"
-    """Counter-clockwise quarter turns of the picture before the model sees it."""
 
 
 class MediapipeMask(BackgroundMethod):

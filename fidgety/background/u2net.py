@@ -15,15 +15,15 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from unittest import mock
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from fidgety.background.base import BackgroundMethod, Frame, Mask
+from fidgety.background.u2net_options import U2NetOptions
 from fidgety.config.base import Section
 from fidgety.errors import ConfigError
 from fidgety.storage import file_sha256
@@ -31,25 +31,11 @@ from fidgety.storage import file_sha256
 SIDE_PX = 320
 # Normalisation of the published network (ImageNet), as in rembg's own session.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-U2NET_SHA256 = "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491"
 WHERE_TO_GET_IT = (
     "Download u2net.onnx (175,997,641 bytes) from the release v0.0.0 of the rembg project on "
     "GitHub (danielgatis/rembg), put it there, or name its place in "
     "background.options.weights of config.yaml. Nothing is downloaded by the workflow."
 )
-
-
-class U2NetOptions(Section):
-    """Options of the ``u2net`` background method."""
-
-    weights: str = "weights/u2net.onnx"
-    """ONNX file of the network."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] = U2NET_SHA256
-    """Checksum of that file; the default is the published u2net.onnx."""
-    batch: Annotated[int, Field(ge=1, le=64)] = 8
-    """Frames at once, where the network takes more than one."""
-    threads: Annotated[int, Field(ge=1)] = 1
-    """Threads of the network."""
 
 
 class U2Net(BackgroundMethod):

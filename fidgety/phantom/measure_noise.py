@@ -31,7 +31,8 @@ from fidgety.phantom.noise import (
 from fidgety.phantom.plan import PhantomSpec, plan_cohort
 from fidgety.phantom.record import read_truth, record_video
 from fidgety.pose.estimate import estimate_pose
-from fidgety.pose.mediapipe import BlazePose, BlazePoseOptions
+from fidgety.pose.mediapipe import BlazePose
+from fidgety.pose.mediapipe_options import BlazePoseOptions
 from fidgety.pose.tracks import Pose
 from fidgety.skeletons import BLAZEPOSE_33
 from fidgety.storage import Provenance

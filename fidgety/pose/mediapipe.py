@@ -18,14 +18,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from fidgety.config.base import Section
 from fidgety.pose.base import Estimate, PoseEstimator
+from fidgety.pose.mediapipe_options import BlazePoseOptions
 from fidgety.skeletons import BLAZEPOSE_33, Skeleton
 
 # Before the import: the library reads it once. Its notes on delegates are no news to a user.
@@ -36,21 +36,6 @@ from mediapipe.python.solutions import pose as _blazepose
 
 #: Side of the black picture that a graph is started with.
 _START_PX = 64
-
-Confidence = Annotated[float, Field(ge=0, le=1)]
-
-
-class BlazePoseOptions(Section):
-    """Options of the ``mediapipe`` estimator."""
-
-    mode: Literal["tracking", "static"] = "tracking"
-    """``tracking`` looks where the body was in the last frame; ``static`` searches every frame
-    anew."""
-    min_detection_confidence: Confidence = 0.5
-    """Smallest score of the detector for a body."""
-    min_tracking_confidence: Confidence = 0.5
-    """Smallest score of the keypoint model for a body; below it the frame has none, and the
-    next one is searched anew."""
 
 
 @contextlib.contextmanager

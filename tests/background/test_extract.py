@@ -13,7 +13,8 @@ import xarray as xr
 
 from fidgety.background.apply import hide_background, make_alter, resize_mask
 from fidgety.background.extract import SCHEMA, background_image, extract_background
-from fidgety.background.median import TemporalMedian, TemporalMedianOptions
+from fidgety.background.median import TemporalMedian
+from fidgety.background.median_options import TemporalMedianOptions
 from fidgety.background.read import BodyMasks, read_mask
 from fidgety.config.background import BackgroundConfig
 from fidgety.errors import NotAssessable, Reason, StorageError
@@ -206,7 +207,8 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from fidgety.background.extract import extract_background
-from fidgety.background.median import TemporalMedian, TemporalMedianOptions
+from fidgety.background.median import TemporalMedian
+from fidgety.background.median_options import TemporalMedianOptions
 from fidgety.config.background import BackgroundConfig
 from fidgety.storage import Provenance
 with TemporalMedian(TemporalMedianOptions()) as method:

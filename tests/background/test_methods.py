@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from fidgety.background.base import BackgroundMethod
-from fidgety.background.median import TemporalMedian, TemporalMedianOptions
+from fidgety.background.median import TemporalMedian
+from fidgety.background.median_options import TemporalMedianOptions
 from fidgety.background.registry import BACKGROUNDS
-from fidgety.background.u2net import U2Net, U2NetOptions
+from fidgety.background.u2net import U2Net
+from fidgety.background.u2net_options import U2NetOptions
 from fidgety.config.base import Section
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from fidgety.config.pose import PoseConfig
 from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.pose.estimate import CHUNK_FRAMES, estimate_pose
-from fidgety.pose.mediapipe import BlazePose, BlazePoseOptions
+from fidgety.pose.mediapipe import BlazePose
+from fidgety.pose.mediapipe_options import BlazePoseOptions
 from fidgety.pose.tracks import Pose, read_pose, write_pose
 from fidgety.skeletons import COCO_17
 from fidgety.storage import Provenance

@@ -37,13 +37,49 @@ def test_killed_group_goes_on_with_the_same_result(tiny_copy: Workflow) -> None:
     deadline = time.monotonic() + 120
     while not log.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(1.0)
+    assert process.poll() is None, "the run was over before it could be killed"
+    assert not target.exists()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not target.exists() or tiny_copy.checksums("background") == before
+    assert not target.exists()
     tiny_copy.run("--unlock")
     tiny_copy.run("--cores", "2")
     assert tiny_copy.checksums("features") == expected
     assert tiny_copy.checksums("background") == before
     assert tiny_copy.planned() == {}
     assert [p for p in Path(results).rglob(f".{target.stem}*") if p.is_file()] == []
+
+
+def test_killed_training_goes_on_with_the_same_weights(tiny_copy: Workflow) -> None:
+    results = tiny_copy.folder / "results"
+    folder = results / "models" / "mam_clip" / "fold-1"
+    expected = tiny_copy.checksums("models/mam_clip/fold-1")
+    for path in folder.iterdir():
+        path.unlink()
+    work = results / "work" / "mam_clip" / "fold-1"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "1",
+            "results/models/mam_clip/fold-1/model.json",
+        ],
+        cwd=tiny_copy.folder,
+        env={**os.environ, "PYTHONPATH": str(tiny_copy.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 240
+    while not list(work.rglob("*.ckpt")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.poll() is None, "the training was over before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "weights.safetensors").exists()
+    tiny_copy.run("--unlock")
+    tiny_copy.run("--cores", "2", "results/models/mam_clip/fold-1/model.json")
+    assert tiny_copy.checksums("models/mam_clip/fold-1") == expected
+    assert not list(work.rglob("*.ckpt"))

@@ -57,6 +57,37 @@ def test_config_errors_come_all_at_once_and_without_traceback(fresh: Workflow) -
     assert "Traceback" not in text
 
 
+def test_mistakes_about_methods_and_models_are_found_before_any_job(fresh: Workflow) -> None:
+    fresh.configure(
+        pose={"options": {"mod": "static"}},
+        background={"method": "medianne"},
+        features={"sets": ["coordinates_2d", "coordinate_3d"]},
+        folds={"n": 20},
+        models={"a.b": {"kind": "cnn1d", "options": {"filtres": [8]}}, "c": {"kind": "mam"}},
+    )
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in text
+    for expected in (
+        "pose.options.mod",
+        "'mode'",
+        "medianne",
+        "'median'",
+        "coordinate_3d",
+        "models.a.b",
+        "filtres",
+        "'filters'",
+        "mam_clip",
+        "at most 3",
+    ):
+        assert expected in text, expected
+    fresh.configure(features={"sets": ["coordinates_2d"]})
+    text = fresh.run("--dry-run", ok=False).stderr
+    assert "angles_2d" in text
+    assert "models.mam_clip: reads the feature sets coordinates_3d" in text
+
+
 def test_sheet_errors_name_row_column_value(fresh: Workflow) -> None:
     (fresh.folder / "recordings.tsv").write_text(
         "recording\tinfant\tcohort\tvideo\tlabel\n"

@@ -170,8 +170,46 @@ def test_changed_model_retrains_it_alone(tiny_copy: Workflow) -> None:
     assert all("model=cnn1d" in job for job in trained)
 
 
-def test_config_of_a_stage_reruns_that_stage(tiny_copy: Workflow) -> None:
-    tiny_copy.configure(features={"origin": "pelvis"})
-    planned = tiny_copy.planned()
-    assert "build_features" in planned
-    assert not {"clean_pose", "estimate_pose", "standardise_video"} & set(planned)
+@pytest.mark.parametrize(
+    ("values", "first", "untouched"),
+    [
+        ({"features": {"origin": "pelvis"}}, "build_features", {"clean_pose"}),
+        ({"cleaning": {"max_gap_s": 0.5}}, "clean_pose", {"estimate_pose", "import_pose"}),
+        ({"pose": {"min_detected": 0.4}}, "estimate_pose", {"import_pose", "extract_background"}),
+        ({"background": {"apply": "blur"}}, "estimate_pose", {"extract_background"}),
+        ({"evaluation": {"bootstrap": 500}}, "evaluate", {"train_model", "predict_infant"}),
+        ({"evaluation": {"threshold": 0.4}}, "train_model", {"assign_folds", "build_features"}),
+        ({"report": {"title": "Ward 7"}}, "write_report", {"draw_overlay", "evaluate"}),
+    ],
+)
+def test_config_reruns_the_stages_that_use_it(
+    tiny_copy: Workflow, values: dict[str, object], first: str, untouched: set[str]
+) -> None:
+    tiny_copy.configure(**values)
+    planned = set(tiny_copy.planned())
+    assert first in planned
+    assert not (untouched | {"render_phantom", "standardise_video"}) & planned
+
+
+def test_a_note_on_a_development_infant_retrains_nothing(tiny_copy: Workflow) -> None:
+    track = min((tiny_copy.folder / "results" / "phantom").glob("*/track.nc"))
+    (tiny_copy.folder / "own.nc").write_bytes(track.read_bytes())
+    row = {
+        "recording": "mine",
+        "infant": "mine",
+        "cohort": "ward",
+        "pose": "own.nc",
+        "label": "normal",
+        "gmfcs": "",
+        "x_note": "",
+    }
+    own_rows(tiny_copy, [row])
+    tiny_copy.configure(sheet="recordings.tsv", cohorts={"ward": "development"})
+    model = "results/models/cnn1d/fold-1/model.json"
+    assert "train_model" in tiny_copy.planned(model)
+    tiny_copy.run("--cores", "2", model)
+    assert tiny_copy.planned(model) == {}
+    own_rows(tiny_copy, [row | {"gmfcs": "2", "x_note": "seen again"}])
+    assert tiny_copy.planned(model) == {}
+    own_rows(tiny_copy, [row | {"label": "risk"}])
+    assert "train_model" in tiny_copy.planned(model)

@@ -1,0 +1,119 @@
+"""Mistakes that can be found before any job runs, all of them at once.
+
+What :mod:`fidgety.config.root` cannot see: whether the chosen methods and models exist and
+take the options that they are given, whether the features that the models read are built,
+and whether there are infants enough for the folds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fidgety.background.registry import BACKGROUNDS
+from fidgety.cohort import Study
+from fidgety.config.options import parse_options
+from fidgety.config.root import Config
+from fidgety.config.study import Role
+from fidgety.errors import ConfigError
+from fidgety.features.registry import FEATURE_SETS
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.pose.registry import ESTIMATORS
+from fidgety.registry import Registry
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def _check_member(
+    registry: Registry[Any], name: str, options: Mapping[str, Any], place: str, key: str
+) -> tuple[list[str], Any]:
+    """Return the findings on a chosen member and its options, and the options if they are right."""
+    try:
+        model = registry.options(name)
+    except ConfigError as error:
+        return [f"{place}.{key}: {error}"], None
+    try:
+        return [], parse_options(model, options, f"{place}.options")
+    except ConfigError as error:
+        return str(error).splitlines(), None
+
+
+def check_methods(config: Config) -> list[str]:
+    """Check the chosen methods, feature sets and models, and the options that they are given."""
+    findings: list[str] = []
+    for registry, section, place in (
+        (BACKGROUNDS, config.background, "background"),
+        (ESTIMATORS, config.pose, "pose"),
+    ):
+        findings += _check_member(registry, section.method, section.options, place, "method")[0]
+    for name in config.features.sets:
+        try:
+            FEATURE_SETS.module(name)
+        except ConfigError as error:
+            findings.append(f"features.sets: {error}")
+    for name, model in config.models.items():
+        place = f"models.{name}"
+        if not MODEL_NAME.fullmatch(name):
+            findings.append(f"{place}: a model's name is of letters, digits, '-' and '_' only.")
+        found, options = _check_member(MODEL_SYSTEMS, model.kind, model.options, place, "kind")
+        findings += found
+        missing = set(options.feature_sets) - set(config.features.sets) if options else set()
+        if missing:
+            findings.append(
+                f"{place}: reads the feature sets {', '.join(sorted(missing))}, which are not "
+                f"built. Add them to features.sets: [{', '.join(config.features.sets)}]."
+            )
+    return findings
+
+
+def check_infants(config: Config, study: Study) -> list[str]:
+    """Check labels against the classes, and infants a class against the folds."""
+    classes = [c.name for c in config.classes]
+    findings: list[str] = []
+    strange: dict[str, list[str]] = defaultdict(list)
+    for recording in study.recordings.values():
+        if recording.label is not None and recording.label not in classes:
+            strange[recording.label].append(recording.recording)
+    for label, recordings in sorted(strange.items()):
+        findings.append(
+            f"classes: {', '.join(recordings[:3])}{' ...' if len(recordings) > 3 else ''} "
+            f"have the label {label!r}, which is none of {', '.join(classes)}. Phantoms are "
+            "'normal' or 'risk': with other classes set phantom.preset to none."
+        )
+    if not config.models or strange:
+        return findings
+    labels = {
+        r.infant: r.label for r in study.by_role(Role.DEVELOPMENT) if study.is_included(r.recording)
+    }
+    counts = Counter(label for label in labels.values() if label is not None)
+    fewest = min((counts[name] for name in classes), default=0)
+    if fewest < 2:
+        findings.append(
+            "cohorts: training needs at least two infants of every class in development cohorts; "
+            f"there are {_counted(counts, classes)}. Add infants, or keep the phantoms."
+        )
+    elif fewest < config.folds.n:
+        findings.append(
+            f"folds.n: {config.folds.n} folds need as many infants of every class; there are "
+            f"{_counted(counts, classes)}. Set folds.n to at most {fewest}."
+        )
+    return findings
+
+
+def _counted(counts: Mapping[str, int], classes: Iterable[str]) -> str:
+    return ", ".join(f"{counts.get(name, 0)} {name}" for name in classes)
+
+
+def check_plan(config: Config, study: Study) -> None:
+    """Check everything that is known before the first job.
+
+    Raises
+    ------
+    ConfigError
+        With one line a finding.
+    """
+    findings = [*check_methods(config), *check_infants(config, study)]
+    if findings:
+        raise ConfigError("\n".join(findings))
