@@ -83,7 +83,8 @@ def test_mistakes_about_methods_and_models_are_found_before_any_job(fresh: Workf
     ):
         assert expected in text, expected
     fresh.configure(features={"sets": ["coordinates_2d"]})
-    text = fresh.run("--dry-run", ok=False).stderr
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
     assert "angles_2d" in text
     assert "models.mam_clip: reads the feature sets coordinates_3d" in text
 
