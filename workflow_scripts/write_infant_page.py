@@ -21,6 +21,7 @@ def main(job: Job) -> None:
             intervals=job.params.intervals,
             classes=job.params.classes,
             config=ReportConfig.model_validate(job.params.config),
+            threshold=job.params.get("threshold"),
         ),
     )
 

@@ -9,7 +9,7 @@ from fidgety import __version__
 from fidgety.config.report import ReportConfig
 from fidgety.evaluation.records import read_cohorts
 from fidgety.fingerprint import library_versions
-from fidgety.report.index import index_page
+from fidgety.report.index import cohort_download, index_page
 from fidgety.report.pages import download
 from fidgety.storage import read_json, write_text
 from workflow_scripts.stage import Job, run
@@ -48,7 +48,7 @@ def main(job: Job) -> None:
     versions = {"fidgety": __version__, "Python": platform.python_version()}
     versions |= {name: str(version) for name, version in library_versions(LIBRARIES).items()}
     downloads = [download(path, FILES[name]) for name, path in files.items()]
-    downloads += [download(p, f"cohort table, {Path(p).stem}") for p in cohorts]
+    downloads += [cohort_download(p) for p in cohorts]
     write_text(
         job.output.index,
         index_page(

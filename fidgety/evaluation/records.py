@@ -24,6 +24,8 @@ from fidgety.training.results import ModelPrediction
 ROLES = ("development", "external", "new", "reference")
 #: Roles whose labels are used.
 LABELLED = ("development", "external")
+#: Columns that tell the outcome: not looked at for new infants, so the report hides them there.
+LABEL_COLUMNS = ("label", "fm_type")
 NAN = float("nan")
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
-from fidgety.evaluation.records import LABELLED, is_phantom
+from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
 from fidgety.report import plots
-from fidgety.report.flow import ROLE_TEXTS, flow
+from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import flatten, methods
-from fidgety.report.pages import Download, relative, render
+from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.wording import headline, number, percent
 
 METRIC_TEXTS = {
@@ -42,7 +42,40 @@ QUALITY_COLUMNS = (
     ("swaps_undone", "Swaps undone", None),
 )
 #: Columns that stand elsewhere on the page, or are the user's own paths.
-_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail", "video", "pose"}
+_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail"}
+
+
+#: Columns with the user's own paths.
+_PATHS = ("video", "pose")
+#: Parameters that are paths on the machine that ran the workflow.
+_PATH_PARAMETERS = ("sheet", "intervals", "results", "folds.file")
+
+
+def shareable(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return a cohort table without paths and without the labels of new infants."""
+    shown = cohort.drop(columns=[c for c in _PATHS if c in cohort.columns])
+    labels = [c for c in LABEL_COLUMNS if c in shown.columns]
+    shown.loc[shown["role"] == "new", labels] = ""
+    return shown
+
+
+def cohort_download(path: str | os.PathLike[str]) -> Download:
+    """Pack what may be shared of a cohort table."""
+    table = shareable(read_cohorts([path]))
+    content = table.to_csv(sep="\t", index=False, lineterminator="\n").encode("utf-8")
+    return pack(Path(path).name, content, f"cohort table, {Path(path).stem}")
+
+
+def parameters(study: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List all parameters as (dotted key, value); paths are not told: names are in them."""
+    return [
+        (key, "(a path, not shown)" if _is_path(key, value) else value)
+        for key, value in flatten(study)
+    ]
+
+
+def _is_path(key: str, value: str) -> bool:
+    return value != "(none)" and (key in _PATH_PARAMETERS or Path(value).is_absolute())
 
 
 def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -58,6 +91,8 @@ def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         sets.append(
             {
                 "text": ROLE_TEXTS[role],
+                # Every infant has a score of its own fold's model only: the set pools them.
+                "pooled": role == "development",
                 "metrics": [{"text": METRIC_TEXTS[m]} for m in present],
                 "rows": rows,
                 "folds": [
@@ -131,6 +166,10 @@ def index_page(
     risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
     links = {Path(p).stem: relative(p, index) for p in pages}
     failed = cohort[cohort["status"] == Status.NOT_ASSESSABLE.value]
+    lost = infants[
+        (infants["status"] != Status.OK.value) & infants["infant"].isin(assessed_infants(cohort))
+    ]
+    cohort = shareable(cohort)
     columns = [c for c in cohort.columns if c not in _NOT_SHOWN]
     quality = cohort[cohort["status"] == Status.OK.value]
     shown = [q for q in QUALITY_COLUMNS if q[0] in cohort.columns]
@@ -139,7 +178,7 @@ def index_page(
         "index.html",
         title=config.title,
         phantoms=bool(summary.get("phantoms")) or any(map(is_phantom, cohort["cohort"])),
-        flow=flow(cohort),
+        flow=flow(cohort, infants),
         sets=metric_sets(summary["metrics"]),
         confidence=f"{100 * study['evaluation']['confidence']:g} %",
         baseline=baseline if baseline.get("speed") else None,
@@ -150,6 +189,7 @@ def index_page(
         ),
         infants=[_infant_row(row, links, risk) for row in infants.to_dict("records")],
         failures=[row | {"text": Reason(row["reason"]).text} for row in failed.to_dict("records")],
+        lost=[row | {"text": Reason(row["reason"]).text} for row in lost.to_dict("records")],
         quality_columns=[(name, text) for name, text, _ in shown],
         quality=[
             {
@@ -162,6 +202,6 @@ def index_page(
         cohort=cohort[columns].to_numpy().tolist(),
         methods=methods(study),
         versions=versions,
-        parameters=flatten(study),
+        parameters=parameters(study),
         downloads=downloads,
     )

@@ -13,12 +13,19 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions
-from fidgety.evaluation.records import Infant, assess, is_phantom
+from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
 from fidgety.pose.tracks import Pose, read_pose
 from fidgety.report import plots, timeline
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import RecordingView, relative, render
-from fidgety.report.wording import count, percent, verdict
+from fidgety.report.wording import (
+    FACES_HIDDEN,
+    NO_PICTURE,
+    count,
+    percent,
+    rule_words,
+    verdict,
+)
 
 #: Columns of the sheet that are not shown: ids shown elsewhere, and the user's own paths.
 HIDDEN = frozenset({"recording", "infant", "video", "pose", "own"})
@@ -39,9 +46,13 @@ def quality(pose: Pose) -> dict[str, str]:
 
 
 def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
-    """Take what is shown out of a row of the sheet, the user's own columns last."""
+    """Take what is shown out of a row of the sheet, the user's own columns last.
+
+    A new infant's label is not: nothing here has looked at it.
+    """
     own = row.get("own") or {}
-    plain = {k: v for k, v in row.items() if k not in HIDDEN}
+    hidden = HIDDEN.union(LABEL_COLUMNS if row.get("role") == "new" else ())
+    plain = {k: v for k, v in row.items() if k not in hidden}
     return {str(k): str(v) for k, v in {**plain, **own}.items() if v not in (None, "")}
 
 
@@ -120,6 +131,13 @@ def recording_view(
     )
 
 
+def picture_note(config: ReportConfig) -> str:
+    """Say what of the picture is hidden in overlay videos."""
+    if config.overlay == "skeleton":
+        return NO_PICTURE
+    return FACES_HIDDEN if config.faces == "hidden" else ""
+
+
 def infant_page(
     infant: str,
     predictions: InfantPredictions,
@@ -130,6 +148,7 @@ def infant_page(
     intervals: Sequence[Mapping[str, Any]],
     classes: Sequence[Mapping[str, Any]],
     config: ReportConfig,
+    threshold: str | float | None = None,
 ) -> str:
     """Write the page of an infant as HTML.
 
@@ -149,6 +168,8 @@ def infant_page(
         name and at_risk, in the order of the models' outputs.
     config
         Title and what is shown.
+    threshold
+        ``evaluation.threshold``: how thresholds were set; None where it is not known.
     """
     at_risk = [bool(c["at_risk"]) for c in classes]
     risk = [str(c["name"]) for c in classes if c["at_risk"]]
@@ -172,7 +193,7 @@ def infant_page(
         phantoms=known.phantom,
         outcome=predictions.outcome,
         verdicts=[
-            (name, verdict(assess(known, name, model, at_risk), risk))
+            (name, verdict(assess(known, name, model, at_risk), risk, threshold))
             for name, model in predictions.models.items()
         ],
         fms={
@@ -180,7 +201,12 @@ def infant_page(
             for name, model in predictions.models.items()
             if model.outcome.ok and np.isfinite(model.fms_frequency)
         },
+        rules={
+            name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)
+            for name, model in predictions.models.items()
+            if assess(known, name, model, at_risk).kaur_positive is not None
+        },
         risk_classes=risk,
         recordings=views,
-        faces_hidden=config.faces == "hidden",
+        picture_note=picture_note(config),
     )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fidgety import __version__
+from fidgety.config.inclusion import InclusionConfig
+from fidgety.inclusion import criteria
 from fidgety.report.wording import count
+from fidgety.training.results import KAUR_NORMAL_SHARE
 
 REFERENCES = {
     "akima": "Akima H. A new method of interpolation and smooth curve fitting based on local "
@@ -42,6 +45,13 @@ _MODEL_TEXTS = {
     "infant's instances",
 }
 _MODEL_SOURCES = {"cnn1d": "kaur", "mam_clip": "gao"}
+#: Models whose instances carry a class each (:mod:`fidgety.training.results`).
+INSTANCE_KINDS = ("cnn1d",)
+_CHARACTERISTICS = {
+    "gestational_age_weeks": "gestational age",
+    "birth_weight_g": "birth weight",
+    "corrected_age_weeks": "corrected age",
+}
 _SMOOTHING = {
     "moving_average": "a moving average over {window} frames",
     "savitzky_golay": "a Savitzky-Golay filter (order {order}, {window} frames)",
@@ -104,26 +114,66 @@ def _pose(config: Mapping[str, Any], cite: _Citations) -> str:
     )
 
 
-def _cleaning(config: Mapping[str, Any], cite: _Citations) -> str:
-    smoothing = _SMOOTHING.get(config["smoothing"], "")
-    steps = [
+def _outliers(config: Mapping[str, Any]) -> str:
+    bones = {
+        "auto": "by bone lengths (where the tracks' units are lengths) and ",
+        "always": "by bone lengths and ",
+        "never": "",
+    }[config["bone_check"]]
+    # The joints are looked at where the bones are, and need depth (fidgety.pose.cleaning).
+    limits = (
+        " In 3D positions, knees and elbows bent beyond anatomical limits were outliers too."
+        if config["joint_limits"] and bones
+        else ""
+    )
+    return (
         f"Keypoints with a confidence below {config['min_confidence']:g} were taken as missing. "
-        "Outliers were found by bone lengths and by their distance from a running median "
-        f"({config['jump_window_s']:g} s, {config['jump_threshold']:g} robust standard deviations)."
-    ]
+        f"Outliers were found {bones}by their distance from a running median "
+        f"({config['jump_window_s']:g} s, {config['jump_threshold']:g} robust standard "
+        f"deviations).{limits}"
+    )
+
+
+def _gaps(config: Mapping[str, Any], cite: _Citations) -> str:
+    longest, curve = config["max_gap_s"], config["makima_gap_s"]
+    if longest == 0:
+        return "Gaps were not filled."
+    filled = (
+        f"Gaps up to {min(longest, curve):g} s were filled by modified Akima interpolation "
+        f"{cite('akima')}"
+    )
+    if curve < longest:
+        filled += (
+            f", longer ones up to {longest:g} s by that curve drawn towards the straight line "
+            f"between the gap's ends (its distance from the line times {curve:g} s over the gap's "
+            "length)"
+        )
+    return f"{filled}; still longer gaps and those at the ends of a recording stayed missing."
+
+
+def _smoothing(config: Mapping[str, Any]) -> str:
+    if config["smoothing"] == "none":
+        return "Tracks were not smoothed."
+    text = _SMOOTHING[config["smoothing"]].format(
+        window=config["smoothing_window_frames"],
+        order=config["smoothing_order"],
+        cutoff=config["cutoff_hz"],
+    )
+    least = config["smoothing_min_jitter"]
+    if least == 0:
+        return f"All keypoints' tracks were smoothed by {text}."
+    return (
+        f"Keypoints whose jitter (robust standard deviation of a coordinate's fourth differences, "
+        f"over a recording) was at least {least:g} trunk lengths were smoothed by {text}; all "
+        "others were left as they were."
+    )
+
+
+def _cleaning(config: Mapping[str, Any], cite: _Citations) -> str:
+    steps = [_outliers(config)]
     if config["fix_swaps"]:
         steps.append("Stretches with left and right exchanged were exchanged back.")
-    steps.append(
-        f"Gaps up to {config['max_gap_s']:g} s were filled by modified Akima interpolation "
-        f"{cite('akima')}; longer gaps stayed missing."
-    )
-    if smoothing:
-        text = smoothing.format(
-            window=config["smoothing_window_frames"],
-            order=config["smoothing_order"],
-            cutoff=config["cutoff_hz"],
-        )
-        steps.append(f"Tracks were smoothed by {text}.")
+    steps += [_gaps(config, cite), _smoothing(config)]
     steps.append(
         f"Recordings with more than {100 * config['max_missing']:.0f} % of the values missing "
         "after that were not assessable."
@@ -153,24 +203,36 @@ def _models(study: Mapping[str, Any], cite: _Citations) -> str:
     return f"Models: {'; '.join(parts)}."
 
 
+def _threshold(judged: Mapping[str, Any], cite: _Citations) -> str:
+    """Say how thresholds came about; the rules of :mod:`fidgety.training.thresholds`."""
+    rule = judged["threshold"]
+    if not isinstance(rule, str):
+        return f"The threshold of every fold model was fixed in advance at {rule:g}."
+    if rule == "sensitivity":
+        return (
+            "Each fold model's threshold was the highest with a sensitivity of at least "
+            f"{judged['wanted_sensitivity']:g} on the fold's validation infants, or 0.5 where "
+            "these were not of both groups."
+        )
+    return (
+        f"Each fold model's threshold was chosen by Youden's index {cite('youden')} on the fold's "
+        "validation infants, or was 0.5 where these were not of both groups or their scores did "
+        "not tell the groups apart."
+    )
+
+
 def _training(study: Mapping[str, Any], cite: _Citations) -> str:
     folds, training, judged = study["folds"], study["training"], study["evaluation"]
     # References are numbered as they come: the sentences are made in the order of the text.
     models = f"{_models(study, cite)} Training used PyTorch {cite('torch')}"
-    threshold = judged["threshold"]
-    if threshold == "youden":
-        rule = f"by Youden's index {cite('youden')} on the validation infants"
-    elif threshold == "sensitivity":
-        rule = f"for a sensitivity of {judged['wanted_sensitivity']:g} on the validation infants"
-    else:
-        rule = f"in advance at {threshold:g}"
+    threshold = _threshold(judged, cite)
     flip = " Training instances were mirrored at random." if training["augment_flip"] else ""
     return (
         f"{models} with "
         f"{count(folds['n'], 'fold')} over the development infants, stratified by class; no "
         "infant stood on both sides of a split. "
         f"{100 * folds['validation_share']:.0f} % of a fold's training infants were kept for "
-        f"early stopping and thresholds.{flip} The threshold was chosen {rule}. Development "
+        f"early stopping and thresholds.{flip} {threshold} Development "
         "infants were judged by the one fold model that had not seen them; all others by the "
         "mean of the fold models."
     )
@@ -186,23 +248,45 @@ def _evaluation(study: Mapping[str, Any], cite: _Citations) -> str:
         f"({judged['bootstrap']} resamples of infants within their class) for the area under the "
         f"ROC curve and the Brier score; an area of 0 or 1 has Newcombe's score interval "
         f"{cite('newcombe')}. Figures were computed with scikit-learn {cite('sklearn')}. Infants "
-        "without a result are counted and listed with the reason."
+        "without a result are counted and listed with the reason. The area under the ROC curve of "
+        "the development infants pools scores of different fold models, which need not be on one "
+        "scale; the mean of the fold models' own areas stands beside it. The mean speed, as a "
+        "baseline, was judged on the infants of whom at least one model has a result."
+        f"{_rule(study, cite)}"
+    )
+
+
+def _rule(study: Mapping[str, Any], cite: _Citations) -> str:
+    if not any(m["kind"] in INSTANCE_KINDS for m in study["models"].values()):
+        return ""
+    return (
+        f" For models of single snippets the infant rule of {cite('kaur')} is given too: not at "
+        f"risk if more than {100 * KAUR_NORMAL_SHARE:.0f} % of the infant's snippets are classed "
+        "as not at risk."
     )
 
 
 def _inclusion(config: Mapping[str, Any]) -> str:
-    preset = config["preset"]
-    parts = [f"criteria of the preset {preset}"] if preset != "none" else []
-    if config.get("corrected_age_weeks"):
-        low, high = config["corrected_age_weeks"]
+    """Tell the criteria in force: the preset's, and those given beside it."""
+    wanted = criteria(InclusionConfig.model_validate(config))
+    parts = []
+    if wanted.corrected_age_weeks is not None:
+        low, high = wanted.corrected_age_weeks
         parts.append(f"corrected age {low:g} to {high:g} weeks")
-    if config.get("min_duration_s"):
-        parts.append(f"at least {config['min_duration_s']:g} s of recording")
-    if config.get("require"):
-        parts.append(f"known {', '.join(config['require'])}")
-    if config.get("exclude_fm_types"):
-        parts.append(f"no {', '.join(config['exclude_fm_types'])} fidgety movements")
-    return f"Inclusion: {'; '.join(parts)}." if parts else "No inclusion criteria were set."
+    if wanted.min_duration_s:
+        parts.append(f"at least {wanted.min_duration_s:g} s of recording")
+    if wanted.require:
+        known = ", ".join(_CHARACTERISTICS.get(c, c.replace("_", " ")) for c in wanted.require)
+        parts.append(f"{known} known (not asked of reference clips)")
+    if wanted.exclude_fm_types:
+        parts.append(f"no {' or '.join(wanted.exclude_fm_types)} fidgety movements")
+    if not parts:
+        return "No inclusion criteria were set."
+    preset = "" if wanted.preset == "none" else f" (preset {wanted.preset})"
+    return (
+        f"Inclusion criteria{preset}: {'; '.join(parts)}. A characteristic that was not known did "
+        "not exclude a recording unless it was required."
+    )
 
 
 def methods(study: Mapping[str, Any]) -> Methods:

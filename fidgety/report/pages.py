@@ -98,11 +98,16 @@ _TYPES = {
 }
 
 
+def pack(name: str, content: bytes, what: str) -> Download:
+    """Pack a small text file's content into a link."""
+    kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
+    encoded = base64.b64encode(content).decode("ascii")
+    return Download(name, what, f"data:{kind};base64,{encoded}")
+
+
 def download(path: str | os.PathLike[str], what: str) -> Download:
-    """Pack a small text file into a link."""
-    content = base64.b64encode(Path(path).read_bytes()).decode("ascii")
-    kind = _TYPES.get(Path(path).suffix, "application/octet-stream")
-    return Download(Path(path).name, what, f"data:{kind};base64,{content}")
+    """Pack a small text file into a link, as it is."""
+    return pack(Path(path).name, Path(path).read_bytes(), what)
 
 
 @dataclass(frozen=True)

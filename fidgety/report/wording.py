@@ -12,6 +12,7 @@ from typing import Literal
 from fidgety import __version__
 from fidgety.errors import REASON_TEXTS, Outcome
 from fidgety.evaluation.records import Assessment
+from fidgety.training.results import KAUR_NORMAL_SHARE
 
 PHANTOM_BANNER = (
     "These are digital phantoms: the figures prove that the machinery works, nothing about infants."
@@ -29,6 +30,13 @@ LIMITS = (
     "A model's estimate for research, not a diagnosis. It holds at best for infants, ages, "
     "cameras and settings like those of the training cohorts."
 )
+FACES_HIDDEN = (
+    "Faces in the picture are hidden: the infant's head is covered (where it is lost the picture "
+    "is left out), and all that lies outside the infant's outline is blurred and darkened. "
+    "Outline and head are found by machine: a face that touches the infant, or is taken for it, "
+    "may stay visible. Look at the whole video before you share it."
+)
+NO_PICTURE = "Nothing of the picture is shown."
 _Tone = Literal["risk", "no-risk", "undecided", "none"]
 
 
@@ -94,7 +102,41 @@ def not_assessable(outcome: Outcome) -> str:
     return f"{text} ({outcome.detail})" if outcome.detail else text
 
 
-def verdict(record: Assessment, risk_classes: Sequence[str]) -> Verdict:
+def threshold_words(folds: int, rule: str | float | None) -> str:
+    """Name the threshold of a result by the rule that was really used.
+
+    Parameters
+    ----------
+    folds
+        How many fold models stand behind the result.
+    rule
+        ``evaluation.threshold``: a rule's name, a number that was fixed in advance, or None
+        where it is not known here.
+    """
+    if isinstance(rule, int | float):
+        return f"the threshold, fixed in advance at {rule:g}"
+    whose = (
+        "the fold model's threshold" if folds == 1 else "the mean of the fold models' thresholds"
+    )
+    if rule is None:
+        return f"{whose} (the Methods on the index page say how they were set)"
+    return f"{whose} (chosen on validation infants where a fold had any of both groups, else 0.5)"
+
+
+def rule_words(normal_share: float, positive: bool, risk_classes: Sequence[str]) -> str:
+    """Say what Kaur 2025's infant rule makes of an infant's snippets."""
+    group = " or ".join(risk_classes)
+    needed = f"{100 * KAUR_NORMAL_SHARE:.0f} %"
+    return (
+        f"{needed} rule (Kaur 2025): {percent(normal_share)} of the snippets are classed as not "
+        f"“{group}”; {'not ' if positive else ''}more than {needed}, so by this rule the movements "
+        f"are {'more' if positive else 'less'} like that group."
+    )
+
+
+def verdict(
+    record: Assessment, risk_classes: Sequence[str], threshold: str | float | None = None
+) -> Verdict:
     """Put one model's result for one infant into words.
 
     Parameters
@@ -103,6 +145,8 @@ def verdict(record: Assessment, risk_classes: Sequence[str]) -> Verdict:
         The result, or the reason for none.
     risk_classes
         Names of the classes at risk.
+    threshold
+        How thresholds were set (:func:`threshold_words`).
     """
     if not record.outcome.ok:
         return Verdict("Not assessable", "no figure", not_assessable(record.outcome), "none")
@@ -125,9 +169,8 @@ def verdict(record: Assessment, risk_classes: Sequence[str]) -> Verdict:
         "undecided": f"The probability is {side} the threshold, but take it as undecided."
         if record.at_risk is not None
         else "There is no threshold to compare with.",
-        "risk": "At or above the threshold chosen on validation infants.",
-        "no-risk": "Below the threshold chosen on validation infants; this does not rule out a "
-        "disorder.",
+        "risk": f"At or above {threshold_words(n, threshold)}.",
+        "no-risk": f"Below {threshold_words(n, threshold)}; this does not rule out a disorder.",
         "none": "",
     }[tone]
     return Verdict(words, figures, f"{source} {explanation}", tone)

@@ -28,6 +28,9 @@ from workflow_scripts import draw_overlay, evaluate, write_infant_page, write_re
 from workflow_scripts.stage import Job
 
 ATTACK = "<img src=x onerror=alert(1)>"
+#: What the sheet says of a new infant, and where its files are: neither is for the report.
+SECRET_LABEL = "label-of-a-new-infant"
+SECRET_PATH = "mueller-anna"
 SIDE = 160
 TRUNK = 40.0
 CLASSES = [{"name": "normal", "at_risk": False}, {"name": "risk", "at_risk": True}]
@@ -125,19 +128,21 @@ def build_site(
     """Run all report scripts on a made-up study."""
     study = Config(seed=1).model_dump(mode="json")
     study["models"]["cnn1d"]["options"]["note"] = ATTACK
+    study["sheet"] = f"clinic/{SECRET_PATH}.csv"
     report = {"title": f"Study {ATTACK}", "overlay_max_side_px": 128}
     people: list[tuple[str, str, str, float]] = [
         ("d1", "development", "normal", 0.2),
         ("d2", "development", "risk", 0.8),
         ("d3", "development", "normal", 0.6),
         ("d4", "development", "risk", 0.7),
-        ("n1", "new", "", 0.55),
+        ("n1", "new", SECRET_LABEL, 0.55),
     ]
     if external:
         people += [("e1", "external", "normal", 0.3), ("e2", "external", "risk", 0.9)]
     rows, predictions = [], {}
     for k, (infant, role, label, risk) in enumerate(people):
         row = cohort_row(f"{infant}-r", infant, role, label, cohort=cohort_name, notes=ATTACK)
+        row["video"] = f"clinic/{SECRET_PATH}.mp4"
         rows.append(row)
         folds = [k % 5 + 1] if role == "development" else [1, 2, 3]
         spread = [0.0] if len(folds) == 1 else [-0.1, 0.0, 0.1]

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup, Tag
 
 from fidgety.report import wording
 from fidgety.report.pages import environment
-from tests.report.conftest import ATTACK, Site
+from tests.report.conftest import ATTACK, SECRET_LABEL, SECRET_PATH, Site
 
 LINKS = ("href", "src", "action", "poster", "data", "srcset", "xlink:href", "formaction")
 
@@ -147,7 +147,14 @@ def test_models_table_shows_figures_with_interval_and_n(site: Site) -> None:
             if m["set"] != role or m["metric"] != "auc":
                 continue
             cell = by_model[m["model"]][1]
-            assert cell == f"{m['value']:.2f} [{m['low']:.2f} to {m['high']:.2f}] n = {m['n']}"
+            figures = f"{m['value']:.2f} [{m['low']:.2f} to {m['high']:.2f}] n = {m['n']}"
+            if role == "development" and m["folds"]:
+                figures += f" mean of {m['folds']} fold: {m['fold_mean']:.2f}"
+            assert cell == figures
+        # Kaur's rule decides without a score: it has no area.
+        assert by_model["cnn1d, 60 % rule"][1] == "–"
+        assert "n = " in by_model["cnn1d, 60 % rule"][2]
+    assert "pools the scores of different fold models" in page.get_text()
 
 
 def test_sets_without_infants_are_said(plain_site: Site) -> None:
@@ -187,6 +194,34 @@ def test_not_assessable_table(site: Site) -> None:
     rows = table_after(soup(site.text()), "Not assessable")
     assert [r[0] for r in rows[1:]] == ["d5-r", "d7-r"]
     assert rows[2][4] == "corrected age 31 weeks, at most 20"
+
+
+def test_infants_lost_at_a_model_are_listed_and_counted(site: Site, plain_site: Site) -> None:
+    for made in (site, plain_site):
+        page = soup(made.text())
+        rows = [
+            [c.get_text(" ", strip=True) for c in r.find_all(["th", "td"])]
+            for r in one(page, "table#lost").find_all("tr")
+        ]
+        assert [r[:3] for r in rows[1:]] == [["d6", "development", "mam_clip"]]
+        assert rows[1][4] == "longest run 3.0 s"
+        assert "Every recording gave usable tracks" not in page.get_text()
+        boxes = [li.get_text(" ", strip=True) for li in page.select(".flow li.step")]
+        assert any(b.startswith("With a result of cnn1d: 5 infants") for b in boxes)
+        lost = next(b for b in boxes if b.startswith("With a result of mam_clip: 4 infants"))
+        assert "1: No window of the model's length" in lost
+
+
+def test_labels_of_new_infants_are_nowhere(site: Site) -> None:
+    assert SECRET_LABEL not in site.text()
+    assert SECRET_LABEL not in site.text("n1")
+    tables = [
+        base64.b64decode(str(a["href"]).split("base64,", 1)[1]).decode()
+        for a in soup(site.text()).select("a[download]")
+    ]
+    assert not any(SECRET_LABEL in t or SECRET_PATH in t for t in tables)
+    assert SECRET_PATH not in site.text()
+    assert "n1-r" in site.text()
 
 
 def test_cohort_paths_and_methods(site: Site) -> None:

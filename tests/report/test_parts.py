@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fidgety.config.report import ReportConfig
 from fidgety.config.root import Config
 from fidgety.errors import NotAssessable, Outcome, Reason
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
-from fidgety.report import plots, timeline
+from fidgety.report import plots, timeline, wording
 from fidgety.report.flow import flow
-from fidgety.report.infant import alone
+from fidgety.report.index import parameters, shareable
+from fidgety.report.infant import alone, characteristics, picture_note
 from fidgety.report.methods import flatten, methods
-from fidgety.report.wording import interval, number, percent, verdict
+from fidgety.report.wording import interval, number, percent, rule_words, verdict
 from tests.evaluation.synthetic import cohort_row, model_group, not_assessable
 from tests.report.conftest import body_pose
 
@@ -179,18 +181,184 @@ def test_methods_follow_the_configuration() -> None:
     assert "BlazePose" in text["Pose"]
     assert text["Cohort"] == "No inclusion criteria were set."
     study["cleaning"] |= {"smoothing": "butterworth", "smoothing_order": 2, "cutoff_hz": 4.5}
-    study["cleaning"]["max_gap_s"] = 0.25
-    study["inclusion"] |= {"preset": "gao2023", "corrected_age_weeks": [9, 20]}
+    study["inclusion"] |= {"preset": "gao2023", "corrected_age_weeks": [10, 20]}
     study["background"]["method"] = "u2net"
     study["evaluation"]["threshold"] = 0.4
     changed = methods(study)
     text = dict(changed.paragraphs)
     assert "Butterworth filter (order 2, 4.5 Hz)" in text["Cleaning"]
-    assert "Gaps up to 0.25 s" in text["Cleaning"]
-    assert "preset gao2023; corrected age 9 to 20 weeks" in text["Cohort"]
-    assert "in advance at 0.4" in text["Training"]
+    # The preset's own figures are told, and what is given beside it wins.
+    assert text["Cohort"].startswith(
+        "Inclusion criteria (preset gao2023): corrected age 10 to 20 weeks; at least 60 s of "
+        "recording; sex, gestational age, birth weight, corrected age known (not asked of "
+        "reference clips); no abnormal fidgety movements."
+    )
+    assert "The threshold of every fold model was fixed in advance at 0.4." in text["Training"]
     assert any("U2-Net" in r for r in changed.references)
     assert not any("Youden" in r for r in changed.references)
+
+
+def cleaning_text(**changes: object) -> str:
+    study = Config().model_dump(mode="json")
+    study["cleaning"] |= changes
+    return dict(methods(study).paragraphs)["Cleaning"]
+
+
+def test_methods_say_which_gaps_were_filled_and_how() -> None:
+    text = cleaning_text(makima_gap_s=0.16, max_gap_s=0.6)
+    assert re.search(
+        r"Gaps up to 0\.16 s were filled by modified Akima interpolation \[\d+\], longer ones up "
+        r"to 0\.6 s by that curve drawn towards the straight line between the gap's ends \(its "
+        r"distance from the line times 0\.16 s over the gap's length\); still longer gaps and "
+        r"those at the ends of a recording stayed missing\.",
+        text,
+    )
+    short = cleaning_text(makima_gap_s=0.16, max_gap_s=0.1)
+    assert "Gaps up to 0.1 s were filled by modified Akima" in short
+    assert "straight line" not in short
+    assert "Gaps were not filled." in cleaning_text(max_gap_s=0)
+
+
+def test_methods_say_which_keypoints_were_smoothed() -> None:
+    text = cleaning_text(smoothing="savitzky_golay", smoothing_min_jitter=0.025)
+    assert "was at least 0.025 trunk lengths were smoothed by a Savitzky-Golay filter" in text
+    assert "all others were left as they were" in text
+    every = cleaning_text(smoothing="moving_average", smoothing_min_jitter=0)
+    assert "All keypoints' tracks were smoothed by a moving average over 5 frames." in every
+    assert "Tracks were not smoothed." in cleaning_text(smoothing="none")
+
+
+def test_methods_say_which_outliers_were_looked_for() -> None:
+    limits = "In 3D positions, knees and elbows bent beyond anatomical limits were outliers too."
+    assert limits in cleaning_text(joint_limits=True)
+    assert "anatomical limits" not in cleaning_text(joint_limits=False)
+    plain = cleaning_text(bone_check="never")
+    assert "bone" not in plain
+    assert "anatomical limits" not in plain  # joints are checked where bones are
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (
+            "youden",
+            r"threshold was chosen by Youden's index \[\d+\] on the fold's validation infants, or "
+            r"was 0\.5 where these were not of both groups or their scores did not tell the groups "
+            r"apart\.",
+        ),
+        (
+            "sensitivity",
+            r"the highest with a sensitivity of at least 0\.9 on the fold's validation infants, or "
+            r"0\.5 where these were not of both groups\.",
+        ),
+        (0.4, r"The threshold of every fold model was fixed in advance at 0\.4\."),
+    ],
+)
+def test_methods_say_how_thresholds_were_set(rule: str | float, sentence: str) -> None:
+    study = Config().model_dump(mode="json")
+    study["evaluation"] |= {"threshold": rule, "wanted_sensitivity": 0.9}
+    assert re.search(sentence, dict(methods(study).paragraphs)["Training"])
+
+
+def test_methods_tell_of_pooled_areas_and_of_the_rule_where_it_is_used() -> None:
+    study = Config().model_dump(mode="json")
+    text = dict(methods(study).paragraphs)["Evaluation"]
+    assert "pools scores of different fold models" in text
+    assert "not at risk if more than 60 % of the infant's snippets" in text
+    study["models"] = {"m": study["models"]["mam_clip"]}
+    assert "60 %" not in dict(methods(study).paragraphs)["Evaluation"]
+
+
+def test_verdicts_name_the_threshold_by_its_rule() -> None:
+    several, one = record([0.8, 0.9]), record([0.8], "development")
+    assert "At or above the threshold, fixed in advance at 0.4." in (
+        verdict(several, ["risk"], 0.4).explanation
+    )
+    said = verdict(several, ["risk"], "youden").explanation
+    assert (
+        "At or above the mean of the fold models' thresholds (chosen on validation infants where "
+        "a fold had any of both groups, else 0.5)." in said
+    )
+    assert "the fold model's threshold (chosen" in verdict(one, ["risk"], "youden").explanation
+    assert "chosen on validation" not in verdict(several, ["risk"]).explanation
+
+
+def test_the_60_percent_rule_in_words() -> None:
+    normal = rule_words(0.7, positive=False, risk_classes=["risk"])
+    assert "70 % of the snippets are classed as not “risk”; more than 60 %" in normal
+    assert normal.endswith("the movements are less like that group.")
+    assert "; not more than 60 %" in rule_words(0.6, positive=True, risk_classes=["risk"])
+
+
+def test_the_page_tells_what_of_the_picture_is_hidden() -> None:
+    assert "outside the infant's outline is blurred" in picture_note(ReportConfig())
+    assert picture_note(ReportConfig(faces="visible")) == ""
+    assert picture_note(ReportConfig(overlay="skeleton")) == "Nothing of the picture is shown."
+
+
+def test_texts_have_a_version_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = wording.texts_version()
+    assert first == wording.texts_version()
+    monkeypatch.setitem(wording.REASON_TEXTS, Reason.NO_BODY, "Nobody there.")
+    second = wording.texts_version()
+    monkeypatch.setattr(wording, "__version__", "99.9")
+    assert len({first, second, wording.texts_version()}) == 3
+
+
+def test_parameters_tell_no_path() -> None:
+    study = {
+        "sheet": "clinic/mueller.csv",
+        "intervals": None,
+        "folds": {"file": "clinic/folds.tsv", "n": 5},
+        "models": {"m": {"options": {"weights": "/home/mueller/w.pt"}}},
+    }
+    shown = dict(parameters(study))
+    assert shown["folds.n"] == "5"
+    assert shown["intervals"] == "(none)"
+    assert not re.search("mueller|clinic", " ".join(shown.values()))
+    assert "sheet" in shown
+
+
+def test_new_infants_have_no_label_in_what_is_shared() -> None:
+    rows = [
+        cohort_row("a1", "a", "new", "risk", fm_type="absent", video="/x/mueller.mp4"),
+        cohort_row("b1", "b", "external", "risk", fm_type="absent", video="/x/maier.mp4"),
+    ]
+    shown = shareable(pd.DataFrame(rows).fillna("").astype(str))
+    assert "video" not in shown.columns
+    assert shown["label"].tolist() == ["", "risk"]
+    assert shown["fm_type"].tolist() == ["", "absent"]
+    values = {"label": "risk", "fm_type": "absent", "sex": "female"}
+    assert characteristics({"role": "new", **values}) == {"role": "new", "sex": "female"}
+    assert characteristics({"role": "external", **values})["label"] == "risk"
+
+
+def test_flow_ends_with_every_models_results() -> None:
+    rows = [
+        cohort_row("a1", "a", "development", "normal"),
+        cohort_row("b1", "b", "development", "risk"),
+        cohort_row("c1", "c", "development", "risk", **not_assessable(Reason.NO_BODY)),
+    ]
+    gap = not_assessable(Reason.NO_COMPLETE_WINDOW)
+    fine = {"status": "ok", "reason": ""}
+    results = pd.DataFrame(
+        [
+            {"infant": i, "role": "development", "label": label, "model": m, **outcome}
+            for m, second in (("m", fine), ("k", gap))
+            for i, label, outcome in (
+                ("a", "normal", fine),
+                ("b", "risk", second),
+                ("c", "risk", not_assessable(Reason.NO_BODY)),
+            )
+        ]
+    )
+    (column,) = flow(pd.DataFrame(rows).fillna("").astype(str), results)
+    first, second = column.boxes[-2:]
+    assert (first.text, first.infants, first.recordings) == ("With a result of m", 2, None)
+    assert first.reasons == {}
+    assert second.infants == 1
+    assert second.reasons == {Reason.NO_COMPLETE_WINDOW.text: 1}
+    assert second.labels == {"normal": 1}
 
 
 def test_citations_are_numbered_in_order_and_complete() -> None:
