@@ -12,10 +12,14 @@ for either.
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from fidgety import __version__
 
 
 class FidgetyError(Exception):
@@ -100,6 +104,16 @@ def without_path(text: str, path: str | os.PathLike[str], instead: str = "the fi
         text = text.replace(own, instead)
     # By itself only as a whole word: a short name may be part of any.
     return re.sub(rf"(?<!\w){re.escape(path.stem)}(?!\w)", instead, text)
+
+
+def texts_version() -> str:
+    """Return a checksum of what pages print beside their inputs: reasons in words, version.
+
+    Part of the page rules' parameters, so that pages are written again when it changes.
+    """
+    texts = {reason.value: text for reason, text in REASON_TEXTS.items()}
+    content = json.dumps([__version__, texts], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
 
 
 class NotAssessable(Exception):

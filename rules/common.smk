@@ -23,7 +23,6 @@ from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import read_study
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
-from fidgety.errors import FidgetyError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
 from fidgety.hardware import count_gpus
@@ -33,6 +32,7 @@ from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.registry import ESTIMATORS
+from fidgety.errors import FidgetyError, texts_version
 from fidgety.sources import SourceIndex, source_checksum
 
 try:

@@ -54,6 +54,8 @@ rule write_infant_page:
             for i in STUDY.intervals_of(r.recording)
         ],
         classes=CLASSES,
+        threshold=CONFIG.evaluation.threshold,
+        texts=texts_version(),
         config=section("report"),
         code=code_of("write_infant_page", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:
@@ -88,6 +90,7 @@ rule write_report:
     params:
         config=section("report"),
         study=CONFIG.model_dump(mode="json"),
+        texts=texts_version(),
         code=code_of("write_report", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the report"

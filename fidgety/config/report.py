@@ -15,7 +15,8 @@ class ReportConfig(Section):
     title: str = "General Movements Assessment"
     """Title of the pages."""
     faces: Literal["hidden", "visible"] = "hidden"
-    """Whether overlay videos show faces."""
+    """Whether overlay videos show faces. ``hidden`` covers the infant's head and makes all that is
+    outside the body mask unrecognisable: other people's faces are there."""
     overlay: Literal["video", "skeleton"] = "video"
     """``skeleton`` draws on black: nothing of the infant's picture is shown."""
     overlay_max_side_px: Annotated[int, Field(ge=64, le=1920)] = 360

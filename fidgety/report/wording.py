@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fidgety import __version__
-from fidgety.errors import REASON_TEXTS, Outcome
+from fidgety.errors import Outcome
 from fidgety.evaluation.records import Assessment
 from fidgety.training.results import KAUR_NORMAL_SHARE
 
@@ -62,16 +59,6 @@ def percent(share: float | str | None) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """Format a number of things: ``1 infant``, ``2 infants``."""
     return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-def texts_version() -> str:
-    """Return a checksum of what pages print beside their inputs: reasons in words, version.
-
-    Part of the page rules' parameters, so that pages are written again when it changes.
-    """
-    texts = {reason.value: text for reason, text in REASON_TEXTS.items()}
-    content = json.dumps([__version__, texts], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)

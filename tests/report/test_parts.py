@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fidgety import errors
 from fidgety.config.report import ReportConfig
 from fidgety.config.root import Config
 from fidgety.errors import NotAssessable, Outcome, Reason
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
-from fidgety.report import plots, timeline, wording
+from fidgety.report import plots, timeline
 from fidgety.report.flow import flow
 from fidgety.report.index import parameters, shareable
 from fidgety.report.infant import alone, characteristics, picture_note
@@ -297,12 +298,12 @@ def test_the_page_tells_what_of_the_picture_is_hidden() -> None:
 
 
 def test_texts_have_a_version_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = wording.texts_version()
-    assert first == wording.texts_version()
-    monkeypatch.setitem(wording.REASON_TEXTS, Reason.NO_BODY, "Nobody there.")
-    second = wording.texts_version()
-    monkeypatch.setattr(wording, "__version__", "99.9")
-    assert len({first, second, wording.texts_version()}) == 3
+    first = errors.texts_version()
+    assert first == errors.texts_version()
+    monkeypatch.setitem(errors.REASON_TEXTS, Reason.NO_BODY, "Nobody there.")
+    second = errors.texts_version()
+    monkeypatch.setattr(errors, "__version__", "99.9")
+    assert len({first, second, errors.texts_version()}) == 3
 
 
 def test_parameters_tell_no_path() -> None:
