@@ -52,7 +52,6 @@ PUBLISHED_TRAINING: Mapping[str, Any] = MappingProxyType(
         "min_steps": 1,
         "pretrain_schedule": "step",
         "pretrain_stop_loss": None,
-        "bag_softmax": True,
         "optimiser": "sgd_cyclic",
         "learning_rate": 1e-3,
         "weight_decay": 0.0,

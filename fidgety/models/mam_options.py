@@ -54,10 +54,10 @@ class MamClipOptions(Section):
     """Behind convolutions and position code."""
     frame_stride: Positive = 5
     """Embed every k-th frame: 1 as published. It must divide both steps in frames."""
-    bag_softmax: bool = False
+    bag_softmax: bool = True
     """Softmax over the pooled clip probabilities (the paper). It keeps the infant's probability
-    between 0.27 and 0.73 with two classes and flattens the loss, so that training takes several
-    times as many epochs; without it, the probability is the weighted mean itself."""
+    between 0.27 and 0.73 with two classes, which bounds the loss of a confident error; without
+    it, the probability is the weighted mean itself."""
     bag_instances: Positive = 16
     """Longest run of a bag's instances in a training batch."""
     bags_per_class: Positive = 1

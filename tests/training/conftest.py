@@ -39,6 +39,7 @@ SMALL = {
         "pretrain_epochs": 3,
         "min_steps": 1,
         "centre": False,
+        "bag_softmax": False,
     },
 }
 KINDS = list(SMALL)
