@@ -56,6 +56,7 @@ class Reason(enum.StrEnum):
     SKELETON_MISMATCH = "skeleton_mismatch"
     NO_3D = "no_3d"
     FEATURE_UNAVAILABLE = "feature_unavailable"
+    UNITS_MISMATCH = "units_mismatch"
     NO_COMPLETE_WINDOW = "no_complete_window"
     EXCLUDED = "excluded"
 
@@ -78,6 +79,7 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.SKELETON_MISMATCH: "The keypoints do not form a skeleton that is known here.",
     Reason.NO_3D: "There is no 3D position for this recording.",
     Reason.FEATURE_UNAVAILABLE: "The features that the model needs cannot be had from this pose.",
+    Reason.UNITS_MISMATCH: "The features are in other units than those the model learned from.",
     Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
     Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
 }

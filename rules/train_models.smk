@@ -76,6 +76,7 @@ rule predict_infant:
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
+        other_units=CONFIG.evaluation.other_units,
         code=code_of(
             "predict_infant",
             *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],

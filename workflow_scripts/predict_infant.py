@@ -36,7 +36,12 @@ def main(job: Job) -> None:
     clean = dict(zip(recordings, [str(p) for p in job.input.clean], strict=True))
     excluded = too_short(clean, InclusionConfig.model_validate(dict(job.params.inclusion)))
     predictions = predict_infant(
-        infant, recordings, read_folds(job.input.folds), list(job.input.models), excluded
+        infant,
+        recordings,
+        read_folds(job.input.folds),
+        list(job.input.models),
+        excluded,
+        str(job.params.get("other_units", "refuse")),
     )
     write_predictions(
         job.output.predictions,

@@ -25,3 +25,7 @@ class EvaluationConfig(Section):
     pooling: Literal["infant", "recording"] = "infant"
     """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
     recordings at different ages apart."""
+    other_units: Literal["refuse", "accept"] = "refuse"
+    """What to do with features in other units than those a model learned from (z-scored tracks
+    against trunk lengths): ``refuse`` records the reason; ``accept`` gives a probability that the
+    model's scaling does not fit, to see that the line runs, never to judge an infant."""

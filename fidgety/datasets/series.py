@@ -93,6 +93,8 @@ class Series:
         Frame rate.
     mirrored : ndarray of shape (frame, feature), optional
         The same with left and right exchanged.
+    units
+        Units of each feature set, in the order of the model's.
     """
 
     recording: str
@@ -103,6 +105,7 @@ class Series:
     start_s: float
     rate_hz: float
     mirrored: NDArray[np.float32] | None = None
+    units: tuple[str, ...] = ()
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -185,7 +188,7 @@ def load_series(
         The reason that the features file records; ``feature_unavailable`` if a set is missing or
         the sets have different time stamps.
     """
-    columns, mirrored, names = [], [], []
+    columns, mirrored, names, units = [], [], [], []
     time_s: NDArray[np.floating] | None = None
     for name in spec.feature_sets:
         features = read_feature_set(path, name)
@@ -198,6 +201,7 @@ def load_series(
                 f"{spec.feature_sets[0]} has {len(time_s)} frames and {name} {len(own_time)}, "
                 "or their time stamps differ: they cannot stand side by side",
             )
+        units.append(features.units)
         columns.append(resample(features.values, own_time, spec.rate_hz))
         if mirror:
             other = mirror_features(features.values, features.names)
@@ -218,7 +222,23 @@ def load_series(
         start_s=float(time_s[0]) if len(time_s) else 0.0,
         rate_hz=spec.rate_hz,
         mirrored=flipped,
+        units=tuple(units),
     )
+
+
+def require_units(series: Series, units: tuple[str, ...], feature_sets: tuple[str, ...]) -> None:
+    """Refuse features in other units than a model's: its scaling is that of its own.
+
+    Raises
+    ------
+    NotAssessable
+        With ``units_mismatch``, naming the feature set and both units.
+    """
+    for name, own, wanted in zip(feature_sets, series.units, units, strict=True):
+        if own != wanted:
+            raise NotAssessable(
+                Reason.UNITS_MISMATCH, f"{name} is in {own!r}, the model learned from {wanted!r}"
+            )
 
 
 def centred(values: NDArray[np.float32]) -> NDArray[np.float32]:

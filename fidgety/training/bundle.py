@@ -62,6 +62,8 @@ class Bundle:
         With its weights, in evaluation mode.
     standardisation, feature_names
         Fitted on the training infants.
+    units
+        Units of each feature set that it learned from.
     classes, at_risk
         In the order of the outputs.
     pooling
@@ -81,6 +83,7 @@ class Bundle:
     network: nn.Module
     standardisation: Standardisation
     feature_names: tuple[str, ...]
+    units: tuple[str, ...]
     classes: tuple[str, ...]
     at_risk: tuple[bool, ...]
     pooling: str
@@ -186,6 +189,7 @@ def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
             network=network,
             standardisation=Standardisation(np.array(scaling["mean"]), np.array(scaling["sd"])),
             feature_names=names,
+            units=tuple(str(u) for u in description["units"]),
             classes=tuple(description["classes"]),
             at_risk=tuple(bool(r) for r in description["at_risk"]),
             pooling=str(description["pooling"]),

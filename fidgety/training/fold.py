@@ -33,7 +33,7 @@ from fidgety.datasets.instances import (
     ShuffledBatches,
     collate_bags,
 )
-from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series
+from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series, require_units
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import ConfigError, NotAssessable, Status
 from fidgety.models.base import ModelSystem, TrainingPlan, count_parameters
@@ -104,6 +104,8 @@ class FoldData:
         Recordings.
     standardisation, feature_names
         Fitted on ``train``.
+    units
+        Of each feature set.
     left_out
         Infants and recordings that could not be used, and why.
     """
@@ -115,6 +117,7 @@ class FoldData:
     reference: list[Series]
     standardisation: Standardisation
     feature_names: tuple[str, ...]
+    units: tuple[str, ...]
     left_out: dict[str, str]
 
 
@@ -171,6 +174,21 @@ def _load(
     return found
 
 
+def _same_units(
+    series: Sequence[Series], units: tuple[str, ...], job: FoldJob, left_out: dict[str, str]
+) -> list[Series]:
+    """Keep the recordings in the model's units; name the others."""
+    kept = []
+    for one in series:
+        try:
+            require_units(one, units, job.spec.feature_sets)
+        except NotAssessable as error:
+            left_out[one.recording] = str(error)
+            continue
+        kept.append(one)
+    return kept
+
+
 def gather(
     job: FoldJob,
     entries: Sequence[FoldEntry],
@@ -208,6 +226,10 @@ def gather(
     tested = {e.infant for e in entries if e.fold == job.fold}
     left_out: dict[str, str] = {}
     series = _load(_usable_rows(cohort, set(labels)), labels, features, job, left_out)
+    # One scaling fits one set of units: the most frequent ones are the model's.
+    frequency = Counter(s.units for s in series)
+    units = max(sorted(frequency), key=lambda u: frequency[u], default=())
+    series = _same_units(series, units, job, left_out)
     usable = {s.infant for s in series}
     for infant in sorted(set(labels) - usable):
         left_out[infant] = "none of its recordings can be used"
@@ -229,6 +251,7 @@ def gather(
             if infant not in tested and infant not in kept_aside
         ]
         references = _load(rows, {}, features, job, left_out)
+        references = _same_units(references, units, job, left_out)
     return FoldData(
         labels={i: label for i, label in labels.items() if i not in kept_aside},
         validation_labels={i: labels[i] for i in kept_aside},
@@ -237,6 +260,7 @@ def gather(
         reference=[scaling.apply_to(s) for s in references],
         standardisation=scaling,
         feature_names=series[0].names,
+        units=units,
         left_out=left_out,
     )
 
@@ -423,6 +447,7 @@ def train_fold(
         "classes": list(job.classes),
         "at_risk": list(job.at_risk),
         "inputs": spec.to_dict(),
+        "units": list(data.units),
         "n_features": len(data.feature_names),
         "standardisation": {
             "features": list(data.feature_names),

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fidgety.datasets.folds import FoldEntry
-from fidgety.datasets.series import InputSpec, Series, load_series
+from fidgety.datasets.series import InputSpec, Series, load_series, require_units
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
 from fidgety.training.bundle import Bundle, load_bundle, read_description
 from fidgety.training.results import ModelPrediction, not_assessable
@@ -66,8 +66,9 @@ def load_recordings(
     infant: str,
     spec: InputSpec,
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
+    units: tuple[str, ...] | None = None,
 ) -> list[Series]:
-    """Load the recordings of an infant that have what a model reads.
+    """Load the recordings of an infant that have what a model reads, in its units if given.
 
     Raises
     ------
@@ -79,7 +80,10 @@ def load_recordings(
         try:
             if recording in excluded:
                 raise excluded[recording]
-            series.append(load_series(path, spec, recording=recording, infant=infant))
+            one = load_series(path, spec, recording=recording, infant=infant)
+            if units is not None:
+                require_units(one, units, spec.feature_sets)
+            series.append(one)
         except NotAssessable as error:
             problems.append(error)
             print(f"{recording}: {error}")
@@ -101,6 +105,7 @@ def predict_model(
     infant: str,
     recordings: Mapping[str, Path],
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
+    other_units: str = "refuse",
 ) -> ModelPrediction:
     """Score an infant by the fold models of one model.
 
@@ -114,6 +119,8 @@ def predict_model(
         Recording to features file.
     excluded
         Recordings that the study's criteria leave out, with the reason.
+    other_units
+        ``refuse`` or ``accept`` features in other units than a model learned from.
 
     Raises
     ------
@@ -126,7 +133,8 @@ def predict_model(
     for bundle in bundles:
         _check_unseen(bundle, infant)
     try:
-        series = load_recordings(recordings, infant, first.spec, excluded)
+        units = first.units if other_units == "refuse" else None
+        series = load_recordings(recordings, infant, first.spec, excluded, units)
         scores: list[Scores] = []
         for bundle in bundles:
             if series[0].names != bundle.feature_names:
@@ -177,6 +185,7 @@ def predict_infant(
     entries: Sequence[FoldEntry],
     models: Sequence[str | os.PathLike[str]],
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
+    other_units: str = "refuse",
 ) -> dict[str, ModelPrediction]:
     """Score an infant by every model.
 
@@ -192,6 +201,8 @@ def predict_infant(
         ``model.json`` of every model and fold; the weights lie beside.
     excluded
         Recordings that the study's criteria leave out, with the reason.
+    other_units
+        ``refuse`` or ``accept`` features in other units than a model learned from.
 
     Returns
     -------
@@ -199,6 +210,8 @@ def predict_infant(
         Model to its prediction, or to the reason why there is none.
     """
     return {
-        model: predict_model([load_bundle(path) for path in paths], infant, recordings, excluded)
+        model: predict_model(
+            [load_bundle(path) for path in paths], infant, recordings, excluded, other_units
+        )
         for model, paths in choose_models(infant, entries, models).items()
     }

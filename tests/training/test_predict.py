@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -358,3 +359,18 @@ def test_half_a_recording_is_scaled_as_the_whole():
 def test_model_json_has_no_nan(models):
     for path in paths(models):
         json.loads(path.read_text(), parse_constant=lambda c: pytest.fail(c))
+
+
+def test_other_units_are_refused_unless_accepted(models, tmp_path):
+    path = tmp_path / "new.h5"
+    write_recording(path, True, 8.0, seed=700)
+    with h5py.File(path, "a") as file:
+        for name in file:
+            if "units" in file[name].attrs:
+                file[name].attrs["units"] = "zscore"
+    refused = predict_infant("new", {"new": path}, [], paths(models))
+    for said in refused.values():
+        assert said.outcome.reason is Reason.UNITS_MISMATCH
+        assert "zscore" in said.outcome.detail
+    accepted = predict_infant("new", {"new": path}, [], paths(models), other_units="accept")
+    assert all(said.outcome.ok for said in accepted.values())

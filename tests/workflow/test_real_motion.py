@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -53,8 +54,12 @@ def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data:
     rows = write_tracks(shared_data, folder)
     assert len(rows) == 64
     own_rows(tiny_copy, rows)
+    # Their units are z-scores, which a model of trunk lengths refuses unless told otherwise.
     tiny_copy.configure(
-        sheet="recordings.tsv", cohorts={"real": "new"}, inclusion={"min_duration_s": 10.0}
+        sheet="recordings.tsv",
+        cohorts={"real": "new"},
+        inclusion={"min_duration_s": 10.0},
+        evaluation={"other_units": "accept"},
     )
     tiny_copy.run("--cores", "2")
     results = tiny_copy.folder / "results"
@@ -69,3 +74,18 @@ def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data:
             assert outcome.reason in set(Reason)
     assert assessed >= 50
     assert tiny_copy.planned() == {}
+
+
+def test_z_scores_are_refused_by_a_model_of_trunk_lengths(
+    tiny_copy: Workflow, shared_data: Path
+) -> None:
+    folder = tiny_copy.folder / "tracks"
+    folder.mkdir()
+    rows = write_tracks(shared_data, folder)
+    own_rows(tiny_copy, rows[:1])
+    tiny_copy.configure(sheet="recordings.tsv", cohorts={"real": "new"})
+    target = f"results/predictions/{rows[0]['infant']}.h5"
+    tiny_copy.run("--cores", "2", target)
+    with h5py.File(tiny_copy.folder / target) as file:
+        assert file["mam_clip"].attrs["reason"] == Reason.UNITS_MISMATCH
+        assert file["cnn1d"].attrs["reason"] == Reason.FEATURE_UNAVAILABLE
