@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fidgety.background.registry import BACKGROUNDS
@@ -106,14 +107,56 @@ def _counted(counts: Mapping[str, int], classes: Iterable[str]) -> str:
     return ", ".join(f"{counts.get(name, 0)} {name}" for name in classes)
 
 
-def check_plan(config: Config, study: Study) -> None:
+def check_duplicates(study: Study, checksum: Callable[[Path], str]) -> list[str]:
+    """Find recordings of the same content: one video under two names can cross a split.
+
+    Parameters
+    ----------
+    study
+        Its recordings' files exist; phantoms have none.
+    checksum
+        Checksum of a file's content. It is asked only of files that share their size.
+    """
+    by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
+    for name, recording in study.recordings.items():
+        if recording.source is not None:
+            path = study.source(name)
+            by_size[path.stat().st_size].append((name, path))
+    findings = []
+    for size, files in sorted(by_size.items()):
+        if len(files) < 2 or size == 0:
+            continue  # empty files are told apart by their own reason
+        by_content: dict[str, list[str]] = defaultdict(list)
+        for name, path in files:
+            by_content[checksum(path)].append(name)
+        findings += [
+            f"sheet: recordings {', '.join(names)} have the same content. Keep one of them: the "
+            "same video on both sides of a split makes every figure wrong."
+            for names in by_content.values()
+            if len(names) > 1
+        ]
+    return findings
+
+
+def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) -> None:
     """Check everything that is known before the first job.
+
+    Parameters
+    ----------
+    config, study
+        What the user wrote.
+    checksum
+        Checksum of a source file's content.
 
     Raises
     ------
     ConfigError
         With one line a finding.
     """
-    findings = [*check_methods(config), *check_infants(config, study)]
+    findings = [
+        *check_methods(config),
+        *check_infants(config, study),
+        *check_duplicates(study, checksum),
+    ]
     if findings:
         raise ConfigError("\n".join(findings))

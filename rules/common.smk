@@ -58,7 +58,8 @@ try:
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
     )
-    check_plan(CONFIG, STUDY)
+    SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
+    check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES))
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -81,7 +82,6 @@ CLASSES = [c.model_dump() for c in CONFIG.classes]
 GPU = int(
     CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and count_gpus() > 0)
 )
-SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
 
 
 def results(path):

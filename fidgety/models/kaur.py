@@ -12,6 +12,10 @@ What the paper leaves open, and what stands here: kernel size (5), padding (same
 convolution's pooling and the dense layer), learning rate (0.001, Adam's customary one), and
 class weights in the loss (inverse frequency). Its 24 landmarks are DeepLabCut's; here there are
 the 21 of :data:`fidgety.skeletons.BODY_21`.
+
+Where the defaults differ: the paper moves the sternum to the origin and normalises no further,
+here lengths are in trunk lengths and the trunk points up (``features: {scale: none, upright:
+false}`` is the paper's), and every recording's own mean is subtracted (``centre``).
 """
 
 from __future__ import annotations

@@ -108,3 +108,18 @@ def test_no_rule_uses_run_blocks() -> None:
     rules = Path(__file__).resolve().parents[2] / "rules"
     for path in rules.glob("*.smk"):
         assert "\n    run:" not in path.read_text(), path.name
+
+
+def test_one_video_under_two_names_is_refused(fresh: Workflow) -> None:
+    for name in ("a", "b", "c"):
+        (fresh.folder / f"{name}.mp4").write_bytes(b"film of c" if name == "c" else b"same film")
+    (fresh.folder / "recordings.tsv").write_text(
+        "recording\tinfant\tcohort\tvideo\tlabel\n"
+        "one\tx\tward\ta.mp4\tnormal\ntwo\ty\tclinic\tb.mp4\t\nthree\tz\tclinic\tc.mp4\t\n"
+    )
+    fresh.configure(sheet="recordings.tsv", cohorts={"ward": "external", "clinic": "new"})
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "recordings one, two have the same content" in text
+    assert "three" not in text
