@@ -1,0 +1,81 @@
+"""Mistakes found before any job runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fidgety.cohort import Study
+from fidgety.config.root import parse_config
+from fidgety.config.study import Role
+from fidgety.errors import ConfigError
+from fidgety.inclusion import Decision
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.plan_check import check_duplicates, check_infants, check_methods, check_plan
+from fidgety.sheet import Recording
+
+
+def study(labels: list[str], videos: list[str] | None = None, folder: Path = Path()) -> Study:
+    """Return a development cohort with one infant a label."""
+    recordings = {
+        f"r{k}": Recording(
+            recording=f"r{k}",
+            infant=f"i{k}",
+            cohort="ward",
+            role=Role.DEVELOPMENT,
+            label=label,
+            video=videos[k] if videos else None,
+        )
+        for k, label in enumerate(labels)
+    }
+    return Study(recordings, (), dict.fromkeys(recordings, Decision()), folder)
+
+
+def test_the_defaults_are_right() -> None:
+    assert check_methods(parse_config({})) == []
+
+
+@pytest.mark.parametrize("kind", MODEL_SYSTEMS.names())
+def test_a_model_checks_the_options_that_it_is_planned_with(kind: str) -> None:
+    assert MODEL_SYSTEMS.get(kind).options is MODEL_SYSTEMS.options(kind)
+
+
+def test_infants_a_class_bound_the_folds() -> None:
+    config = parse_config({"folds": {"n": 3}})
+    assert check_infants(config, study(["normal", "risk"] * 3)) == []
+    (finding,) = check_infants(config, study(["normal"] * 5 + ["risk"] * 2))
+    assert "at most 2" in finding
+    (finding,) = check_infants(config, study(["normal"] * 5))
+    assert "at least two infants of every class" in finding
+
+
+def test_labels_must_be_classes_of_the_study() -> None:
+    config = parse_config({"classes": [{"name": "FMs"}, {"name": "PR", "at_risk": True}]})
+    (finding,) = check_infants(config, study(["normal"] * 4))
+    assert "'normal'" in finding
+    assert "FMs, PR" in finding
+    assert "r0, r1, r2 ..." in finding
+
+
+def test_only_files_of_equal_size_are_compared(tmp_path: Path) -> None:
+    for name, content in {"a": b"1234", "b": b"1234", "c": b"5678", "d": b"12345"}.items():
+        (tmp_path / name).write_bytes(content)
+    asked: list[str] = []
+
+    def checksum(path: Path) -> str:
+        asked.append(path.name)
+        return path.read_bytes().hex()
+
+    cohort = study(["normal"] * 4, ["a", "b", "c", "d"], tmp_path)
+    (finding,) = check_duplicates(cohort, checksum)
+    assert "r0, r1 have the same content" in finding
+    assert sorted(asked) == ["a", "b", "c"]
+
+
+def test_all_findings_come_at_once() -> None:
+    config = parse_config({"pose": {"method": "mediapip"}, "folds": {"n": 9}})
+    with pytest.raises(ConfigError) as caught:
+        check_plan(config, study(["normal", "risk"] * 3), lambda path: "")
+    assert "mediapipe" in str(caught.value)
+    assert "at most 3" in str(caught.value)
