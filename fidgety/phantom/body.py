@@ -98,10 +98,14 @@ def _load_anny() -> tuple[Any, Any, NDArray[np.intp]]:
     import anny
     import torch
 
-    torch.set_grad_enabled(False)
-    model = anny.Anny(skinning_method="lbs")
-    faces = np.asarray(model.get_triangular_faces()).astype(np.intp)
-    return model, anny.KeypointsRegressor.coco(model), faces
+    with torch.no_grad():
+        model = anny.Anny(skinning_method="lbs")
+        faces = np.asarray(model.get_triangular_faces()).astype(np.intp)
+        regressor = anny.KeypointsRegressor.coco(model)
+    for module in (model, regressor):
+        if isinstance(module, torch.nn.Module):
+            module.requires_grad_(False)
+    return model, regressor, faces
 
 
 class InfantBody:

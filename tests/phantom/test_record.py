@@ -250,3 +250,14 @@ def test_amount_of_movement_does_not_tell_the_class_but_its_character_does() -> 
 def test_poses_are_values(simulation: Simulation) -> None:
     assert isinstance(simulation.pose, BodyPose)
     assert noisy_pose(simulation).position.shape == (75, 2, 33)
+
+
+def test_loading_a_body_leaves_torch_as_it_was() -> None:
+    import torch
+
+    from fidgety.phantom.body import Shape, load_body
+
+    load_body(Shape())
+    assert torch.is_grad_enabled()
+    weight = torch.ones(1, requires_grad=True)
+    assert (2 * weight).requires_grad
