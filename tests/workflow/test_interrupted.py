@@ -48,6 +48,7 @@ def test_killed_group_goes_on_with_the_same_result(tiny_copy: Workflow) -> None:
     process.wait()
     assert not target.exists()
     tiny_copy.run("--unlock")
+    tiny_copy.run("--cores", "2", f"results/background/{target.name}")
     tiny_copy.run("--cores", "2")
     assert tiny_copy.checksums("background", "pose", "features") == before
     assert tiny_copy.planned() == {}
