@@ -61,7 +61,7 @@ def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data:
         inclusion={"min_duration_s": 10.0},
         evaluation={"other_units": "accept"},
     )
-    tiny_copy.run("--cores", "2")
+    tiny_copy.run("--cores", "2", "assess")
     results = tiny_copy.folder / "results"
     assessed = 0
     for row in rows:
@@ -73,7 +73,7 @@ def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data:
         else:
             assert outcome.reason in set(Reason)
     assert assessed >= 50
-    assert tiny_copy.planned() == {}
+    assert tiny_copy.planned("assess") == {}
 
 
 def test_z_scores_are_refused_by_a_model_of_trunk_lengths(
