@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/vision.txt 08f542960c9448e445442f0f55a73a40dad1f8b16ab236af9a427356f88f6864
+# requirements/vision.txt 1d71d75b69ba557e86bff0f85ad177e67cc64886473bfc33d58c179c5cfba53d
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"

@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "base": (),
     "workflow": ("workflow",),
     "vision": ("vision",),
+    "trackers": ("trackers",),
     "learn": ("learn",),
     "report": ("report",),
     "phantom": ("phantom",),
