@@ -31,15 +31,14 @@ from fidgety.sheet import (
     CHARACTERISTICS,
     OWN_PREFIX,
     SHEET_COLUMNS,
-    Findings,
     Interval,
     Recording,
     Table,
     clean_cells,
     parse_row,
     read_table,
-    suggest,
 )
+from fidgety.tables import Findings, suggest
 
 __all__ = [
     "CRITERION_TEXTS",

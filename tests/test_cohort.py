@@ -24,7 +24,8 @@ from fidgety.inclusion import (
     inclusion_flow,
 )
 from fidgety.phantom.plan import fm_intervals, plan_cohort
-from fidgety.sheet import CHARACTERISTICS, SHEET_COLUMNS, Findings, Recording, decode
+from fidgety.sheet import CHARACTERISTICS, SHEET_COLUMNS, Recording
+from fidgety.tables import Findings, decode
 
 COHORTS = {"ward": "development", "city": "external", "clips": "reference", "clinic": "new"}
 BASIC = {"recording": "a1", "infant": "a", "cohort": "ward", "video": "a1.mp4", "label": "normal"}
