@@ -106,12 +106,19 @@ class Skeleton:
         Spelling does not matter (``LShoulder``, ``left shoulder``, ``shoulder_l``); what is
         not known comes back in the form of :func:`plain_name`.
         """
+        if label in self.keypoints:
+            return label
         plain = plain_name(label)
         for name in (plain, _side_first(plain)):
             for found in (name, self.aliases.get(name)):
                 if found in self.keypoints:
                     return found
         return plain
+
+
+def own_or_none(skeleton: Skeleton) -> Skeleton | None:
+    """Return a user's skeleton itself, None for one of :data:`SKELETONS`."""
+    return None if SKELETONS.get(skeleton.name) == skeleton else skeleton
 
 
 def as_dict(skeleton: Skeleton) -> dict[str, Any]:
@@ -533,8 +540,8 @@ def conversion_matrix(source: Names, target: Names) -> tuple[NDArray[np.float64]
 
     rows = [find(name) for name in wanted]
     missing = tuple(name for name, row in zip(wanted, rows, strict=True) if row is None)
-    weights = np.stack([np.zeros(len(given)) if row is None else row for row in rows])
-    return weights, missing
+    weights = np.array([np.zeros(len(given)) if row is None else row for row in rows])
+    return weights.reshape(len(wanted), len(given)), missing
 
 
 def convert(position: NDArray[np.floating], source: Names, target: Skeleton) -> NDArray[np.float64]:
@@ -625,9 +632,8 @@ def match(labels: Sequence[str], own: Iterable[Skeleton] = ()) -> tuple[Skeleton
         With ``skeleton_mismatch`` if no skeleton has all of these keypoints and no other; the
         closest is named, with what differs.
     """
-    candidates = (*own, *SKELETONS.values())
     closest: tuple[int, Skeleton, list[str]] | None = None
-    for skeleton in candidates:
+    for skeleton in (*own, *SKELETONS.values()):
         found = [skeleton.canonical(label) for label in labels]
         differ = len(set(found) ^ set(skeleton.keypoints)) + len(found) - len(set(found))
         if differ == 0:

@@ -1,8 +1,8 @@
 """Joint angles in the picture: the twelve of Kaur 2025.
 
-Kaur 2025 (section II) names them - shoulders, elbows, wrists, hips, knees and ankles of both
-sides - and leaves the vectors open. Here each is the inner angle at the joint between the
-vectors to two neighbours, between 0 (folded) and pi (straight):
+Kaur 2025 (section 3.1) names them - shoulders, elbows, wrists, hips, knees and ankles of both
+sides - and leaves the vectors open. Here each is the inner angle at the joint between the vectors
+to two neighbours (:data:`fidgety.skeletons.JOINTS`), between 0 (folded) and pi (straight):
 
 =========  ==========  ========  =========
 angle      from        at        to
@@ -30,19 +30,6 @@ from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import body_21
 from fidgety.features.store import FeatureSet
 from fidgety.skeletons import BODY_21
-
-TRIPLES: dict[str, tuple[str, str, str]] = {
-    f"{side}_{joint}": (f"{side}_{a}", f"{side}_{joint}", f"{side}_{b}")
-    for joint, a, b in (
-        ("shoulder", "hip", "elbow"),
-        ("elbow", "shoulder", "wrist"),
-        ("wrist", "elbow", "hand"),
-        ("hip", "shoulder", "knee"),
-        ("knee", "hip", "ankle"),
-        ("ankle", "knee", "foot"),
-    )
-    for side in ("left", "right")
-}
 
 
 def inner_angle(
@@ -78,11 +65,11 @@ class Angles2D:
         position = body_21(tracks)
         columns = [
             inner_angle(*(position[:, :, BODY_21.index(k)] for k in triple))
-            for triple in TRIPLES.values()
+            for triple in BODY_21.angles.values()
         ]
         return FeatureSet(
             np.stack(columns, axis=1).astype(np.float32),
-            tuple(f"{name}_angle" for name in TRIPLES),
+            tuple(f"{name}_angle" for name in BODY_21.angles),
             tracks.clean.time_s,
             tracks.clean.fps,
             "rad",

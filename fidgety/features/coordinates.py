@@ -33,13 +33,13 @@ def body_21(tracks: Tracks) -> NDArray[np.float64]:
         raise NotAssessable(
             Reason.FEATURE_UNAVAILABLE, "the track is 3D and has no positions in the picture"
         )
-    _, missing = conversion_matrix(pose.keypoints, BODY_21.keypoints)
+    _, missing = conversion_matrix(pose.anatomy, BODY_21)
     if missing:
         raise NotAssessable(
             Reason.FEATURE_UNAVAILABLE,
             f"{pose.skeleton or 'the source'} does not give {', '.join(missing)}",
         )
-    return convert(pose.position, pose.keypoints, BODY_21)
+    return convert(pose.position, pose.anatomy, BODY_21)
 
 
 def normalised_2d(

@@ -14,22 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable, Reason
-from fidgety.skeletons import conversion_matrix
+from fidgety.skeletons import Names, conversion_matrix
 
 Positions = NDArray[np.float64]
 OriginPoint = Literal["sternum", "pelvis", "none"]
 
 
-def point(
-    position: NDArray[np.floating], keypoints: tuple[str, ...], name: str
-) -> NDArray[np.float64]:
+def point(position: NDArray[np.floating], keypoints: Names, name: str) -> NDArray[np.float64]:
     """Take one keypoint, derived where the skeleton does not carry it.
 
     Parameters
     ----------
     position : ndarray of shape (frame, space, keypoint)
     keypoints
-        Names.
+        Names, or the skeleton with its own ways to derive others; so in all functions here.
     name
         Keypoint wanted: ``"pelvis"``, ``"thorax"``, ``"sternum"``.
 
@@ -50,14 +48,12 @@ def point(
     return np.asarray(position[:, :, used].astype(np.float64) @ weights[0, used])
 
 
-def trunk_vectors(
-    position: NDArray[np.floating], keypoints: tuple[str, ...]
-) -> NDArray[np.float64]:
+def trunk_vectors(position: NDArray[np.floating], keypoints: Names) -> NDArray[np.float64]:
     """Return the vectors from pelvis to thorax, of shape (frame, space); NaN where missing."""
     return point(position, keypoints, "thorax") - point(position, keypoints, "pelvis")
 
 
-def trunk_length(position: NDArray[np.floating], keypoints: tuple[str, ...]) -> float:
+def trunk_length(position: NDArray[np.floating], keypoints: Names) -> float:
     """Measure a recording's trunk: the median distance from pelvis to thorax.
 
     The median is left alone by missing frames, by up to half of outliers, and by exchanged
@@ -106,7 +102,7 @@ def circular_median(angles: NDArray[np.floating]) -> float:
     return centre
 
 
-def upright_angle(position: NDArray[np.floating], keypoints: tuple[str, ...]) -> float:
+def upright_angle(position: NDArray[np.floating], keypoints: Names) -> float:
     """Find the one turn of a recording that makes its trunk point up in the picture.
 
     Parameters
@@ -145,9 +141,7 @@ def turn(position: NDArray[np.floating], angle: float) -> Positions:
     return out
 
 
-def move_origin(
-    position: NDArray[np.floating], keypoints: tuple[str, ...], origin: OriginPoint
-) -> Positions:
+def move_origin(position: NDArray[np.floating], keypoints: Names, origin: OriginPoint) -> Positions:
     """Move a point of the body to zero in every frame.
 
     Frames in which that point is missing are missing as a whole: no position relative to it
@@ -160,7 +154,7 @@ def move_origin(
 
 def normalise(
     position: NDArray[np.floating],
-    keypoints: tuple[str, ...],
+    keypoints: Names,
     *,
     origin: OriginPoint = "sternum",
     scale: Literal["trunk", "none"] = "trunk",

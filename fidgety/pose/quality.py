@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fidgety.pose.gaps import Mask, gap_lengths_s
 from fidgety.pose.tracks import Origin
-from fidgety.skeletons import HUMAN36M_17, conversion_matrix
+from fidgety.skeletons import HUMAN36M_17, Names, conversion_matrix, names_of
 
 
-def core_keypoints(keypoints: tuple[str, ...]) -> NDArray[np.intp]:
+def core_keypoints(keypoints: Names) -> NDArray[np.intp]:
     """Return the keypoints that trunk, head and limbs are made of.
 
     Fingers, eyes and mouth come and go without harm; a recording is judged by what the
@@ -20,7 +20,7 @@ def core_keypoints(keypoints: tuple[str, ...]) -> NDArray[np.intp]:
     """
     weights, _ = conversion_matrix(keypoints, HUMAN36M_17.keypoints)
     used = np.flatnonzero((weights != 0).any(axis=0))
-    return used if used.size else np.arange(len(keypoints))
+    return used if used.size else np.arange(len(names_of(keypoints)))
 
 
 def frame_shares(origin: NDArray[np.uint8], what: Origin) -> NDArray[np.float64]:
@@ -73,7 +73,7 @@ def longest_gap_s(there: Mask, time_s: NDArray[np.floating], fps: float) -> floa
 
 def describe(
     origin: NDArray[np.uint8],
-    keypoints: tuple[str, ...],
+    keypoints: Names,
     time_s: NDArray[np.floating],
     fps: float,
 ) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def describe(
     ----------
     origin : ndarray of uint8, shape (frame, keypoint)
     keypoints
-        Names.
+        Names, or the skeleton.
     time_s : ndarray of shape (frame,)
     fps
         Nominal frame rate.
@@ -106,6 +106,6 @@ def describe(
                 "missing": float(missing[:, i].mean()),
                 "imputed": float((origin[:, i] == int(Origin.IMPUTED)).mean()),
             }
-            for i, name in enumerate(keypoints)
+            for i, name in enumerate(names_of(keypoints))
         },
     }

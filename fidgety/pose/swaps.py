@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fidgety.pose.gaps import Mask, Positions, blank
 from fidgety.pose.smoothing import jitter
 from fidgety.pose.trajectory import Trajectory
+from fidgety.skeletons import opposite, side_of
 
 #: Price of a change of sides, against evidence of 1 for a perfect exchange of places.
 SWITCH_COST = 0.5
@@ -39,7 +40,7 @@ CLOSE = 0.03
 CLOSE_JITTERS = 5.0
 LIMBS = {
     "face": ("eye_inner", "eye", "eye_outer", "ear", "mouth"),
-    "arms": ("shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb"),
+    "arms": ("collar", "shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb"),
     "legs": ("hip", "knee", "ankle", "heel", "foot", "foot_index", "big_toe", "small_toe"),
 }
 
@@ -71,13 +72,9 @@ def side_pairs(keypoints: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """
     pairs: dict[str, tuple[int, int]] = {}
     for i, name in enumerate(keypoints):
-        if name.startswith("left_"):
-            other, plain = "right_" + name[len("left_") :], name[len("left_") :]
-        elif name.endswith("_left"):
-            other, plain = name[: -len("_left")] + "_right", name[: -len("_left")]
-        else:
-            continue
-        if other in keypoints:
+        other = opposite(name)
+        if side_of(name) == "left" and other in keypoints:
+            plain = name.removeprefix("left_").removesuffix("_left")
             pairs[plain] = (i, keypoints.index(other))
     return pairs
 

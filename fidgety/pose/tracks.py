@@ -16,7 +16,8 @@ time               time                                       seconds, from the 
 
 Attributes: ``fps``, ``source_software``, ``ds_type = "poses"``, ``skeleton``, ``units``
 (``pixels``, ``metres``, ``trunk``, ``zscore`` or ``unknown``), ``details`` (JSON: what the
-stage did, quality measures).
+stage did, quality measures), and where the skeleton is the user's own ``skeleton_definition``
+(JSON: so that no later stage needs its file).
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ import enum
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fidgety.errors import NotAssessable
+from fidgety.skeletons import SKELETONS, Skeleton, as_dict, from_dict, identify
 from fidgety.storage import Provenance, dumps, read_dataset, write_dataset
 
 POSE_SCHEMA = "pose/1"
@@ -40,12 +43,17 @@ UNITS = ("pixels", "metres", "trunk", "zscore", "unknown")
 
 
 class Origin(enum.IntEnum):
-    """Where a value comes from."""
+    """Where a value comes from.
+
+    ``CORRECTED`` is measured, with its side put right by the workflow; ``MANUAL`` was placed by a
+    person's hand.
+    """
 
     MISSING = 0
     MEASURED = 1
     IMPUTED = 2
     CORRECTED = 3
+    MANUAL = 4
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ class Pose:
         Name of the skeleton.
     details
         What was done, and quality measures.
+    own_skeleton
+        The user's skeleton that the keypoints form; it travels with the tracks.
     """
 
     position: NDArray[np.floating]
@@ -89,6 +99,7 @@ class Pose:
     source_software: str = "fidgety"
     skeleton: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    own_skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
         n, space, k = self.position.shape
@@ -112,6 +123,20 @@ class Pose:
     def n_space(self) -> int:
         """Number of coordinates: 2 or 3."""
         return int(self.position.shape[1])
+
+    @property
+    def anatomy(self) -> Skeleton:
+        """The keypoints in the order of the arrays, with bones and ways to derive others.
+
+        Keypoints that form no known skeleton have no bones.
+        """
+        skeleton = self.own_skeleton or SKELETONS.get(self.skeleton)
+        if skeleton is None or set(skeleton.keypoints) != set(self.keypoints):
+            try:
+                skeleton = identify(self.keypoints)
+            except NotAssessable:
+                skeleton = Skeleton(self.skeleton, self.keypoints, ())
+        return replace(skeleton, keypoints=self.keypoints)
 
     @property
     def duration_s(self) -> float:
@@ -152,19 +177,18 @@ def to_dataset(pose: Pose) -> xr.Dataset:
                 "flag_meanings": " ".join(o.name.lower() for o in Origin),
             },
         )
-    return xr.Dataset(
-        variables,
-        coords=coords,
-        attrs={
-            "fps": float(pose.fps),
-            "time_unit": "seconds",
-            "source_software": pose.source_software,
-            "ds_type": "poses",
-            "skeleton": pose.skeleton,
-            "units": pose.units,
-            "details": dumps(dict(pose.details)),
-        },
-    )
+    attrs: dict[str, Any] = {
+        "fps": float(pose.fps),
+        "time_unit": "seconds",
+        "source_software": pose.source_software,
+        "ds_type": "poses",
+        "skeleton": pose.skeleton,
+        "units": pose.units,
+        "details": dumps(dict(pose.details)),
+    }
+    if pose.own_skeleton is not None:
+        attrs["skeleton_definition"] = dumps(as_dict(pose.own_skeleton))
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
 
 
 def from_dataset(dataset: xr.Dataset) -> Pose:
@@ -172,6 +196,7 @@ def from_dataset(dataset: xr.Dataset) -> Pose:
     one = dataset.isel(individuals=0)
     world = one["position_3d"].values if "position_3d" in one else None
     origin = one["origin"].values.astype(np.uint8) if "origin" in one else None
+    definition = dataset.attrs.get("skeleton_definition")
     return Pose(
         position=one["position"].transpose("time", "space", "keypoints").values.astype(np.float64),
         confidence=one["confidence"].values.astype(np.float64),
@@ -184,6 +209,7 @@ def from_dataset(dataset: xr.Dataset) -> Pose:
         source_software=str(dataset.attrs.get("source_software", "")),
         skeleton=str(dataset.attrs.get("skeleton", "")),
         details=json.loads(str(dataset.attrs.get("details", "{}"))),
+        own_skeleton=None if definition is None else from_dict(json.loads(str(definition))),
     )
 
 

@@ -31,9 +31,8 @@ from numpy.typing import NDArray
 
 from fidgety.background.apply import resize_mask
 from fidgety.config.report import ReportConfig
-from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import Origin, Pose
-from fidgety.skeletons import HUMAN36M_17, SKELETONS, conversion_matrix, identify
+from fidgety.skeletons import conversion_matrix, side_of
 
 Image = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -42,6 +41,7 @@ Point = tuple[float, float]
 HEAD_KEYPOINTS = (
     "nose",
     "head",
+    "crown",
     "mouth_left",
     "mouth_right",
     *(f"{s}_{k}" for s in ("left", "right") for k in ("eye", "eye_inner", "eye_outer", "ear")),
@@ -92,10 +92,10 @@ class Cover:
 
 def trunk_length(pose: Pose) -> float:
     """Long trunk of the recording: 75th percentile of pelvis to thorax; NaN if unknown."""
-    weights, missing = conversion_matrix(pose.keypoints, HUMAN36M_17.keypoints)
-    if "pelvis" in missing or "thorax" in missing:
+    weights, missing = conversion_matrix(pose.anatomy, ("thorax", "pelvis"))
+    if missing:
         return float("nan")
-    row = weights[HUMAN36M_17.index("thorax")] - weights[HUMAN36M_17.index("pelvis")]
+    row = weights[0] - weights[1]
     used = np.flatnonzero(row)
     lengths = np.linalg.norm(pose.position[:, :2][:, :, used] @ row[used], axis=1)
     lengths = lengths[np.isfinite(lengths)]
@@ -104,17 +104,26 @@ def trunk_length(pose: Pose) -> float:
 
 def _heads(pose: Pose, trunk: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return centre (frame, 2) and radius (frame,) of the head; NaN where it is not found."""
-    own = [k for k, name in enumerate(pose.keypoints) if name in HEAD_KEYPOINTS]
+    anatomy = pose.anatomy
+    names = [k for k in HEAD_KEYPOINTS if k in anatomy.keypoints or k in anatomy.derived]
+    # Three keypoints that are derived from fewer do not tell more.
+    enough = 3 if set(names) <= set(anatomy.keypoints) else len(names) + 1
+    weights, _ = conversion_matrix(anatomy, names)
     centre = np.full((pose.n_frames, 2), np.nan)
     radius = np.full(pose.n_frames, np.nan)
-    points = pose.position[:, :2][:, :, own]
+    flat = pose.position[:, :2].astype(np.float64)
+    points = np.full((pose.n_frames, 2, len(names)), np.nan)
+    for k, row in enumerate(weights):
+        if row.any():
+            used = np.flatnonzero(row)
+            points[:, :, k] = flat[:, :, used] @ row[used]
     for t in range(pose.n_frames):
         seen = points[t][:, np.isfinite(points[t]).all(axis=0)]
         if seen.shape[1] == 0:
             continue
         centre[t] = seen.mean(axis=1)
         reach = float(np.linalg.norm(seen - centre[t][:, None], axis=0).max())
-        radius[t] = max((RADIUS if seen.shape[1] >= 3 else RADIUS_FEW) * trunk, SPREAD * reach)
+        radius[t] = max((RADIUS if seen.shape[1] >= enough else RADIUS_FEW) * trunk, SPREAD * reach)
     return centre, radius
 
 
@@ -229,20 +238,12 @@ def hide_outside(image: Image, mask: Image | None) -> Image:
 
 def bones_of(pose: Pose) -> list[tuple[int, int]]:
     """Return index pairs of the bones; none if the skeleton is unknown."""
-    skeleton = SKELETONS.get(pose.skeleton)
-    if skeleton is None:
-        try:
-            skeleton = identify(pose.keypoints)
-        except NotAssessable:
-            return []
-    place = {name: k for k, name in enumerate(pose.keypoints)}
-    return [(place[a], place[b]) for a, b in skeleton.bones if a in place and b in place]
+    return [(int(a), int(b)) for a, b in pose.anatomy.bone_indices]
 
 
 def _colour(*names: str) -> tuple[int, int, int]:
-    if all(n.startswith("left_") for n in names):
-        return LEFT
-    return RIGHT if all(n.startswith("right_") for n in names) else CENTRE
+    sides = {side_of(name) for name in names}
+    return {"left": LEFT, "right": RIGHT}.get(sides.pop(), CENTRE) if len(sides) == 1 else CENTRE
 
 
 def draw_skeleton(

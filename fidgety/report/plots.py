@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fidgety.evaluation.plots import COLOURS, figure, to_svg
 from fidgety.pose.tracks import Origin, Pose
-from fidgety.skeletons import HUMAN36M_17, conversion_matrix
+from fidgety.skeletons import conversion_matrix
 
 #: Joints whose tracks are shown, those that the skeleton has.
 JOINTS = ("wrist", "elbow", "ankle", "knee")
@@ -27,10 +27,9 @@ def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
         ``trunk lengths``, or the pose's own.
     """
     flat = np.asarray(pose.position[:, :2], dtype=np.float64)
-    weights, missing = conversion_matrix(pose.keypoints, HUMAN36M_17.keypoints)
-    if "pelvis" in missing or "thorax" in missing:
+    (pelvis, thorax), missing = conversion_matrix(pose.anatomy, ("pelvis", "thorax"))
+    if missing:
         return flat, pose.units
-    pelvis, thorax = (weights[HUMAN36M_17.index(k)] for k in ("pelvis", "thorax"))
     used = np.flatnonzero((pelvis != 0) | (thorax != 0))
     origin = flat[:, :, used] @ pelvis[used]
     lengths = np.linalg.norm(flat[:, :, used] @ thorax[used] - origin, axis=1)
@@ -45,7 +44,7 @@ def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
 def draw_trajectories(pose: Pose) -> str:
     """Draw the limbs' tracks over time as SVG; gaps stay gaps."""
     position, unit = body_coordinates(pose)
-    joints = [j for j in JOINTS if f"left_{j}" in pose.keypoints]
+    joints = [j for j in JOINTS if {f"left_{j}", f"right_{j}"} <= set(pose.keypoints)]
     if not joints:
         return ""
     every = max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))

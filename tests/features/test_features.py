@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
-from fidgety.features.angles import TRIPLES, Angles2D, inner_angle
+from fidgety.features.angles import Angles2D, inner_angle
 from fidgety.features.build import build_features
 from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import Coordinates2D, Coordinates3D
@@ -202,7 +202,7 @@ def test_twelve_angles_of_a_body_stretched_out() -> None:
         position, np.ones((4, 21)), np.arange(4) / 25, BODY_21.keypoints, 25.0, skeleton="body21"
     )
     out = Angles2D().build(Tracks(pose), CONFIG)
-    assert len(out.names) == 12 == len(TRIPLES)
+    assert len(out.names) == 12 == len(BODY_21.angles)
     assert out.units == "rad"
     found = dict(zip(out.names, out.values[0] / np.pi, strict=True))
     expected = {"shoulder": 0.5, "elbow": 1, "wrist": 0.5, "hip": 1, "knee": 1, "ankle": 0.5}

@@ -11,10 +11,12 @@ To add one: a module in this folder with a subclass of :class:`TrackImporter`, a
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from fidgety.pose.tracks import Pose
+from fidgety.skeletons import Skeleton
 
 
 class TrackImporter(abc.ABC):
@@ -26,10 +28,19 @@ class TrackImporter(abc.ABC):
         Name in the registry.
     description
         The format in a few words, for messages.
+
+    Parameters
+    ----------
+    skeletons
+        The user's own skeletons, tried before those that are known
+        (:func:`fidgety.skeletons.match`).
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
+
+    def __init__(self, skeletons: Sequence[Skeleton] = ()) -> None:
+        self.skeletons = tuple(skeletons)
 
     @abc.abstractmethod
     def claims(self, path: Path, head: bytes) -> bool:

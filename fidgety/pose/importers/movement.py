@@ -11,6 +11,7 @@ Imputed values of a cleaned file of ours are not measurements and are taken as m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, without_path
 from fidgety.pose.importers.base import TrackImporter
 from fidgety.pose.tracks import UNITS, Origin, Pose
-from fidgety.skeletons import Skeleton, identify
+from fidgety.skeletons import Skeleton, match, own_or_none, plain_name
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 NETCDF3_MAGIC = b"CDF"
@@ -62,7 +63,7 @@ class MovementImporter(TrackImporter):
         """Read a file; see :meth:`TrackImporter.read`."""
         dataset = _load(path)
         _raise_recorded_reason(dataset)
-        return _pose(_with_plural_names(dataset))
+        return _pose(_with_plural_names(dataset), self.skeletons)
 
 
 def _load(path: Path) -> xr.Dataset:
@@ -214,17 +215,17 @@ def _space_order(dataset: xr.Dataset, dimension: str) -> list[int]:
     return [labels.index(axis) for axis in wanted]
 
 
-def _skeleton(dataset: xr.Dataset) -> tuple[Skeleton, list[int]]:
+def _skeleton(dataset: xr.Dataset, own: Sequence[Skeleton]) -> tuple[Skeleton, list[int]]:
     """Return the skeleton and the order that brings the keypoints to its own."""
     labels = _labels(dataset, "keypoints")
     if labels is None:
         _unreadable("the keypoints have no names")
-    found = [label.lower().replace(" ", "_").replace("-", "_") for label in labels]
+    found = [plain_name(label) for label in labels]
     double = sorted({label for label in found if found.count(label) > 1})
     if double:
         raise NotAssessable(Reason.SKELETON_MISMATCH, f"keypoints named twice: {', '.join(double)}")
-    skeleton = identify(tuple(found))
-    return skeleton, [found.index(keypoint) for keypoint in skeleton.keypoints]
+    skeleton, order = match(labels, own)
+    return skeleton, list(order)
 
 
 def _most_complete(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
@@ -258,7 +259,7 @@ def _units(dataset: xr.Dataset, n_space: int) -> str:
     return unit if unit in UNITS else "unknown"
 
 
-def _pose(dataset: xr.Dataset) -> Pose:
+def _pose(dataset: xr.Dataset, own: Sequence[Skeleton]) -> Pose:
     if "position" not in dataset:
         _unreadable("no variable 'position'")
     for dimension in ("time", "space", "keypoints"):
@@ -270,7 +271,7 @@ def _pose(dataset: xr.Dataset) -> Pose:
     if dataset["position"].dtype.kind not in "iuf":
         _unreadable(f"position holds {dataset['position'].dtype}, expected numbers")
     clock = _clock(dataset, n)
-    skeleton, order = _skeleton(dataset)
+    skeleton, order = _skeleton(dataset, own)
     axes = _space_order(dataset, "space")
     one, details = _most_complete(dataset)
 
@@ -312,6 +313,7 @@ def _pose(dataset: xr.Dataset) -> Pose:
         world=world,
         source_software=str(dataset.attrs.get("source_software", "unknown")),
         skeleton=skeleton.name,
+        own_skeleton=own_or_none(skeleton),
         details={
             "format": MovementImporter.name,
             "known_share": round(float(known.mean()), 4),

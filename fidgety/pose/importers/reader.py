@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from fidgety.errors import NotAssessable, Reason, without_path
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
+from fidgety.skeletons import Skeleton
 
 HEAD_BYTES = 4096
 
 
-def read_track(path: str | os.PathLike[str]) -> Pose:
+def read_track(path: str | os.PathLike[str], skeletons: Sequence[Skeleton] = ()) -> Pose:
     """Read the tracks of one infant from a file made elsewhere.
 
     Parameters
     ----------
     path
         A file of one of the formats in :mod:`fidgety.pose.importers.registry`.
+    skeletons
+        The user's own skeletons.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_track(path: str | os.PathLike[str]) -> Pose:
         ) from None
     if not head:
         raise NotAssessable(Reason.POSE_UNREADABLE, "the track file is empty")
-    importers = [IMPORTERS.get(name)() for name in IMPORTERS]
+    importers = [IMPORTERS.get(name)(skeletons) for name in IMPORTERS]
     for importer in importers:
         if importer.claims(path, head):
             return importer.read(path)
