@@ -33,6 +33,8 @@ from fidgety.plan_check import check_plan
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.errors import FidgetyError, texts_version
+from fidgety.skeleton_file import load_skeletons
+from fidgety.skeletons import as_dict
 from fidgety.sources import SourceIndex, source_checksum
 
 try:
@@ -59,6 +61,9 @@ try:
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
     )
     SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
+    OWN_SKELETONS = load_skeletons(
+        CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
+    )
     check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES))
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
@@ -96,9 +101,11 @@ def code_of(name, *modules, libraries=(), data=()):
     )
 
 
-def section(name, *keys):
+def section(name, *keys, without=()):
     """Return a section of the configuration, or some of its keys, as plain values."""
-    return getattr(CONFIG, name).model_dump(mode="json", include=set(keys) or None)
+    return getattr(CONFIG, name).model_dump(
+        mode="json", include=set(keys) or None, exclude=set(without) or None
+    )
 
 
 def recordings_of(*roles):

@@ -19,7 +19,8 @@ rule estimate_pose:
         mem_mb=2000,
         runtime=60,
     params:
-        config=section("pose"),
+        # A skeleton's file is read by the import alone.
+        config=section("pose", without=("skeletons",)),
         background=section("background", "apply", "replace_colour"),
         code=code_of(
             "estimate_pose",
@@ -49,6 +50,7 @@ rule import_pose:
         runtime=10,
     params:
         source_sha256=checksum_of_source,
+        skeletons=[as_dict(skeleton) for skeleton in OWN_SKELETONS],
         code=code_of("import_pose", *IMPORTER_MODULES, libraries=("xarray", "h5netcdf")),
     message:
         "Import the tracks of {wildcards.recording}"

@@ -23,5 +23,8 @@ class PoseConfig(Section):
     ``auto`` finds it from sampled frames, at any angle."""
     crop_to_body: bool = True
     """Estimate on a crop around the body mask."""
+    skeletons: tuple[str, ...] = ()
+    """Files of your own skeletons (YAML, docs/skeletons.md), for tracks that are imported.
+    Relative paths start from the working directory."""
     min_detected: Share = 0.5
     """Smallest share of frames with a body for a recording to be assessable."""
