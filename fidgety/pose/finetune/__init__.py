@@ -1,0 +1,1 @@
+"""Labelling frames by hand, and fine-tuning a pose model on them."""
