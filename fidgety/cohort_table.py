@@ -26,7 +26,15 @@ from fidgety.sheet import CHARACTERISTICS, Recording
 from fidgety.storage import read_json, read_outcome, write_text
 
 #: What cleaning measured: shares of all values by origin, the longest gap, swaps put right.
-QUALITY = ("measured", "imputed", "corrected", "missing", "longest_gap_s", "swaps_undone")
+QUALITY = (
+    "measured",
+    "imputed",
+    "corrected",
+    "manual",
+    "missing",
+    "longest_gap_s",
+    "swaps_undone",
+)
 COLUMNS = (
     "recording",
     "infant",

@@ -59,6 +59,13 @@ class Reason(enum.StrEnum):
     UNITS_MISMATCH = "units_mismatch"
     NO_COMPLETE_WINDOW = "no_complete_window"
     EXCLUDED = "excluded"
+    CORRECTIONS_INVALID = "corrections_invalid"
+    CAMERA_MOVES = "camera_moves"
+    NOT_SUPINE = "not_supine"
+    OTHER_PERSON = "other_person"
+    INFANT_STILL = "infant_still"
+    INFANT_FUSSING = "infant_fussing"
+    ASSESSABLE_TOO_SHORT = "assessable_too_short"
 
     @property
     def text(self) -> str:
@@ -82,6 +89,13 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.UNITS_MISMATCH: "The features are in other units than those the model learned from.",
     Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
     Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
+    Reason.CORRECTIONS_INVALID: "The corrections by hand do not fit the recording.",
+    Reason.CAMERA_MOVES: "The camera moves too much.",
+    Reason.NOT_SUPINE: "The infant is not seen from the front, lying on its back, for long enough.",
+    Reason.OTHER_PERSON: "Somebody else is in the picture for too much of the time.",
+    Reason.INFANT_STILL: "The infant hardly moves: it may be asleep (a suspicion).",
+    Reason.INFANT_FUSSING: "The infant may be fussing or crying, by its movement (a suspicion).",
+    Reason.ASSESSABLE_TOO_SHORT: "Too little of the recording can be assessed.",
 }
 
 

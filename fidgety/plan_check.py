@@ -21,8 +21,11 @@ from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry
+from fidgety.skeletons import SKELETONS
+from fidgety.tables import Findings, suggest
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -138,6 +141,30 @@ def check_duplicates(study: Study, checksum: Callable[[Path], str]) -> list[str]
     return findings
 
 
+def check_corrections(config: Config, study: Study) -> list[str]:
+    """Check the corrections by hand: their files, and what is in them.
+
+    Whether frames lie in the recording is known to its job alone. A keypoint is unknown here if
+    the recording's pose, where there is one already, and every skeleton lack it: with a changed
+    method, the pose that is there may not be the one that is to come.
+    """
+    findings = Findings()
+    files = find_corrections(config.corrections.folder, study.recordings, findings)
+    skeletons = {name for skeleton in SKELETONS.values() for name in skeleton.keypoints}
+    for recording, path in files.items():
+        folder = Path(config.results) / "pose"
+        keypoints = pose_keypoints(folder / "raw" / f"{recording}.h5") or pose_keypoints(
+            folder / "imported" / f"{recording}.h5"
+        )
+        for entry in read_corrections(path, findings).entries:
+            if keypoints and entry.keypoint not in skeletons.union(keypoints):
+                findings.add(
+                    str(path), entry.row, "keypoint", entry.keypoint,
+                    "is no keypoint of this recording." + suggest(entry.keypoint, keypoints),
+                )  # fmt: skip
+    return findings.lines()
+
+
 def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) -> None:
     """Check everything that is known before the first job.
 
@@ -157,6 +184,7 @@ def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) ->
         *check_methods(config),
         *check_infants(config, study),
         *check_duplicates(study, checksum),
+        *check_corrections(config, study),
     ]
     if findings:
         raise ConfigError("\n".join(findings))

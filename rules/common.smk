@@ -30,6 +30,7 @@ from fidgety.inclusion import criteria
 from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
+from fidgety.pose.corrections_table import find_corrections
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.errors import FidgetyError, texts_version
@@ -65,6 +66,7 @@ try:
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
     )
     check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES))
+    CORRECTIONS = find_corrections(CONFIG.corrections.folder, STUDY.recordings)
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -152,6 +154,18 @@ def checksum_of_source(wildcards):
     if wildcards.recording in PHANTOMS:
         return ""
     return source_checksum(STUDY.source(wildcards.recording), SOURCES)
+
+
+def corrections_of(wildcards):
+    """Return a recording's corrections by hand, if there are any: by content alone."""
+    path = CORRECTIONS.get(wildcards.recording)
+    return ancient(str(path)) if path else []
+
+
+def checksum_of_corrections(wildcards):
+    """Return the content checksum of a recording's corrections, nothing if there are none."""
+    path = CORRECTIONS.get(wildcards.recording)
+    return source_checksum(path, SOURCES) if path else ""
 
 
 def raw_pose(wildcards):

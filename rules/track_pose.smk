@@ -61,6 +61,8 @@ rule import_pose:
 rule clean_pose:
     input:
         pose=raw_pose,
+        # By content alone, like a source: its checksum is a parameter.
+        corrections=corrections_of,
     output:
         clean=results("pose/clean/{recording}.h5"),
         lifted=results("pose/lifted/{recording}.h5"),
@@ -76,6 +78,7 @@ rule clean_pose:
         runtime=10,
     params:
         config=section("cleaning"),
+        corrections_sha256=checksum_of_corrections,
         code=code_of("clean_pose", libraries=("numpy", "scipy")),
     message:
         "Clean the pose of {wildcards.recording}"

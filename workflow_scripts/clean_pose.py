@@ -6,6 +6,7 @@ from typing import Any
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.cleaning import clean
+from fidgety.pose.corrections_table import load_corrections
 from fidgety.pose.lifting import lift
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
 from fidgety.storage import write_not_assessable
@@ -16,12 +17,14 @@ LIBRARIES = ("numpy", "scipy")
 
 def main(job: Job) -> None:
     """Write the clean and the lifted pose; without 3D positions the latter has the reason."""
+    corrections = load_corrections(job.input.get("corrections"))
     config = CleaningConfig.model_validate(dict(job.params.config))
     provenance = job.provenance(libraries=LIBRARIES)
-    cleaned = clean(read_pose(job.input.pose), config)
+    cleaned = clean(read_pose(job.input.pose), config, corrections)
     quality: dict[str, Any] = cleaned.pose.details["cleaning"]
     print(f"shares: {quality['shares']}; outliers: {quality['outliers']}")
     print(f"swaps undone: {quality['swaps'] or 'none'}; smoothed: {quality['smoothed'] or 'none'}")
+    print(f"by hand: {quality.get('corrections', 'nothing')}")
     try:
         lifted = lift(cleaned, config)
     except NotAssessable as error:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.base import Section
 from fidgety.config.cleaning import CleaningConfig
+from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.inclusion import InclusionConfig
@@ -49,6 +50,7 @@ class Config(Section):
     video: VideoConfig = VideoConfig()
     background: BackgroundConfig = BackgroundConfig()
     pose: PoseConfig = PoseConfig()
+    corrections: CorrectionsConfig = CorrectionsConfig()
     cleaning: CleaningConfig = CleaningConfig()
     features: FeaturesConfig = FeaturesConfig()
     folds: FoldsConfig = FoldsConfig()

@@ -10,11 +10,18 @@ In this order, on the positions and, where there are 3D ones beside 2D ones, on 
 
 What was found in 2D holds for 3D: the same keypoint of the same frame came from the same
 look at the picture. What is wrong in 3D alone (depth) is taken out there alone.
+
+Corrections by hand (:mod:`fidgety.pose.corrections`) come between 2 and 3: they are about what
+a person saw, where sides are right. A value that a hand placed has confidence 1, is never taken
+out and is the very same after smoothing; it does bound the gaps beside it, and the other end of
+a bone that it makes impossible takes the blame. A value that a hand took out is a gap like any
+other. In 3D, where nobody pointed, both are gaps: imputed if short, missing if not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +29,12 @@ from numpy.typing import NDArray
 
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
+from fidgety.pose.corrections import (
+    Corrections,
+    Placement,
+    describe_corrections,
+    place_corrections,
+)
 from fidgety.pose.gaps import Mask, Positions, blank, present
 from fidgety.pose.imputation import impute
 from fidgety.pose.normalisation import trunk_length
@@ -51,10 +64,14 @@ class Cleaned:
         Clean pose; ``details["cleaning"]`` has the quality measures.
     world_origin : ndarray of uint8, shape (frame, keypoint), optional
         Origin of the values of ``pose.world``.
+    findings : dict
+        What was found wrong, by kind: ``confidence``, ``swap``, ``bone``, ``joint``, ``jump``;
+        masks of shape (frame, keypoint).
     """
 
     pose: Pose
     world_origin: NDArray[np.uint8] | None = None
+    findings: Mapping[str, Mask] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,8 +86,11 @@ class _Outliers:
     def any(self) -> Mask:
         return self.bone | self.joint | self.jump
 
+    def by_kind(self) -> dict[str, Mask]:
+        return {kind: getattr(self, kind) for kind in ("bone", "joint", "jump")}
+
     def counts(self) -> dict[str, int]:
-        return {kind: int(getattr(self, kind).sum()) for kind in ("bone", "joint", "jump")}
+        return {kind: int(mask.sum()) for kind, mask in self.by_kind().items()}
 
 
 def low_confidence(confidence: NDArray[np.floating], smallest: float) -> Mask:
@@ -112,9 +132,11 @@ def _outliers(
     *,
     lengths: bool,
     trajectory: Trajectory | None = None,
+    trusted: Mask | None = None,
 ) -> _Outliers:
-    """Look for what cannot be in one set of positions."""
+    """Look for what cannot be in one set of positions; what is trusted is never it."""
     known = trajectory or _trajectory(position, pose, config, body_length)
+    open_ = np.ones(known.deviation.shape, dtype=bool) if trusted is None else ~trusted
     bone = joint = np.zeros(known.deviation.shape, dtype=bool)
     if lengths:
         bones = np.array(
@@ -122,14 +144,15 @@ def _outliers(
             dtype=np.intp,
         )
         bone = bone_outliers(
-            position, bones, known.deviation, config.bone_length_tolerance, body_length
+            position, bones, known.deviation, config.bone_length_tolerance, body_length, trusted
         )
         if config.joint_limits:
             joint = joint_outliers(blank(position, bone), pose.keypoints, known.deviation) & ~bone
-    jump = jump_outliers(known.deviation, config.jump_threshold) & ~bone & ~joint
+            joint &= open_
+    jump = jump_outliers(known.deviation, config.jump_threshold) & ~bone & ~joint & open_
     for _ in range(JUMP_ROUNDS - 1):
         rest = _trajectory(blank(position, bone | joint | jump), pose, config, body_length)
-        more = jump_outliers(rest.deviation, config.jump_threshold)
+        more = jump_outliers(rest.deviation, config.jump_threshold) & open_
         if not more.any():
             break
         jump |= more
@@ -160,12 +183,23 @@ def _smooth(
     return out, noisy
 
 
-def _origin(measured: Mask, filled: Mask, exchanged: Mask) -> NDArray[np.uint8]:
+def _origin(
+    measured: Mask, filled: Mask, exchanged: Mask, placed: Mask | None = None
+) -> NDArray[np.uint8]:
     out = np.full(measured.shape, int(Origin.MISSING), dtype=np.uint8)
     out[measured] = int(Origin.MEASURED)
     out[measured & exchanged] = int(Origin.CORRECTED)
     out[filled] = int(Origin.IMPUTED)
+    if placed is not None:
+        out[placed] = int(Origin.MANUAL)
     return out
+
+
+def _put(values: Positions, placement: Placement) -> Positions:
+    """Put hand-placed positions in, and take out what a hand said is missing."""
+    return np.where(
+        placement.placed[:, None, :], placement.position, blank(values, placement.removed)
+    )
 
 
 def _describe_swaps(swaps: list[Swap], time_s: NDArray[np.floating]) -> list[dict[str, Any]]:
@@ -179,7 +213,30 @@ def _describe_swaps(swaps: list[Swap], time_s: NDArray[np.floating]) -> list[dic
     ]
 
 
-def clean(pose: Pose, config: CleaningConfig) -> Cleaned:
+def require_enough(quality: Mapping[str, Any], config: CleaningConfig) -> None:
+    """Check that enough is left of a pose.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_too_sparse`` if more is missing than the configuration allows.
+    """
+    if quality["core_missing"] > config.max_missing:
+        raise NotAssessable(
+            Reason.POSE_TOO_SPARSE,
+            f"{quality['core_missing']:.0%} of trunk, head and limbs are missing after cleaning; "
+            f"at most {config.max_missing:.0%} may be (cleaning.max_missing). Longest gap "
+            f"{quality['longest_gap_s']:.1f} s.",
+        )
+
+
+def clean(
+    pose: Pose,
+    config: CleaningConfig,
+    corrections: Corrections | None = None,
+    *,
+    however_sparse: bool = False,
+) -> Cleaned:
     """Clean a pose.
 
     Parameters
@@ -188,27 +245,35 @@ def clean(pose: Pose, config: CleaningConfig) -> Cleaned:
         Raw pose, 2D (with 3D positions beside it or not) or 3D, in any known skeleton.
     config
         The ``cleaning`` section.
+    corrections
+        What a person's hand put right; it wins.
+    however_sparse
+        Give also a pose that too much is missing of: to look at, and to correct.
 
     Returns
     -------
     Cleaned
         Same skeleton, units and time stamps. ``pose.origin`` says of every value whether it is
-        missing, measured, imputed, or corrected (measured, with its side put right).
+        missing, measured, imputed, corrected (measured, with its side put right) or manual
+        (placed by hand).
 
     Raises
     ------
     NotAssessable
         ``pose_empty`` if there is no position at all; ``skeleton_mismatch`` for unknown
-        keypoints; ``pose_too_sparse`` if more is missing after cleaning than the
-        configuration allows.
+        keypoints; ``corrections_invalid`` for corrections that do not fit the pose;
+        ``pose_too_sparse`` if more is missing after cleaning than the configuration allows.
     """
+    by_hand = corrections or Corrections()
+    placement = place_corrections(by_hand, pose)
     raw = present(pose.position)
     if not raw.any():
         raise NotAssessable(Reason.POSE_EMPTY, f"{pose.n_frames} frames without a keypoint")
-    skeleton = identify(pose.keypoints)
+    skeleton = pose.own_skeleton or identify(pose.keypoints)
+    anatomy = pose.anatomy
     doubted = raw & low_confidence(pose.confidence, config.min_confidence)
     position = blank(pose.position, ~raw | doubted)
-    body = trunk_length(position, pose.keypoints)
+    body = trunk_length(position, anatomy)
 
     exchanged = np.zeros(raw.shape, dtype=bool)
     swaps: list[Swap] = []
@@ -229,6 +294,11 @@ def clean(pose: Pose, config: CleaningConfig) -> Cleaned:
             confidence = undo_swaps(confidence, exchanged, pose.keypoints)
             trajectory = _trajectory(position, pose, config, body)
 
+    if by_hand.entries:
+        position = _put(position, placement)
+        confidence = np.where(placement.removed, 0.0, np.where(placement.placed, 1.0, confidence))
+        trajectory = _trajectory(position, pose, config, body)
+
     outliers = _outliers(
         position,
         pose,
@@ -237,30 +307,30 @@ def clean(pose: Pose, config: CleaningConfig) -> Cleaned:
         body,
         lengths=checks_bones(pose.units, config),
         trajectory=trajectory,
+        trusted=placement.placed,
     )
     measured = present(position) & ~outliers.any
     filled_position, filled = _impute(blank(position, ~measured), pose, config)
-    origin = _origin(measured, filled, exchanged)
+    origin = _origin(measured, filled, exchanged, placement.placed)
     smoothed, noisy = _smooth(filled_position, pose, config, body)
+    if by_hand.entries:
+        smoothed = np.where(placement.placed[:, None, :], placement.position, smoothed)
 
-    quality = describe(origin, pose.keypoints, pose.time_s, pose.fps) | {
+    quality = describe(origin, anatomy, pose.time_s, pose.fps) | {
         "outliers": {"confidence": int(doubted.sum())} | outliers.counts(),
         "swaps": _describe_swaps(swaps, pose.time_s),
         "trunk_length": body,
         "smoothed": [k for k, is_noisy in zip(pose.keypoints, noisy, strict=True) if is_noisy],
     }
-    if quality["core_missing"] > config.max_missing:
-        raise NotAssessable(
-            Reason.POSE_TOO_SPARSE,
-            f"{quality['core_missing']:.0%} of trunk, head and limbs are missing after cleaning; "
-            f"at most {config.max_missing:.0%} may be (cleaning.max_missing). Longest gap "
-            f"{quality['longest_gap_s']:.1f} s.",
-        )
+    if by_hand.entries or by_hand.untouched:
+        quality["corrections"] = describe_corrections(by_hand, placement)
+    if not however_sparse:
+        require_enough(quality, config)
 
     world, world_origin = None, None
     if pose.world is not None:
         world, world_origin, world_quality = _clean_world(
-            pose, exchanged, measured, skeleton, config
+            pose, exchanged, measured & ~placement.placed, skeleton, config
         )
         quality["world"] = world_quality
     return Cleaned(
@@ -274,6 +344,7 @@ def clean(pose: Pose, config: CleaningConfig) -> Cleaned:
             details=dict(pose.details) | {"cleaning": quality},
         ),
         world_origin,
+        {"confidence": doubted, "swap": exchanged} | outliers.by_kind(),
     )
 
 
@@ -301,7 +372,7 @@ def _clean_world(
     world = undo_swaps(pose.world, exchanged, pose.keypoints)
     world = blank(world, ~(present(world) & measured))
     try:
-        body = trunk_length(world, pose.keypoints)
+        body = trunk_length(world, pose.anatomy)
     except NotAssessable:
         # 2D alone can still be used; lifting gives the reason.
         nothing = np.zeros(measured.shape, dtype=bool)
@@ -313,7 +384,7 @@ def _clean_world(
     origin = _origin(there, filled, exchanged)
     smoothed, _ = _smooth(filled_world, pose, config, body)
     quality = {
-        "shares": describe(origin, pose.keypoints, pose.time_s, pose.fps)["shares"],
+        "shares": describe(origin, pose.anatomy, pose.time_s, pose.fps)["shares"],
         "outliers": outliers.counts(),
         "trunk_length": body,
     }

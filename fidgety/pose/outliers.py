@@ -50,6 +50,7 @@ def bone_outliers(
     deviation: NDArray[np.float64],
     tolerance: float,
     body_length: float,
+    trusted: Mask | None = None,
 ) -> Mask:
     """Find the keypoints that make bones impossible.
 
@@ -67,6 +68,8 @@ def bone_outliers(
         Share of its own length by which a bone may differ from it.
     body_length
         Trunk length in the units of ``position``.
+    trusted : ndarray of bool, shape (frame, keypoint), optional
+        Values that are right whatever they make of a bone: the other end takes the blame.
 
     Returns
     -------
@@ -84,6 +87,8 @@ def bone_outliers(
         bad = lengths > reference * (1 + tolerance)
         if space == 3:
             bad |= lengths < reference * (1 - tolerance)
+    fixed = np.zeros((n, k), dtype=bool) if trusted is None else trusted
+    bad &= ~(fixed[:, bones[:, 0]] & fixed[:, bones[:, 1]])
     known = np.isfinite(lengths)
     ends = np.zeros((len(bones), k))
     ends[np.arange(len(bones)), bones[:, 0]] = ends[np.arange(len(bones)), bones[:, 1]] = 1
@@ -95,7 +100,9 @@ def bone_outliers(
             break
         n_bad = bad[rows].astype(float) @ ends
         n_known = np.maximum(known[rows].astype(float) @ ends, 1)
-        blame = np.where(n_bad > 0, n_bad + 0.5 * n_bad / n_known + suspicion[rows], -1.0)
+        blame = np.where(
+            (n_bad > 0) & ~fixed[rows], n_bad + 0.5 * n_bad / n_known + suspicion[rows], -1.0
+        )
         worst = np.argmax(blame, axis=1)
         out[rows, worst] = True
         gone = ends[:, worst].T > 0

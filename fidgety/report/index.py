@@ -37,6 +37,7 @@ QUALITY_COLUMNS = (
     ("measured", "Measured", True),
     ("imputed", "Imputed", True),
     ("corrected", "Corrected", True),
+    ("manual", "By hand", True),
     ("missing", "Missing", True),
     ("longest_gap_s", "Longest gap (s)", False),
     ("swaps_undone", "Swaps undone", None),
@@ -48,7 +49,7 @@ _NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail"}
 #: Columns with the user's own paths.
 _PATHS = ("video", "pose")
 #: Parameters that are paths on the machine that ran the workflow.
-_PATH_PARAMETERS = ("sheet", "intervals", "results", "folds.file")
+_PATH_PARAMETERS = ("sheet", "intervals", "results", "folds.file", "corrections.folder")
 
 
 def shareable(cohort: pd.DataFrame) -> pd.DataFrame:

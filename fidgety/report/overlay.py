@@ -255,6 +255,9 @@ def draw_skeleton(
 ) -> Image:
     """Draw bones and keypoints in place; imputed keypoints are rings, measured ones discs.
 
+    Those that were placed by hand have a square around them.
+
+
     Parameters
     ----------
     image : ndarray of uint8 of shape (height, width, 3)
@@ -280,6 +283,10 @@ def draw_skeleton(
         filled = thick if imputed else -1
         cv2.circle(image, xy, thick + 2, (0, 0, 0), -1, cv2.LINE_AA)
         cv2.circle(image, xy, thick + 1, _colour(keypoints[k]), filled, cv2.LINE_AA)
+        if origin is not None and origin[k] == Origin.MANUAL:
+            reach = thick + 3
+            corner, other = (xy[0] - reach, xy[1] - reach), (xy[0] + reach, xy[1] + reach)
+            cv2.rectangle(image, corner, other, CENTRE, 1, cv2.LINE_AA)
     return image
 
 

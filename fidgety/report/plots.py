@@ -15,6 +15,13 @@ from fidgety.skeletons import conversion_matrix
 #: Joints whose tracks are shown, those that the skeleton has.
 JOINTS = ("wrist", "elbow", "ankle", "knee")
 MAX_POINTS = 1200
+#: Colours of where values come from; what is missing is nearly black.
+ORIGIN_COLOURS = {
+    "measured": "#bcd9ea",
+    "corrected": "#009e73",
+    "manual": "#cc79a7",
+    "imputed": "#e69f00",
+}
 
 
 def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
@@ -82,7 +89,7 @@ def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np
     time_s : ndarray of shape (second,)
         Where each second begins.
     shares : dict
-        measured, corrected, imputed, missing: shares of shape (second,) that sum to 1.
+        measured, corrected, manual, imputed, missing: shares of shape (second,) that sum to 1.
     """
     origin = pose.origin
     if origin is None:  # tracks that were never cleaned
@@ -90,7 +97,13 @@ def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np
         origin = np.where(present, Origin.MEASURED, Origin.MISSING).astype(np.uint8)
     second = np.floor(pose.time_s - pose.time_s[0]).astype(int) if pose.n_frames else np.empty(0)
     seconds = np.unique(second)
-    kinds = (Origin.MEASURED, Origin.CORRECTED, Origin.IMPUTED, Origin.MISSING)
+    kinds = (
+        Origin.MEASURED,
+        Origin.CORRECTED,
+        Origin.MANUAL,
+        Origin.IMPUTED,
+        Origin.MISSING,
+    )
     shares = {
         kind.name.lower(): np.array([(origin[second == s] == kind).mean() for s in seconds])
         for kind in kinds
@@ -104,7 +117,7 @@ def draw_quality(pose: Pose) -> str:
     time_s, shares = origin_shares(pose)
     if time_s.size == 0:
         return ""
-    colours = {"measured": "#bcd9ea", "corrected": "#009e73", "imputed": "#e69f00"}
+    colours = ORIGIN_COLOURS
     with figure(9.0, 1.6) as drawing:
         panel = drawing.axes[0]
         # Steps: every second reaches to the next one, the last one a second far.
