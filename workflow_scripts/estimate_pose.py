@@ -24,6 +24,7 @@ def main(job: Job) -> None:
     options = parse_options(kind.Options, config.options, "pose.options")
     name = f"pose of {job.wildcards.get('recording', '')}"
     with BodyMasks(job.input["background"]) as masks, kind(options) as estimator:
+        estimator.use_threads(job.threads)
         pose = estimate_pose(
             track(iter_frames(job.input["video"]), name, record.n_frames),
             masks,

@@ -62,22 +62,22 @@ class PoseEstimator(abc.ABC):
     name
         Name in the registry.
     skeleton
-        Keypoints that it gives.
+        Keypoints that it gives; of the class where they are always the same, else of the instance.
     Options
         Model of its options: unknown keys are errors.
     libraries
         Distributions whose version decides its result.
     crop_px
-        Side of the square crops that it wants.
+        Side of the square crops that it wants; of the class or of the instance.
     has_world
         Whether it gives 3D positions.
     """
 
     name: ClassVar[str]
-    skeleton: ClassVar[Skeleton]
+    skeleton: Skeleton
     Options: ClassVar[type[Section]]
     libraries: ClassVar[tuple[str, ...]]
-    crop_px: ClassVar[int]
+    crop_px: int
     has_world: ClassVar[bool]
 
     def __init__(self, options: Section) -> None:
@@ -100,6 +100,9 @@ class PoseEstimator(abc.ABC):
         -------
         Estimate
         """
+
+    def use_threads(self, threads: int) -> None:  # noqa: B027 - most use one
+        """Use this many processor threads: as many as the job was given."""
 
     def reset(self) -> None:  # noqa: B027 - an estimator without a memory has nothing to do
         """Forget what was tracked: the next batch shows another view."""

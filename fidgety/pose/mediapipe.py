@@ -71,10 +71,10 @@ class BlazePose(PoseEstimator):
     """
 
     name: ClassVar[str] = "mediapipe"
-    skeleton: ClassVar[Skeleton] = BLAZEPOSE_33
+    skeleton: Skeleton = BLAZEPOSE_33
     Options: ClassVar[type[Section]] = BlazePoseOptions
     libraries: ClassVar[tuple[str, ...]] = ("mediapipe",)
-    crop_px: ClassVar[int] = 384
+    crop_px: int = 384
     has_world: ClassVar[bool] = True
 
     def __init__(self, options: BlazePoseOptions) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fidgety.config.base import Section
+from fidgety.pose.estimator_options import EstimatorOptions
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
-class BlazePoseOptions(Section):
+class BlazePoseOptions(EstimatorOptions):
     """Options of the ``mediapipe`` estimator."""
 
     mode: Literal["tracking", "static"] = "tracking"

@@ -185,6 +185,8 @@ def import_mmpose() -> None:
         raise FidgetyError(
             f"mmpose does not import ({error}). Install the pinned packages (docs/installation.md)."
         ) from error
+    # Of mmpose's own calls to torch: nobody here can change them.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"mmpose\.")
     from mmengine.registry import init_default_scope
 
     init_default_scope("mmpose")
@@ -538,7 +540,7 @@ def build_model(
     device: str = "cpu",
     *,
     where: str = "checkpoint",
-) -> torch.nn.Module:
+) -> Any:
     """Make a network of mmpose for prediction, without any download.
 
     Parameters

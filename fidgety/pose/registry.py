@@ -10,5 +10,6 @@ ESTIMATORS: Registry[type[PoseEstimator]] = Registry(
     "pose estimator",
     {
         "mediapipe": "fidgety.pose.mediapipe:BlazePose",
+        "mmpose": "fidgety.pose.mmpose:MMPose",
     },
 )

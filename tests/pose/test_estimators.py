@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +16,39 @@ from fidgety.config.root import parse_options
 from fidgety.errors import ConfigError
 from fidgety.pose.base import PoseEstimator
 from fidgety.pose.estimate import estimate_pose
+from fidgety.pose.estimator_options import EstimatorOptions
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.skeletons import SKELETONS, conversion_matrix
 from tests.pose.sight import Phantom, load_phantom
 
 
-@pytest.fixture(params=list(ESTIMATORS))
+def _fitted_mmpose(folder: Path) -> dict[str, Any]:
+    from tests.pose.fitted import CONFIG, fitted_checkpoint
+
+    path = fitted_checkpoint(folder / "fitted.pth", load_phantom())
+    return {"config": CONFIG, "checkpoint": str(path)}
+
+
+#: Options of the estimators that need files: weights that find the phantom.
+PREPARED: dict[str, Callable[[Path], dict[str, Any]]] = {"mmpose": _fitted_mmpose}
+
+
+@pytest.fixture(params=list(ESTIMATORS), scope="module")
 def kind(request: pytest.FixtureRequest) -> type[PoseEstimator]:
     return ESTIMATORS.get(request.param)
 
 
+@pytest.fixture(scope="module")
+def options(kind: type[PoseEstimator], tmp_path_factory: pytest.TempPathFactory) -> Section:
+    prepare = PREPARED.get(kind.name)
+    if prepare is None:
+        return kind.Options()
+    return kind.Options(**prepare(tmp_path_factory.mktemp(kind.name)))
+
+
 @pytest.fixture
-def estimator(kind: type[PoseEstimator]) -> Iterator[PoseEstimator]:
-    with kind(kind.Options()) as made:
+def estimator(kind: type[PoseEstimator], options: Section) -> Iterator[PoseEstimator]:
+    with kind(options) as made:
         yield made
 
 
@@ -35,15 +57,16 @@ def phantom() -> Phantom:
     return load_phantom()
 
 
-def test_declares_what_it_is(kind: type[PoseEstimator]) -> None:
+def test_declares_what_it_is(kind: type[PoseEstimator], estimator: PoseEstimator) -> None:
     assert ESTIMATORS.get(kind.name) is kind
-    assert SKELETONS[kind.skeleton.name] is kind.skeleton
-    assert issubclass(kind.Options, Section)
-    assert kind.crop_px > 0
+    assert SKELETONS[estimator.skeleton.name] is estimator.skeleton
+    assert issubclass(kind.Options, EstimatorOptions)
+    assert ESTIMATORS.options(kind.name) is kind.Options
+    assert estimator.crop_px > 0
     for library in kind.libraries:
         importlib.metadata.version(library)
     # Orientation is judged by the trunk.
-    assert conversion_matrix(kind.skeleton.keypoints, ("pelvis", "thorax"))[1] == ()
+    assert conversion_matrix(estimator.skeleton.keypoints, ("pelvis", "thorax"))[1] == ()
 
 
 def test_unknown_options_are_refused(kind: type[PoseEstimator]) -> None:
@@ -71,10 +94,12 @@ def test_shapes_and_ranges(estimator: PoseEstimator, phantom: Phantom) -> None:
         assert np.isfinite(found.world).all()
 
 
-def test_the_same_pictures_give_the_same_pose(kind: type[PoseEstimator], phantom: Phantom) -> None:
+def test_the_same_pictures_give_the_same_pose(
+    kind: type[PoseEstimator], options: Section, phantom: Phantom
+) -> None:
     runs = []
     for _ in range(2):
-        with kind(kind.Options()) as made:
+        with kind(options) as made:
             runs.append(made.estimate(phantom.frames[:6]))
     np.testing.assert_array_equal(runs[0].position, runs[1].position)
     np.testing.assert_array_equal(runs[0].confidence, runs[1].confidence)
@@ -119,12 +144,12 @@ def test_nobody_is_nobody(estimator: PoseEstimator) -> None:
 
 @pytest.mark.parametrize("angle", [0, 37, 90, 180, 250])
 def test_a_phantom_is_found_at_any_angle_as_well_as_upright(
-    kind: type[PoseEstimator], phantom: Phantom, angle: int
+    estimator: PoseEstimator, phantom: Phantom, angle: int
 ) -> None:
-    if kind.skeleton.name != "blazepose33":
+    if estimator.skeleton.name != "blazepose33":
         pytest.skip("the truth is in BlazePose's keypoints")
     turned = phantom.turned(angle)
-    with kind(kind.Options()) as made:
+    with estimator as made:
         pose = estimate_pose(iter(turned.frames), turned.masks, PoseConfig(), made, fps=25.0)
     errors = turned.errors(pose.position)
     assert pose.details["detected_share"] == 1.0

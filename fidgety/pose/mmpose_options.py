@@ -1,0 +1,64 @@
+"""Options of the ``mmpose`` estimator, apart from its heavy libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from fidgety.errors import ConfigError, FidgetyError
+from fidgety.pose.estimator_options import TorchOptions
+
+
+class MMPoseOptions(TorchOptions):
+    """Options of the ``mmpose`` estimator (docs/pose-backends.md)."""
+
+    config: str = "rtmpose-m_8xb512-700e_body8-halpe26-256x192"
+    """Name of a top-down 2D config that mmpose ships, or a config file of your own. Such a file
+    is Python and is executed."""
+    checkpoint: str = (
+        "weights/rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605.pth"
+    )
+    """File with the weights that were trained with this config."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    """Checksum that the file must have; without one every file is taken. A changed file runs the
+    pose again in any case."""
+    flip_test: bool = False
+    """Average with the mirrored picture's prediction: a little better, half as fast."""
+    box_share: Annotated[float, Field(gt=0.1, le=1)] = 0.72
+    """Share of the crop's side that the body's box takes. The crop leaves a seventh on each side
+    of the body; the network sees the box with its own margin."""
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Smallest mean confidence of trunk and limbs for a frame to have a body. A network that was
+    trained on people alone finds keypoints in every picture."""
+
+    def files(self) -> dict[str, Path]:
+        """Return the checkpoint, and the config where it is the user's own."""
+        found = {"checkpoint": Path(self.checkpoint).expanduser()}
+        own = Path(self.config).expanduser()
+        if own.suffix == ".py" and own.is_file():
+            found["config"] = own
+        return found
+
+    def check(self) -> list[str]:
+        """Find a config that is not there, and a checkpoint that is not there."""
+        from fidgety.pose.mmpose_runtime import find_config, where_to_get
+
+        place = Path(self.checkpoint).expanduser()
+        config: Path | None = None
+        findings = []
+        try:
+            config = find_config(self.config, "pose.options.config")
+        except ConfigError as error:
+            findings.append(str(error))
+        except FidgetyError:
+            pass  # mmpose is in the rule's own environment, not in the one that plans
+        if not place.is_file():
+            findings.append(
+                f"pose.options.checkpoint: there is no file {place}. {where_to_get(config, place)}"
+            )
+        return findings
+
+
+Options = MMPoseOptions
