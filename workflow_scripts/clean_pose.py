@@ -1,4 +1,4 @@
-"""Clean a raw pose and lift it to 3D."""
+"""Clean a raw pose and, where its 3D positions came with it, lift it."""
 
 import sys
 from typing import Any
@@ -7,6 +7,7 @@ from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.cleaning import clean
 from fidgety.pose.corrections_table import load_corrections
+from fidgety.pose.lifters.estimator import EstimatorLifter
 from fidgety.pose.lifting import lift
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
 from fidgety.storage import write_not_assessable
@@ -16,7 +17,7 @@ LIBRARIES = ("numpy", "scipy")
 
 
 def main(job: Job) -> None:
-    """Write the clean and the lifted pose; without 3D positions the latter has the reason."""
+    """Write the clean pose and, if asked for, the lifted one or the reason why there is none."""
     corrections = load_corrections(job.input.get("corrections"))
     config = CleaningConfig.model_validate(dict(job.params.config))
     provenance = job.provenance(libraries=LIBRARIES)
@@ -25,19 +26,23 @@ def main(job: Job) -> None:
     print(f"shares: {quality['shares']}; outliers: {quality['outliers']}")
     print(f"swaps undone: {quality['swaps'] or 'none'}; smoothed: {quality['smoothed'] or 'none'}")
     print(f"by hand: {quality.get('corrections', 'nothing')}")
-    try:
-        lifted = lift(cleaned, config)
-    except NotAssessable as error:
-        print(f"no 3D pose: {error}", file=sys.stderr)
-        write_not_assessable(job.output.lifted, error, schema=POSE_SCHEMA, provenance=provenance)
-    else:
-        write_pose(job.output.lifted, lifted, provenance)
+    if "lifted" in job.output.keys():  # noqa: SIM118 - Snakemake's list iterates over paths
+        try:
+            lifted = lift(cleaned, config, EstimatorLifter())
+        except NotAssessable as error:
+            print(f"no 3D pose: {error}", file=sys.stderr)
+            write_not_assessable(
+                job.output.lifted, error, schema=POSE_SCHEMA, provenance=provenance
+            )
+        else:
+            write_pose(job.output.lifted, lifted, provenance)
     write_pose(job.output.clean, cleaned.pose, provenance)
 
 
 if __name__ == "__main__":
+    outputs = snakemake.output.keys()  # type: ignore[name-defined]  # noqa: F821
     run(
         main,
         snakemake,  # type: ignore[name-defined]  # noqa: F821
-        not_assessable={"clean": POSE_SCHEMA, "lifted": POSE_SCHEMA},
+        not_assessable={name: POSE_SCHEMA for name in ("clean", "lifted") if name in outputs},
     )

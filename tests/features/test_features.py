@@ -38,6 +38,7 @@ from fidgety.features.store import (
     write_features,
 )
 from fidgety.pose.cleaning import clean
+from fidgety.pose.lifters.estimator import EstimatorLifter
 from fidgety.pose.lifting import lift
 from fidgety.pose.normalisation import turn
 from fidgety.pose.tracks import Pose
@@ -52,7 +53,7 @@ EVERYTHING = FeaturesConfig(sets=tuple(FEATURE_SETS.names()))
 @cache
 def _tracks() -> Tracks:
     cleaned = clean(infant_pose(6.0, seed=1), CleaningConfig())
-    return Tracks(cleaned.pose, lift(cleaned, CleaningConfig()))
+    return Tracks(cleaned.pose, lift(cleaned, CleaningConfig(), EstimatorLifter()))
 
 
 def _track_3d(tracks: Tracks) -> Tracks:

@@ -10,6 +10,7 @@ import pytest
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import clean
+from fidgety.pose.lifters.estimator import EstimatorLifter
 from fidgety.pose.lifting import derived_origin, lift, turns_upright
 from fidgety.pose.normalisation import trunk_length, turn, upright_angle
 from fidgety.pose.tracks import Origin
@@ -24,7 +25,7 @@ def test_the_lifted_pose_is_the_truth_turned_upright(angle: float) -> None:
     pose = infant_pose(8.0, seed=4)
     assert pose.world is not None
     turned = replace(pose, position=turn(pose.position, angle), world=turn(pose.world, angle))
-    out = lift(clean(turned, CONFIG), CONFIG)
+    out = lift(clean(turned, CONFIG), CONFIG, EstimatorLifter())
     truth = convert(pose.world, pose.keypoints, HUMAN36M_17)
     truth -= truth[:, :, :1]
     truth = turn(truth, upright_angle(truth, HUMAN36M_17.keypoints))
@@ -49,7 +50,7 @@ def test_a_zscored_track_is_moved_and_not_turned(rng: np.random.Generator) -> No
         units="zscore",
         skeleton="",
     )
-    out = lift(clean(track, CONFIG), CONFIG)
+    out = lift(clean(track, CONFIG), CONFIG, EstimatorLifter())
     assert out.details["lifting"]["angle_rad"] == 0.0
     assert np.median(np.abs(out.position - (h36m - h36m[:, :, :1]))) < 1e-12
     assert out.units == "zscore"
@@ -62,11 +63,11 @@ def test_a_zscored_track_is_moved_and_not_turned(rng: np.random.Generator) -> No
 def test_a_2d_track_has_a_reason() -> None:
     pose = replace(infant_pose(4.0), world=None)
     with pytest.raises(NotAssessable) as error:
-        lift(clean(pose, CONFIG), CONFIG)
+        lift(clean(pose, CONFIG), CONFIG, EstimatorLifter())
     assert error.value.reason is Reason.NO_3D
     empty = replace(pose, world=np.full((pose.n_frames, 3, 33), np.nan))
     with pytest.raises(NotAssessable) as error:
-        lift(clean(empty, CONFIG), CONFIG)
+        lift(clean(empty, CONFIG), CONFIG, EstimatorLifter())
     assert error.value.reason is Reason.NO_3D
 
 
@@ -92,7 +93,7 @@ def test_frames_without_a_pelvis_are_missing() -> None:
     pose = infant_pose(8.0)
     position = pose.position.copy()
     position[100:130, :, pose.keypoints.index("left_hip")] = np.nan
-    out = lift(clean(replace(pose, position=position), CONFIG), CONFIG)
+    out = lift(clean(replace(pose, position=position), CONFIG), CONFIG, EstimatorLifter())
     assert out.origin is not None
     assert np.isnan(out.position[100:130]).all()
     assert (out.origin[100:130] == Origin.MISSING).all()
