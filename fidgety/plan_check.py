@@ -72,6 +72,33 @@ def check_methods(config: Config) -> list[str]:
     return findings
 
 
+def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list[str]:
+    """Check that files which a backend names with their checksum have it.
+
+    Parameters
+    ----------
+    config
+        Options that are wrong in themselves are :func:`check_methods`' business.
+    checksum
+        SHA-256 of a file's content.
+    """
+    findings = []
+    for registry, section, place in ((ESTIMATORS, config.pose, "pose"),):
+        try:
+            options = parse_options(registry.options(section.method), section.options, place)
+        except ConfigError:
+            continue
+        for key, expected in options.expected_sha256().items():
+            path = options.files()[key]
+            if path.is_file() and checksum(path) != expected:
+                findings.append(
+                    f"{place}.options.{key}: {path} has SHA-256 {checksum(path)}, expected "
+                    f"{expected}. Either the file is damaged, or it is another one: then give "
+                    "its checksum."
+                )
+    return findings
+
+
 def check_infants(config: Config, study: Study) -> list[str]:
     """Check labels against the classes, and infants a class against the folds."""
     classes = [c.name for c in config.classes]
@@ -182,6 +209,7 @@ def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) ->
     """
     findings = [
         *check_methods(config),
+        *check_backend_files(config, checksum),
         *check_infants(config, study),
         *check_duplicates(study, checksum),
         *check_corrections(config, study),

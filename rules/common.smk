@@ -21,6 +21,7 @@ if str(BASE) not in sys.path:
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import read_study
+from fidgety.config.options import parse_options
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
 from fidgety.features.registry import FEATURE_SETS
@@ -86,6 +87,9 @@ SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
 MODELS = sorted(CONFIG.models)
 CLASSES = [c.model_dump() for c in CONFIG.classes]
+POSE_OPTIONS = parse_options(
+    ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
+)
 GPU = int(
     CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and count_gpus() > 0)
 )
@@ -166,6 +170,11 @@ def checksum_of_corrections(wildcards):
     """Return the content checksum of a recording's corrections, nothing if there are none."""
     path = CORRECTIONS.get(wildcards.recording)
     return source_checksum(path, SOURCES) if path else ""
+
+
+def checksums_of_pose_files(wildcards):
+    """Return the content checksums of the estimator's own files, by the option that names them."""
+    return {key: source_checksum(path, SOURCES) for key, path in POSE_OPTIONS.files().items()}
 
 
 def raw_pose(wildcards):

@@ -14,13 +14,15 @@ rule estimate_pose:
         results("benchmarks/estimate_pose/{recording}.tsv")
     conda:
         "../envs/vision.yaml"
-    threads: 1
+    threads: POSE_OPTIONS.max_threads
     resources:
-        mem_mb=2000,
+        mem_mb=POSE_OPTIONS.mem_mb,
         runtime=60,
+        gpu=int(POSE_OPTIONS.wants_gpu(count_gpus())),
     params:
         # A skeleton's file is read by the import alone.
         config=section("pose", without=("skeletons",)),
+        files_sha256=checksums_of_pose_files,
         background=section("background", "apply", "replace_colour"),
         code=code_of(
             "estimate_pose",

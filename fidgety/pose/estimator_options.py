@@ -32,6 +32,10 @@ class EstimatorOptions(Section):
         """Tell whether the job takes a GPU on a machine with ``n_gpus`` of them."""
         return False
 
+    def expected_sha256(self) -> dict[str, str]:
+        """Return the checksums that the user expects of :meth:`files`, by the same keys."""
+        return {}
+
     def check(self) -> list[str]:
         """Return what is wrong with the options that their values alone do not show."""
         return []

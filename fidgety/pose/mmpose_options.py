@@ -41,6 +41,10 @@ class MMPoseOptions(TorchOptions):
             found["config"] = own
         return found
 
+    def expected_sha256(self) -> dict[str, str]:
+        """Return the checkpoint's checksum where it is given."""
+        return {} if self.sha256 is None else {"checkpoint": self.sha256.lower()}
+
     def check(self) -> list[str]:
         """Find a config that is not there, and a checkpoint that is not there."""
         from fidgety.pose.mmpose_runtime import find_config, where_to_get
