@@ -23,6 +23,16 @@ class PoseConfig(Section):
     ``auto`` finds it from sampled frames, at any angle."""
     crop_to_body: bool = True
     """Estimate on a crop around the body mask."""
+    infant: Literal["auto", "largest", "central"] = "auto"
+    """Who is the infant where the body mask shows several people. ``auto``: who is in view most
+    of the time, whole (not cut by the picture's border), large and central; ``largest`` and
+    ``central`` go by size or place alone. Others are left out of the crop."""
+    hide_others: bool = True
+    """Black out other people before the estimate."""
+    keypoint_names: dict[str, str] = Field(default_factory=dict)
+    """For imported tracks: what a file calls a keypoint, to its name here
+    (``{hand_tip_l: left_hand}``). Spelling and sides (``L_wrist``, ``wristLeft``) are told without
+    it."""
     skeletons: tuple[str, ...] = ()
     """Files of your own skeletons (YAML, docs/skeletons.md), for tracks that are imported.
     Relative paths start from the working directory."""

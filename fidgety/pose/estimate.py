@@ -4,18 +4,22 @@ The frames come in stretches of :data:`CHUNK_FRAMES`. Each is estimated on one u
 crop around the body; the crop stays while the body stays in it. The orientation is looked for
 when there is none yet and whenever the pose stops being believable over a stretch: then the
 infant was turned, or went out of view.
+
+Who of several bodies in the masks is the infant is decided before (:mod:`fidgety.pose.persons`):
+the others do not count for crop and orientation, and keypoints on them lose confidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.background.apply import hide_background
 from fidgety.config.pose import PoseConfig
 from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.pose.base import Estimate, PoseEstimator
@@ -28,6 +32,7 @@ from fidgety.pose.orientation import (
     pose_quality,
     up_angle,
 )
+from fidgety.pose.persons import ON_OTHER, Persons, Sorted, no_masks_record, on_others
 from fidgety.pose.tracks import Pose
 
 #: Frames that are held at once: 2 seconds at 30 a second, 55 MB at 640 x 480.
@@ -66,6 +71,7 @@ class _Track:
     views: list[dict[str, Any]] = field(default_factory=list)
     quality: list[NDArray[np.float64]] = field(default_factory=list)
     detected: list[NDArray[np.bool_]] = field(default_factory=list)
+    on_others: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -82,9 +88,9 @@ class _Track:
 
 
 def _chunks(
-    frames: Iterable[NDArray[np.uint8]], masks: Masks | None, alter: Alter | None
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
-    """Yield stretches of frames, as later stages may see them, with their masks."""
+    frames: Iterable[NDArray[np.uint8]], masks: Masks | None
+) -> Iterator[tuple[list[NDArray[np.uint8]], NDArray[np.uint8] | None]]:
+    """Yield stretches of frames with their masks."""
     source = iter(frames)
     start = 0
     while chunk := list(islice(source, CHUNK_FRAMES)):
@@ -95,10 +101,33 @@ def _chunks(
                 f"the video has at least {stop} frames, but there are {start + len(some)} body "
                 "masks: delete the recording's background file and run the workflow again."
             )
-        if alter is not None and some is not None:
-            chunk = [alter(frame, mask) for frame, mask in zip(chunk, some, strict=True)]
-        yield np.stack(chunk), some
+        yield chunk, some
         start = stop
+
+
+def _as_seen(
+    frames: list[NDArray[np.uint8]],
+    masks: NDArray[np.uint8] | None,
+    people: Sorted | None,
+    alter: Alter | None,
+    hide_others: bool,
+) -> NDArray[np.uint8]:
+    """Return frames as the estimator is to see them, without background or other people."""
+    if masks is None or people is None:
+        return np.stack(frames)
+    hide = hide_others and people.others is not None
+    if alter is not None:
+        # To them the others are background, too.
+        kept = people.infant if hide else masks
+        frames = [alter(frame, mask) for frame, mask in zip(frames, kept, strict=True)]
+    elif hide:
+        # The rest of the picture stays: only what left the mask goes.
+        left = np.where(people.infant != masks, np.uint8(0), np.uint8(255))
+        frames = [
+            frame if mask.all() else hide_background(frame, mask, "black")
+            for frame, mask in zip(frames, left, strict=True)
+        ]
+    return np.stack(frames)
 
 
 @dataclass(frozen=True)
@@ -123,10 +152,17 @@ class _Viewer:
             None if self.auto else Orientation(float(config.orientation), None, False, "config")
         )
         self.crop: Crop | None = None
+        self.absent = False
         self.patience = self.wait = 0
 
-    def see(self, frames: NDArray[np.uint8], masks: NDArray[np.uint8] | None) -> _Seen:
-        """Estimate a stretch; look for the orientation where there is none or it is in doubt."""
+    def see(
+        self, frames: NDArray[np.uint8], masks: NDArray[np.uint8] | None, *, absent: bool = False
+    ) -> _Seen:
+        """Estimate a stretch; look for the orientation where there is none or it is in doubt.
+
+        ``absent`` says that the infant is not in view: the crop stays where it was.
+        """
+        self.absent = absent
         if not self.auto:
             return self._estimate(frames, masks)
         if self.orientation is None and self._may_search():
@@ -185,7 +221,8 @@ class _Viewer:
         points = None if whole or masks is None else body_points(masks, self.mask_scale)
         shape = (frames.shape[1], frames.shape[2])
         crop = make_crop(points, shape, angle, MARGIN, self.estimator.crop_px)
-        if self.crop is not None and _still_serves(self.crop, crop, points):
+        seen = None if self.absent else points
+        if self.crop is not None and _still_serves(self.crop, crop, seen):
             crop = self.crop
         else:
             self.estimator.reset()
@@ -265,7 +302,8 @@ def estimate_pose(
         Positions in the video's pixels; confidence 0 and NaN where no body was found.
         ``world``, where the estimator gives it, is in metres with x right, y down and z away
         from the camera in the *video's* frame, around the estimator's own origin.
-        ``details`` say for each view from which frame on it was used, its angle and crop.
+        ``details`` say for each view from which frame on it was used, its angle and crop, and
+        under ``persons`` who else was in view (:meth:`fidgety.pose.persons.Persons.record`).
 
     Raises
     ------
@@ -276,9 +314,16 @@ def estimate_pose(
     """
     track = _Track()
     viewer = _Viewer(estimator, config, mask_scale)
-    for chunk, some in _chunks(frames, masks, alter):
+    persons = None if masks is None else Persons(config.infant, fps)
+    for chunk, some in _chunks(frames, masks):
         start = track.n_frames
-        seen = viewer.see(chunk, some)
+        people = None if persons is None or some is None else persons.sort(some)
+        shown = _as_seen(chunk, some, people, alter, config.hide_others)
+        if people is None:
+            seen = viewer.see(shown, some)
+        else:
+            seen = viewer.see(shown, people.infant, absent=people.nobody_but_others)
+            seen = _doubt(seen, people, mask_scale, track)
         view = _describe(start, seen.orientation, seen.crop)
         last = track.views[-1] if track.views else {}
         if {**view, "start_frame": 0} != {**last, "start_frame": 0}:
@@ -289,10 +334,27 @@ def estimate_pose(
             f"the video has {track.n_frames} frames, but there are {len(masks)} body masks: "
             "delete the recording's background file and run the workflow again."
         )
-    return _finish(track, config, estimator, fps)
+    record = no_masks_record() if persons is None else persons.record()
+    return _finish(track, config, estimator, fps, record)
 
 
-def _finish(track: _Track, config: PoseConfig, estimator: PoseEstimator, fps: float) -> Pose:
+def _doubt(seen: _Seen, people: Sorted, mask_scale: float, track: _Track) -> _Seen:
+    """Take confidence from the keypoints that lie on another body."""
+    if people.others is None:
+        return seen
+    theirs = on_others(seen.crop.to_video(seen.found.position), people.others, mask_scale)
+    track.on_others += int(theirs.sum())
+    confidence = np.where(theirs, ON_OTHER * seen.found.confidence, seen.found.confidence)
+    return replace(seen, found=replace(seen.found, confidence=confidence))
+
+
+def _finish(
+    track: _Track,
+    config: PoseConfig,
+    estimator: PoseEstimator,
+    fps: float,
+    persons: dict[str, Any],
+) -> Pose:
     n = track.n_frames
     if n == 0:
         raise NotAssessable(Reason.NO_BODY, "the video has no frame")
@@ -321,6 +383,7 @@ def _finish(track: _Track, config: PoseConfig, estimator: PoseEstimator, fps: fl
             "options": estimator.options.model_dump(mode="json"),
             "orientation": config.orientation,
             "views": track.views,
+            "persons": {**persons, "keypoints_on_others": track.on_others},
             "detected_share": round(share, 4),
             "mean_confidence": round(float(confidence[detected].mean()), 4),
             "mean_quality": round(float(np.concatenate(track.quality)[detected].mean()), 4),
