@@ -73,7 +73,7 @@ def check_methods(config: Config) -> list[str]:
 
 
 def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list[str]:
-    """Check that files which a backend names with their checksum have it.
+    """Check the files that the chosen estimator needs: weights, a config of one's own.
 
     Parameters
     ----------
@@ -88,6 +88,7 @@ def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list
             options = parse_options(registry.options(section.method), section.options, place)
         except ConfigError:
             continue
+        findings += options.check()
         for key, expected in options.expected_sha256().items():
             path = options.files()[key]
             if path.is_file() and checksum(path) != expected:
