@@ -22,6 +22,7 @@ from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
+from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry
 from fidgety.skeletons import SKELETONS
@@ -50,6 +51,7 @@ def check_methods(config: Config) -> list[str]:
     for registry, section, place in (
         (BACKGROUNDS, config.background, "background"),
         (ESTIMATORS, config.pose, "pose"),
+        (LIFTERS, config.lifting, "lifting"),
     ):
         findings += _check_member(registry, section.method, section.options, place, "method")[0]
     for name in config.features.sets:
@@ -83,7 +85,10 @@ def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list
         SHA-256 of a file's content.
     """
     findings = []
-    for registry, section, place in ((ESTIMATORS, config.pose, "pose"),):
+    for registry, section, place in (
+        (ESTIMATORS, config.pose, "pose"),
+        (LIFTERS, config.lifting, "lifting"),
+    ):
         try:
             options = parse_options(registry.options(section.method), section.options, place)
         except ConfigError:

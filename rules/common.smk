@@ -33,6 +33,7 @@ from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
 from fidgety.pose.importers.registry import IMPORTER_MODULES
+from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
@@ -133,6 +134,16 @@ for _recording in recordings_of(*ASSESSED_ROLES):
     ASSESSED.setdefault(_recording.infant, []).append(_recording)
 
 
+LIFTING = parse_options(
+    LIFTERS.options(CONFIG.lifting.method), CONFIG.lifting.options, "lifting.options"
+)
+# Conversion costs less than a job: only a network's lifting is one of its own.
+LIFTED_BY_CLEANING = CONFIG.lifting.method == "estimator"
+LIFTED_WITH_CLEANING = (
+    {"lifted": results("pose/lifted/{recording}.h5")} if LIFTED_BY_CLEANING else {}
+)
+
+
 def has_video(recording):
     """Tell whether a recording comes as a video, or else as tracks."""
     phantom = PHANTOMS.get(recording)
@@ -213,6 +224,14 @@ def reference_of(wildcards):
 def cohort_tables(wildcards):
     """Return the cohort tables of all roles that have a recording in the sheet."""
     return [results(f"cohort/{role}.tsv") for role in EVALUATED_ROLES if STUDY.by_role(Role(role))]
+
+
+def lifting_inputs(wildcards):
+    """Return what a network lifts: the clean pose, and where there is a video its size."""
+    inputs = {"clean": results(f"pose/clean/{wildcards.recording}.h5")}
+    if has_video(wildcards.recording):
+        inputs["record"] = results(f"video/{wildcards.recording}.json")
+    return inputs
 
 
 def overlay_inputs(wildcards):

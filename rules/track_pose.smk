@@ -66,8 +66,8 @@ rule clean_pose:
         # By content alone, like a source: its checksum is a parameter.
         corrections=corrections_of,
     output:
+        **LIFTED_WITH_CLEANING,
         clean=results("pose/clean/{recording}.h5"),
-        lifted=results("pose/lifted/{recording}.h5"),
     log:
         results("logs/clean_pose/{recording}.log"),
     benchmark:

@@ -17,6 +17,7 @@ from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.config.lifting import LiftingConfig
 from fidgety.config.options import parse_options as parse_options
 from fidgety.config.phantom import PhantomConfig
 from fidgety.config.pose import PoseConfig
@@ -52,6 +53,7 @@ class Config(Section):
     pose: PoseConfig = PoseConfig()
     corrections: CorrectionsConfig = CorrectionsConfig()
     cleaning: CleaningConfig = CleaningConfig()
+    lifting: LiftingConfig = LiftingConfig()
     features: FeaturesConfig = FeaturesConfig()
     folds: FoldsConfig = FoldsConfig()
     training: TrainingConfig = TrainingConfig()

@@ -50,8 +50,12 @@ class MMPoseLifterOptions(EstimatorOptions):
         """Tell whether the job takes a GPU on a machine with ``n_gpus`` of them."""
         return self.device == "gpu" or (self.device == "auto" and n_gpus > 0)
 
+    def expected_sha256(self) -> dict[str, str]:
+        """Return the checkpoint's checksum where it is given."""
+        return {} if self.sha256 is None else {"checkpoint": self.sha256.lower()}
+
     def check(self) -> list[str]:
-        """Find a config or a checkpoint that is not there."""
+        """Find a config that is not there, and a checkpoint that is not there."""
         from fidgety.pose.mmpose_runtime import find_config, where_to_get
 
         place = Path(self.checkpoint).expanduser()
