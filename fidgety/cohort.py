@@ -38,6 +38,7 @@ from fidgety.sheet import (
     parse_row,
     read_table,
 )
+from fidgety.sources import has_frame_files
 from fidgety.tables import Findings, suggest
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "read_study",
 ]
 
+#: Endings of track files that hold no times.
+TIMELESS = (".csv", ".slp", ".json", ".zip")
 LABELLED = (Role.DEVELOPMENT, Role.EXTERNAL)
 #: Roles that may meet in one infant.
 TOGETHER = frozenset({Role.DEVELOPMENT, Role.REFERENCE})
@@ -149,15 +152,23 @@ class Study:
         """Tell whether the sheet says nothing against a recording."""
         return self.decisions[recording].included
 
-    def source(self, recording: str) -> Path:
-        """Return the video or track file of a recording of the sheet.
+    def source(self, recording: str, column: str | None = None) -> Path:
+        """Return the video or tracks of a recording of the sheet.
+
+        Parameters
+        ----------
+        recording
+            Its name.
+        column
+            ``video`` or ``pose``; None is the video if there is one, else the tracks.
 
         Raises
         ------
         KeyError
-            If the recording has no file: a phantom's is the workflow's own.
+            If the recording has no such file: a phantom's is the workflow's own.
         """
-        name = self.recordings[recording].source
+        row = self.recordings[recording]
+        name = row.source if column is None else row.sources.get(column)
         if name is None:
             raise KeyError(f"{recording} has no source file")
         return locate(self.folder, name)
@@ -339,13 +350,10 @@ def _check_row(
             f"is empty; recordings of {role} cohorts need one of {', '.join(classes)}.",
         )  # fmt: skip
     video, pose = cells.get("video", ""), cells.get("pose", "")
-    if video and pose:
-        findings.add(
-            table, number, "pose", pose,
-            "stands beside a video; give one of the two.",
-        )  # fmt: skip
-    elif not video and not pose:
+    if not video and not pose:
         findings.add(table, number, "video", None, "is empty; give a video or a pose file.")
+    if cells.get("fps", "") and not pose:
+        findings.add(table, number, "fps", cells["fps"], "is for a pose file; a video has its own.")
     if pose and not video and cells.get("crop", ""):
         findings.add(
             table, number, "crop", cells["crop"], "is for videos; leave it empty for a pose file."
@@ -370,11 +378,8 @@ def _check_files(
 ) -> None:
     """Every file is there, can be read, and stands in one row alone."""
     seen: dict[object, int] = {}
-    for number, row in rows:
-        column = "video" if row.video else "pose"
-        name = row.source
-        if name is None:
-            continue
+    files = ((number, row, *item) for number, row in rows for item in row.sources.items())
+    for number, row, column, name in files:
         path = locate(folder, name)
         try:
             found = path.stat()
@@ -385,9 +390,22 @@ def _check_files(
                 f"no such file; paths start from the sheet's folder ({folder}).{hint}",
             )  # fmt: skip
             continue
-        if path.is_dir():
+        if path.is_dir() and column == "video":
             findings.add(table, number, column, name, "is a folder, not a file.")
             continue
+        if path.is_dir() and not has_frame_files(path):
+            findings.add(
+                table, number, column, name,
+                "is a folder without OpenPose's files (..._000000000012_keypoints.json).",
+            )  # fmt: skip
+            continue
+        timeless = path.is_dir() or path.suffix.lower() in TIMELESS
+        if column == "pose" and timeless and row.video is None and row.fps is None:
+            findings.add(
+                table, number, "fps", None,
+                f"is empty; tracks of this form ({path.suffix or 'a folder'}) hold no times: write "
+                "their frame rate here, or name the video beside them.",
+            )  # fmt: skip
         if not os.access(path, os.R_OK):
             findings.add(table, number, column, name, "may not be read; check its rights.")
         first = seen.setdefault((found.st_dev, found.st_ino), number)

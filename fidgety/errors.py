@@ -53,6 +53,7 @@ class Reason(enum.StrEnum):
     POSE_UNREADABLE = "pose_unreadable"
     POSE_EMPTY = "pose_empty"
     POSE_TOO_SPARSE = "pose_too_sparse"
+    POSE_VIDEO_MISMATCH = "pose_video_mismatch"
     SKELETON_MISMATCH = "skeleton_mismatch"
     NO_3D = "no_3d"
     FEATURE_UNAVAILABLE = "feature_unavailable"
@@ -80,9 +81,10 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.VIDEO_TOO_SHORT: "The recording is shorter than the configured minimum.",
     Reason.VIDEO_RESOLUTION: "The picture is too small to find an infant in it.",
     Reason.NO_BODY: "No body was found in enough of the frames.",
-    Reason.POSE_UNREADABLE: "The pose file cannot be read as a movement-style netCDF file.",
+    Reason.POSE_UNREADABLE: "The pose file cannot be read as tracks of a known format.",
     Reason.POSE_EMPTY: "The pose file holds no position.",
     Reason.POSE_TOO_SPARSE: "Too much of the pose is missing after cleaning.",
+    Reason.POSE_VIDEO_MISMATCH: "The tracks and the video beside them do not belong together.",
     Reason.SKELETON_MISMATCH: "The keypoints do not form a skeleton that is known here.",
     Reason.NO_3D: "There is no 3D position for this recording.",
     Reason.FEATURE_UNAVAILABLE: "The features that the model needs cannot be had from this pose.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from fidgety.pose.corrections_table import find_corrections, pose_keypoints, rea
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry
-from fidgety.skeletons import SKELETONS
+from fidgety.skeletons import SKELETONS, Skeleton
+from fidgety.sources import source_size
 from fidgety.tables import Findings, suggest
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -155,9 +156,9 @@ def check_duplicates(study: Study, checksum: Callable[[Path], str]) -> list[str]
     """
     by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
     for name, recording in study.recordings.items():
-        if recording.source is not None:
-            path = study.source(name)
-            by_size[path.stat().st_size].append((name, path))
+        for column in recording.sources:
+            path = study.source(name, column)
+            by_size[source_size(path)].append((name, path))
     findings = []
     for size, files in sorted(by_size.items()):
         if len(files) < 2 or size == 0:
@@ -172,6 +173,17 @@ def check_duplicates(study: Study, checksum: Callable[[Path], str]) -> list[str]
             if len(names) > 1
         ]
     return findings
+
+
+def check_keypoint_names(config: Config, skeletons: Sequence[Skeleton]) -> list[str]:
+    """Check that translated keypoints are ones of a skeleton."""
+    known = sorted({k for s in (*skeletons, *SKELETONS.values()) for k in s.keypoints})
+    return [
+        f"pose.keypoint_names.{label}: {name!r} is no keypoint of any skeleton."
+        + suggest(name, known)
+        for label, name in config.pose.keypoint_names.items()
+        if name not in known
+    ]
 
 
 def check_corrections(config: Config, study: Study) -> list[str]:
@@ -198,7 +210,12 @@ def check_corrections(config: Config, study: Study) -> list[str]:
     return findings.lines()
 
 
-def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) -> None:
+def check_plan(
+    config: Config,
+    study: Study,
+    checksum: Callable[[Path], str],
+    skeletons: Sequence[Skeleton] = (),
+) -> None:
     """Check everything that is known before the first job.
 
     Parameters
@@ -207,6 +224,8 @@ def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) ->
         What the user wrote.
     checksum
         Checksum of a source file's content.
+    skeletons
+        The user's own.
 
     Raises
     ------
@@ -217,6 +236,7 @@ def check_plan(config: Config, study: Study, checksum: Callable[[Path], str]) ->
         *check_methods(config),
         *check_backend_files(config, checksum),
         *check_infants(config, study),
+        *check_keypoint_names(config, skeletons),
         *check_duplicates(study, checksum),
         *check_corrections(config, study),
     ]

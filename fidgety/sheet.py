@@ -101,7 +101,11 @@ class Recording(_Row):
     video: Text | None = None
     """Video file, relative to the sheet's folder."""
     pose: Text | None = None
-    """Track file in place of a video, relative to the sheet's folder."""
+    """File or folder of another tracker's tracks, relative to the sheet's folder; with a video
+    the tracks count and the video is drawn on (docs/track-files.md)."""
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Frame rate of the tracks in ``pose``, frames a second: for formats that hold no times, where
+    no video stands beside them."""
     label: Text | None = None
     """Class of the infant, one of ``classes``; needed in development and external cohorts."""
     fm_type: FmType | None = None
@@ -121,7 +125,8 @@ class Recording(_Row):
     setting: Literal["hospital", "home"] | None = None
     """Recorded in a hospital or at home."""
     crop: Annotated[str, StringConstraints(pattern=r"^\d+,\d+,\d+,\d+$")] | None = None
-    """Part of the upright picture to use: ``x,y,w,h`` in pixels, x to the right, y down."""
+    """Part of the upright picture to use: ``x,y,w,h`` in pixels, x to the right, y down. Tracks
+    are those of the whole picture."""
     cp: Yes | None = None
     """Outcome: cerebral palsy."""
     cp_type: Literal["spastic", "dyskinetic", "ataxic", "mixed", "unclassified"] | None = None
@@ -156,6 +161,11 @@ class Recording(_Row):
         """Path of the video or track file as the sheet has it; None for phantoms."""
         return self.video or self.pose
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Paths by their columns: ``video``, ``pose``, or both."""
+        return {c: name for c, name in (("video", self.video), ("pose", self.pose)) if name}
+
 
 class Interval(_Row):
     """One row of the table of annotated intervals."""
@@ -178,7 +188,8 @@ SHEET_COLUMNS = tuple(name for name in Recording.model_fields if name not in ("r
 CHARACTERISTICS = tuple(
     name
     for name in SHEET_COLUMNS
-    if name not in ("recording", "infant", "cohort", "video", "pose", "label", "crop", "notes")
+    if name
+    not in ("recording", "infant", "cohort", "video", "pose", "fps", "label", "crop", "notes")
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import json
 import os
 import time
@@ -27,9 +28,53 @@ VERSION = 1
 Signature = tuple[int, int, int, int]
 
 
-def _signature(found: os.stat_result) -> Signature:
-    """Return what changes when a file's content does: size, times of content and inode, inode."""
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+def folder_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """Return the files of a folder that is one source, by name; hidden ones do not count."""
+    with os.scandir(folder) as entries:
+        found = [e for e in entries if not e.name.startswith(".") and e.is_file()]
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def has_frame_files(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder has a JSON file: tracks with a file a frame."""
+    return any(entry.name.lower().endswith(".json") for entry in folder_files(folder))
+
+
+def _signature(path: str) -> Signature:
+    """Return what changes when a source's content does.
+
+    Of a file: size, times of content and inode, inode. Of a folder: the size of its files, the
+    last of their times, and a checksum of the whole listing.
+    """
+    if not os.path.isdir(path):
+        found = os.stat(path)
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    listing = []
+    for entry in folder_files(path):
+        one = entry.stat()
+        listing.append((entry.name, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino))
+    digest = hashlib.sha256(repr(listing).encode()).digest()
+    return (
+        sum(size for _, size, *_ in listing),
+        max((mtime for _, _, mtime, *_ in listing), default=0),
+        max((ctime for _, _, _, ctime, _ in listing), default=0),
+        int.from_bytes(digest[:6], "big"),
+    )
+
+
+def source_size(path: str | os.PathLike[str]) -> int:
+    """Return the bytes of a source: a file, or all files of a folder."""
+    return _signature(os.fspath(path))[0]
+
+
+def _content_sha256(path: str) -> str:
+    """Return the checksum of a file, or of a folder: of its files' names and contents."""
+    if not os.path.isdir(path):
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    for entry in folder_files(path):
+        digest.update(f"{entry.name}\0{file_sha256(entry.path)}\n".encode())
+    return digest.hexdigest()
 
 
 class SourceIndex:
@@ -98,12 +143,12 @@ class SourceIndex:
 
 
 def source_checksum(path: str | os.PathLike[str], index: SourceIndex) -> str:
-    """Return the SHA-256 of a source file's content, from the index where it is unchanged.
+    """Return the SHA-256 of a source's content, from the index where it is unchanged.
 
     Parameters
     ----------
     path
-        File.
+        A file; or a folder, whose checksum is that of its files' names and contents.
     index
         Remembers across runs.
 
@@ -115,13 +160,13 @@ def source_checksum(path: str | os.PathLike[str], index: SourceIndex) -> str:
     name = os.path.abspath(path)
     try:
         for _ in range(2):
-            before = _signature(os.stat(name))
+            before = _signature(name)
             if (known := index.lookup(name, before)) is not None:
                 return known
-            checksum = file_sha256(name)
-            after = os.stat(name)
-            if _signature(after) == before:
-                if abs(time.time() - max(after.st_mtime, after.st_ctime)) > RACY_S:
+            checksum = _content_sha256(name)
+            after = _signature(name)
+            if after == before:
+                if abs(time.time() - max(after[1:3]) / 1e9) > RACY_S:
                     index.remember(name, before, checksum)
                 return checksum
     except OSError as error:

@@ -67,7 +67,7 @@ try:
     OWN_SKELETONS = load_skeletons(
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
     )
-    check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES))
+    check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES), OWN_SKELETONS)
     CORRECTIONS = find_corrections(CONFIG.corrections.folder, STUDY.recordings)
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
@@ -145,30 +145,46 @@ LIFTED_WITH_CLEANING = (
 
 
 def has_video(recording):
-    """Tell whether a recording comes as a video, or else as tracks."""
+    """Tell whether a recording has a video."""
     phantom = PHANTOMS.get(recording)
     return phantom.kind == "video" if phantom else STUDY.recordings[recording].video is not None
+
+
+def has_tracks(recording):
+    """Tell whether a recording comes with tracks, which then count, video or not."""
+    phantom = PHANTOMS.get(recording)
+    return phantom.kind != "video" if phantom else STUDY.recordings[recording].pose is not None
 
 
 def source_video(wildcards):
     """Return a recording's source: the user's by content alone, a phantom's by its rule."""
     if wildcards.recording in PHANTOMS:
         return results(f"phantom/{wildcards.recording}/video.mp4")
-    return ancient(str(STUDY.source(wildcards.recording)))
+    return ancient(str(STUDY.source(wildcards.recording, "video")))
 
 
-def source_track(wildcards):
-    """Return a recording's track file."""
+def track_inputs(wildcards):
+    """Return a recording's tracks (a file or a folder), and the record of a video beside them."""
     if wildcards.recording in PHANTOMS:
-        return results(f"phantom/{wildcards.recording}/track.nc")
-    return ancient(str(STUDY.source(wildcards.recording)))
+        return {"track": results(f"phantom/{wildcards.recording}/track.nc")}
+    tracks = {"track": ancient(str(STUDY.source(wildcards.recording, "pose")))}
+    if not has_video(wildcards.recording):
+        return tracks
+    return tracks | {"record": results("video/{recording}.json").format(**wildcards)}
 
 
-def checksum_of_source(wildcards):
-    """Return the content checksum of the user's file; a phantom's is its specification."""
+def checksum_of_video(wildcards):
+    """Return the content checksum of the user's video; a phantom's is its specification."""
     if wildcards.recording in PHANTOMS:
         return ""
-    return source_checksum(STUDY.source(wildcards.recording), SOURCES)
+    return source_checksum(STUDY.source(wildcards.recording, "video"), SOURCES)
+
+
+def checksum_of_track(wildcards):
+    """Return the content checksum of the user's tracks; a phantom's is its specification."""
+    if wildcards.recording in PHANTOMS:
+        return ""
+    return source_checksum(STUDY.source(wildcards.recording, "pose"), SOURCES)
 
 
 def corrections_of(wildcards):
@@ -190,13 +206,24 @@ def checksums_of_pose_files(wildcards):
 
 def raw_pose(wildcards):
     """Return the pose that cleaning starts from: estimated or imported."""
-    kind = "raw" if has_video(wildcards.recording) else "imported"
+    kind = "imported" if has_tracks(wildcards.recording) else "raw"
     return results(f"pose/{kind}/{wildcards.recording}.h5")
 
 
 def paths(pattern, recordings):
     """Return one path a recording."""
     return [results(pattern.format(recording=r.recording)) for r in recordings]
+
+
+def feature_inputs(wildcards):
+    """Return what features are built from, and what tells how the camera moved."""
+    given = {
+        "clean": results(f"pose/clean/{wildcards.recording}.h5"),
+        "lifted": results(f"pose/lifted/{wildcards.recording}.h5"),
+    }
+    if has_video(wildcards.recording):
+        given["background"] = results(f"background/{wildcards.recording}.h5")
+    return given
 
 
 def collect_features(wildcards):
@@ -211,7 +238,11 @@ def collect_predictions(wildcards):
 
 def rows_of(recordings, *columns):
     """Return sheet rows, or some of their columns, as plain values; never the file's path."""
-    kept = {"exclude_none": True, "exclude": {"video", "pose"}, "include": set(columns) or None}
+    kept = {
+        "exclude_none": True,
+        "exclude": {"video", "pose", "fps"},
+        "include": set(columns) or None,
+    }
     return [r.model_dump(mode="json", **kept) for r in recordings]
 
 

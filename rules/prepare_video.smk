@@ -20,7 +20,7 @@ rule standardise_video:
     params:
         config=section("video"),
         crop=lambda wildcards: STUDY.recordings[wildcards.recording].crop_px,
-        source_sha256=checksum_of_source,
+        source_sha256=checksum_of_video,
         frames=results("frames"),
         code=code_of("standardise_video", libraries=("av", "numpy")),
     message:

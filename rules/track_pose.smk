@@ -37,7 +37,7 @@ rule estimate_pose:
 
 rule import_pose:
     input:
-        track=source_track,
+        unpack(track_inputs),
     output:
         pose=results("pose/imported/{recording}.h5"),
     log:
@@ -45,15 +45,21 @@ rule import_pose:
     benchmark:
         results("benchmarks/import_pose/{recording}.tsv")
     conda:
-        "../envs/vision.yaml"
+        "../envs/trackers.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=10,
     params:
-        source_sha256=checksum_of_source,
+        config=section("pose", "keypoint_names"),
+        fps=lambda wildcards: STUDY.recordings[wildcards.recording].fps,
+        source_sha256=checksum_of_track,
         skeletons=[as_dict(skeleton) for skeleton in OWN_SKELETONS],
-        code=code_of("import_pose", *IMPORTER_MODULES, libraries=("xarray", "h5netcdf")),
+        code=code_of(
+            "import_pose",
+            *IMPORTER_MODULES,
+            libraries=("h5netcdf", "h5py", "pandas", "scipy", "sleap-io", "xarray"),
+        ),
     message:
         "Import the tracks of {wildcards.recording}"
     script:

@@ -71,7 +71,8 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
-    desk.touch("a1.mp4", "a2.mp4", "b1.mp4", "c1.nc")
+    desk.touch("a1.mp4", "a2.mp4", "b1.mp4", "c1.nc", "c1.csv", "c1.json")
+    desk.touch("openpose/c1_000000000000_keypoints.json", "nothing/notes.txt")
     return desk
 
 
@@ -96,7 +97,7 @@ def test_a_full_row(desk: Desk) -> None:
         "notes": "she said: fine",
         "x_ward": "7b",
     }
-    assert set(SHEET_COLUMNS) - set(row) == {"pose"}
+    assert set(SHEET_COLUMNS) - set(row) == {"pose", "fps"}
     study = desk.read([row])
     got = study.recordings["a1"]
     assert got.gestational_age_weeks == pytest.approx(38 + 5 / 7, abs=1e-3)
@@ -150,7 +151,13 @@ def test_all_findings_at_once(desk: Desk) -> None:
         ({"recording": ""}, "column recording: is empty"),
         ({"recording": "säugling"}, "letters, digits"),
         ({"infant": "a b"}, "letters, digits"),
-        ({"pose": "c1.nc"}, "column pose: 'c1.nc': stands beside a video"),
+        ({"fps": "25"}, "column fps: '25': is for a pose file"),
+        ({"video": "", "pose": "c1.nc", "fps": "0"}, "column fps: '0': must be above 0"),
+        ({"video": "", "pose": "c1.csv"}, "column fps: is empty; tracks of this form (.csv)"),
+        ({"video": "", "pose": "c1.json"}, "or name the video beside them"),
+        ({"video": "", "pose": "openpose"}, "(a folder) hold no times"),
+        ({"video": "", "pose": "nothing"}, "is a folder without OpenPose's files"),
+        ({"pose": "gone.csv"}, "column pose: 'gone.csv': no such file"),
         ({"video": "nowhere.mp4"}, "column video: 'nowhere.mp4': no such file"),
         ({"video": "films\\a1.mp4"}, "Write '/' between folders"),
         ({"video": ".."}, "is a folder"),

@@ -16,6 +16,7 @@ from fidgety.progress import track
 from fidgety.report.overlay import even, overlay_frames, overlay_size, track_frames
 from fidgety.storage import atomic_path
 from fidgety.video.read import Frame, iter_frames, video_info
+from fidgety.video.record import read_video_record
 from fidgety.video.write import VideoWriter
 from workflow_scripts.stage import Job, run
 
@@ -52,6 +53,9 @@ def draw(job: Job) -> None:
     config = ReportConfig.model_validate(job.params.config)
     source = job.input.get("video")
     pose = read_pose(str(job.input.clean))
+    record = job.input.get("record")
+    if record is not None and not read_video_record(str(record)).outcome.ok:
+        source = None  # tracks beside a video that cannot be used
     if source is None:
         side = even(config.overlay_max_side_px)
         write(job, track_frames(pose, side), pose.fps, (side, side), pose.n_frames)

@@ -61,6 +61,8 @@ class VideoRecord(BaseModel):
     source_time_s: tuple[float, ...] = ()
     """Time of the source frame behind every standard frame, from the first one on; frame ``k``
     stands for the time ``k / fps``."""
+    source_frame: tuple[int, ...] = ()
+    """Number of the source frame behind every standard frame, counted from 0 as decoded."""
     source_start_s: float = 0.0
     """Time stamp of the first frame in the source file."""
     n_source_frames: int = 0

@@ -149,6 +149,7 @@ def standardise_video(
     timed = ((stamp[1], (stamp, frame)) for stamp, frame in deinterlacer(frames))
     picked = sample_nearest(timed, rate, 1 / float(found.rate))
     source_time_s: list[float] = []
+    source_frame: list[int] = []
     n_repeated, last, picture = 0, -1, None
     total = max(1, round(found.duration_s * float(rate)))
     with VideoWriter(video, rate, *geometry.size, crf=config.crf) as writer:
@@ -160,6 +161,7 @@ def standardise_video(
             last = number
             writer.write(picture)
             source_time_s.append(round(stamp_s, 6))
+            source_frame.append(number)
         if not source_time_s:
             raise NotAssessable(Reason.VIDEO_UNREADABLE, "no frame of the file can be decoded")
         # By what was decoded: a damaged file may hold less than its packets promise.
@@ -181,6 +183,7 @@ def standardise_video(
         n_frames=len(source_time_s),
         duration_s=len(source_time_s) / float(rate),
         source_time_s=tuple(source_time_s),
+        source_frame=tuple(source_frame),
         source_start_s=frames.clock.start_s,
         n_source_frames=frames.n_frames,
         n_repeated=n_repeated,

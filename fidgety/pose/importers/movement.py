@@ -11,7 +11,7 @@ Imputed values of a cleaned file of ours are not measurements and are taken as m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, without_path
 from fidgety.pose.importers.base import TrackImporter
+from fidgety.pose.importers.content import HDF5_MAGIC
+from fidgety.pose.importers.keypoints import Matched, match_keypoints
 from fidgety.pose.tracks import UNITS, Origin, Pose
-from fidgety.skeletons import Skeleton, match, own_or_none, plain_name
+from fidgety.skeletons import Skeleton, own_or_none, plain_name
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 NETCDF3_MAGIC = b"CDF"
 DIMENSIONS = {"keypoint": "keypoints", "individual": "individuals"}
 UNIT_NAMES = {
@@ -40,6 +41,7 @@ UNIT_NAMES = {
 #: Largest relative difference between the attribute fps and the time stamps' own rate: a variable
 #: rate lies well within it, time in frames or milliseconds far outside. The stamps are believed.
 RATE_TOLERANCE = 0.25
+REMEDY = "write the rate into the sheet's column fps"
 VARIABLES = ("position", "confidence", "position_3d", "origin")
 #: Largest file content: a day of 33 keypoints in 3D at 50 frames a second.
 MAX_BYTES = 5_000_000_000
@@ -63,7 +65,7 @@ class MovementImporter(TrackImporter):
         """Read a file; see :meth:`TrackImporter.read`."""
         dataset = _load(path)
         _raise_recorded_reason(dataset)
-        return _pose(_with_plural_names(dataset), self.skeletons)
+        return _pose(_with_plural_names(dataset), self.skeletons, self.keypoint_names, self.fps)
 
 
 def _load(path: Path) -> xr.Dataset:
@@ -125,12 +127,13 @@ class _Clock:
     fps: float
 
 
-def _clock(dataset: xr.Dataset, n: int) -> _Clock:
-    """Read the time stamps: seconds, or frames and a rate."""
+def _clock(dataset: xr.Dataset, n: int, given_fps: float | None) -> _Clock:
+    """Read the time stamps: seconds, or frames and a rate, the file's own or else the given."""
     fps = _positive(dataset.attrs.get("fps"))
     if "time" not in dataset.coords:
+        fps = fps or given_fps
         if fps is None:
-            _unreadable("no time coordinate and no attribute fps")
+            _unreadable(f"no time coordinate and no attribute fps; {REMEDY}")
         return _Clock(np.arange(n) / fps, fps)
     raw = dataset["time"].values
     if raw.shape != (n,) or raw.dtype.kind not in "iuf":
@@ -146,7 +149,7 @@ def _clock(dataset: xr.Dataset, n: int) -> _Clock:
         )
     unit = str(dataset.attrs.get("time_unit", "frames" if raw.dtype.kind in "iu" else "seconds"))
     if unit.startswith("frame"):
-        return _frames_clock(time, steps, fps)
+        return _frames_clock(time, steps, fps or given_fps)
     if not unit.startswith("s"):
         _unreadable(f"time_unit is {unit!r}, expected 'seconds' or 'frames'")
     own = 1.0 / float(np.median(steps)) if n > 1 else None
@@ -164,7 +167,7 @@ def _frames_clock(
     frame: NDArray[np.float64], steps: NDArray[np.float64], fps: float | None
 ) -> _Clock:
     if fps is None:
-        _unreadable("time is in frames and there is no attribute fps")
+        _unreadable(f"time is in frames and there is no attribute fps; {REMEDY}")
     if len(steps) and not np.allclose(steps, steps[0]):
         at = int(np.argmax(~np.isclose(steps, np.median(steps))))
         _unreadable(
@@ -215,7 +218,9 @@ def _space_order(dataset: xr.Dataset, dimension: str) -> list[int]:
     return [labels.index(axis) for axis in wanted]
 
 
-def _skeleton(dataset: xr.Dataset, own: Sequence[Skeleton]) -> tuple[Skeleton, list[int]]:
+def _skeleton(
+    dataset: xr.Dataset, own: Sequence[Skeleton], names: Mapping[str, str]
+) -> tuple[Matched, list[int]]:
     """Return the skeleton and the order that brings the keypoints to its own."""
     labels = _labels(dataset, "keypoints")
     if labels is None:
@@ -224,8 +229,8 @@ def _skeleton(dataset: xr.Dataset, own: Sequence[Skeleton]) -> tuple[Skeleton, l
     double = sorted({label for label in found if found.count(label) > 1})
     if double:
         raise NotAssessable(Reason.SKELETON_MISMATCH, f"keypoints named twice: {', '.join(double)}")
-    skeleton, order = match(labels, own)
-    return skeleton, list(order)
+    matched = match_keypoints(labels, own, names)
+    return matched, list(matched.order)
 
 
 def _most_complete(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
@@ -259,7 +264,12 @@ def _units(dataset: xr.Dataset, n_space: int) -> str:
     return unit if unit in UNITS else "unknown"
 
 
-def _pose(dataset: xr.Dataset, own: Sequence[Skeleton]) -> Pose:
+def _pose(
+    dataset: xr.Dataset,
+    own: Sequence[Skeleton],
+    names: Mapping[str, str],
+    fps: float | None,
+) -> Pose:
     if "position" not in dataset:
         _unreadable("no variable 'position'")
     for dimension in ("time", "space", "keypoints"):
@@ -270,10 +280,13 @@ def _pose(dataset: xr.Dataset, own: Sequence[Skeleton]) -> Pose:
         raise NotAssessable(Reason.POSE_EMPTY, "no frame")
     if dataset["position"].dtype.kind not in "iuf":
         _unreadable(f"position holds {dataset['position'].dtype}, expected numbers")
-    clock = _clock(dataset, n)
-    skeleton, order = _skeleton(dataset, own)
+    clock = _clock(dataset, n, fps)
+    matched, order = _skeleton(dataset, own, names)
+    skeleton = matched.skeleton
     axes = _space_order(dataset, "space")
     one, details = _most_complete(dataset)
+    if matched.dropped:
+        details["keypoints_left_out"] = list(matched.dropped)
 
     position = _array(one, "position", ("time", "space", "keypoints"))[:, axes][:, :, order]
     known: NDArray[np.bool_] = np.asarray(np.isfinite(position).all(axis=1))
@@ -317,6 +330,7 @@ def _pose(dataset: xr.Dataset, own: Sequence[Skeleton]) -> Pose:
         details={
             "format": MovementImporter.name,
             "known_share": round(float(known.mean()), 4),
+            "counted_in": "seconds",
             **details,
         },
     )

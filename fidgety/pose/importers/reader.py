@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fidgety.errors import NotAssessable, Reason, without_path
@@ -14,15 +14,26 @@ from fidgety.skeletons import Skeleton
 HEAD_BYTES = 4096
 
 
-def read_track(path: str | os.PathLike[str], skeletons: Sequence[Skeleton] = ()) -> Pose:
+def read_track(
+    path: str | os.PathLike[str],
+    skeletons: Sequence[Skeleton] = (),
+    *,
+    fps: float | None = None,
+    keypoint_names: Mapping[str, str] | None = None,
+) -> Pose:
     """Read the tracks of one infant from a file made elsewhere.
 
     Parameters
     ----------
     path
-        A file of one of the formats in :mod:`fidgety.pose.importers.registry`.
+        A file (or folder) of one of the formats in :mod:`fidgety.pose.importers.registry`; it is
+        told by its content.
     skeletons
         The user's own skeletons.
+    fps
+        Frame rate, for formats without times. A file's own times win.
+    keypoint_names
+        Name of a keypoint in the file to its name here, where spelling does not tell.
 
     Returns
     -------
@@ -33,6 +44,8 @@ def read_track(path: str | os.PathLike[str], skeletons: Sequence[Skeleton] = ())
     ------
     NotAssessable
         With ``pose_unreadable``, ``pose_empty`` or ``skeleton_mismatch``.
+    ConfigError
+        If the frame rate is needed and not given.
 
     Examples
     --------
@@ -40,17 +53,21 @@ def read_track(path: str | os.PathLike[str], skeletons: Sequence[Skeleton] = ())
     ('nose', 'left_eye_inner')
     """
     path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError as error:
-        raise NotAssessable(
-            Reason.POSE_UNREADABLE,
-            f"the track file cannot be read: {without_path(error.strerror or str(error), path)}",
-        ) from None
-    if not head:
-        raise NotAssessable(Reason.POSE_UNREADABLE, "the track file is empty")
-    importers = [IMPORTERS.get(name)(skeletons) for name in IMPORTERS]
+    head = b""
+    if not path.is_dir():
+        try:
+            with open(path, "rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError as error:
+            text = without_path(error.strerror or str(error), path)
+            raise NotAssessable(
+                Reason.POSE_UNREADABLE, f"the track file cannot be read: {text}"
+            ) from None
+        if not head:
+            raise NotAssessable(Reason.POSE_UNREADABLE, "the track file is empty")
+    importers = [
+        IMPORTERS.get(name)(skeletons, fps=fps, keypoint_names=keypoint_names) for name in IMPORTERS
+    ]
     for importer in importers:
         if importer.claims(path, head):
             return importer.read(path)

@@ -1,0 +1,106 @@
+"""What importers share: limits, reasons, and a look at a file before anything reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h5py
+
+from fidgety.errors import NotAssessable, Reason, without_path
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+#: Largest JSON file: four hours of one person at 25 frames a second. Parsed, text of this size
+#: takes some ten times as much memory.
+MAX_JSON_BYTES = 200_000_000
+#: Largest table of text: five hours of 33 keypoints at 25 frames a second.
+MAX_TABLE_BYTES = 1_000_000_000
+#: Most frames: a day at 50 frames a second.
+MAX_FRAMES = 4_400_000
+
+
+def unreadable(detail: str) -> NoReturn:
+    """Raise the reason for a file that cannot be read as tracks."""
+    raise NotAssessable(Reason.POSE_UNREADABLE, detail)
+
+
+def empty(detail: str) -> NoReturn:
+    """Raise the reason for a file that holds no position."""
+    raise NotAssessable(Reason.POSE_EMPTY, detail)
+
+
+@contextlib.contextmanager
+def reasons_for(path: Path) -> Iterator[None]:
+    """Turn whatever a reader trips over in a damaged file into a reason without its name."""
+    try:
+        yield
+    except (NotAssessable, MemoryError):
+        raise
+    # A damaged file makes HDF5, JSON and the libraries above them raise nearly anything.
+    except Exception as error:
+        lines = str(error).splitlines()
+        text = without_path(lines[0], path, "the track file") if lines else ""
+        unreadable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def require_size(n_bytes: int, limit: int) -> None:
+    """Refuse what is too large to be one recording's tracks."""
+    if n_bytes > limit:
+        unreadable(f"{n_bytes} bytes, more than {limit}: is this one recording?")
+
+
+def decode_text(data: bytes) -> str:
+    """Decode text as programs write it: UTF-8 with or without a mark, or UTF-16 with one."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
+
+
+def looks_like_json(head: bytes) -> bool:
+    """Tell whether a file starts as JSON objects and lists do."""
+    return decode_text(head).lstrip()[:1] in ("{", "[")
+
+
+def parse_json(data: bytes, limit: int = MAX_JSON_BYTES) -> Any:
+    """Parse JSON; numbers that are none (NaN, Infinity) come as such.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_unreadable``: not JSON, cut off, nested without end, or too large.
+    """
+    require_size(len(data), limit)
+    try:
+        return json.loads(decode_text(data))
+    except (ValueError, RecursionError) as error:
+        unreadable(f"not whole JSON ({str(error).splitlines()[0]}); is the file cut off?")
+
+
+def read_json_file(path: Path) -> Any:
+    """Read a JSON file; see :func:`parse_json`."""
+    require_size(os.path.getsize(path), MAX_JSON_BYTES)
+    return parse_json(path.read_bytes())
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file by h5py, which unpickles nothing; refuse links to other files."""
+    with reasons_for(path), h5py.File(path, "r") as file:
+        file.visititems_links(_refuse_link)
+        yield file
+
+
+def _refuse_link(name: str, link: Any) -> None:
+    if isinstance(link, h5py.ExternalLink):
+        unreadable(f"the HDF5 file points to another file at {name!r}; store its content in it")
+
+
+def text_of(value: Any) -> str:
+    """Return an HDF5 string, of bytes or text, without the padding."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    return str(value).strip().rstrip("\x00")
