@@ -34,6 +34,7 @@ from fidgety.pose.orientation import (
 )
 from fidgety.pose.persons import ON_OTHER, Persons, Sorted, no_masks_record, on_others
 from fidgety.pose.tracks import Pose
+from fidgety.skeletons import own_or_none
 
 #: Frames that are held at once: 2 seconds at 30 a second, 55 MB at 640 x 480.
 CHUNK_FRAMES = 60
@@ -378,6 +379,7 @@ def _finish(
         world=np.concatenate(track.world) if track.world else None,
         source_software=f"fidgety {estimator.name}",
         skeleton=estimator.skeleton.name,
+        own_skeleton=own_or_none(estimator.skeleton),
         details={
             "estimator": estimator.name,
             "options": estimator.options.model_dump(mode="json"),

@@ -263,8 +263,15 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
         )
     raise ConfigError(
         f"{where}: mmpose ships no config {name_or_path!r}, and there is no such file."
-        + nearest(wanted.name, list(shipped))
+        + (nearest(wanted.name, list(shipped)) or _containing(wanted.name, list(shipped)))
     )
+
+
+def _containing(part: str, names: list[str]) -> str:
+    """Say which names a part of a name may have meant, as a clause to append, or nothing."""
+    found = [name for name in names if part and part in name]
+    more = " ..." if len(found) > NAMED_KEYS else ""
+    return f" These contain it: {', '.join(found[:NAMED_KEYS])}{more}." if found else ""
 
 
 def published_weights(config: Path) -> tuple[str, ...]:
@@ -322,21 +329,33 @@ class Checkpoint:
     sha256: str
 
 
+class _Log:
+    """What a Runner's log becomes: its values are of no use here."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Forget them."""
+
+
+def _nothing(*_: Any) -> None:
+    """Stand in for ``getattr``, by which a Runner's log names its own four methods."""
+
+
 def _allowed() -> list[Any]:
     """Return what a checkpoint may hold beside tensors, numbers, text and containers.
 
     mmpose writes NumPy arrays into ``meta`` (colours, sigmas), mmengine's Runner its log into
-    ``message_hub``. The same function has two addresses: of NumPy 1 and of NumPy 2.
+    ``message_hub``; the latter is read as nothing. The same function has two addresses: of
+    NumPy 1 and of NumPy 2.
     """
     import numpy as np
     from mmengine.config import ConfigDict
-    from mmengine.logging.history_buffer import HistoryBuffer
 
     multiarray = importlib.import_module("numpy._core.multiarray")
     numeric = ("Bool", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
     floating = ("Float16", "Float32", "Float64")
     return [
-        HistoryBuffer,
+        (_Log, "mmengine.logging.history_buffer.HistoryBuffer"),
+        (_nothing, "builtins.getattr"),
         ConfigDict,
         np.ndarray,
         np.dtype,
