@@ -9,6 +9,7 @@ rule validate_phantoms:
         records=[results(f"video/{r}.json") for r in RENDERED],
         backgrounds=[results(f"background/{r}.h5") for r in RENDERED],
         poses=[results(f"pose/raw/{r}.h5") for r in RENDERED],
+        lifted=[results(f"pose/lifted/{r}.h5") for r in RENDERED],
         summary=rules.evaluate.output.summary,
     output:
         table=results("validation/phantoms.tsv"),
