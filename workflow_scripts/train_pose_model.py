@@ -1,0 +1,72 @@
+"""Fine-tune a pose model of mmpose on labelled frames."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from fidgety.config.pose_training import PoseTrainingConfig
+from fidgety.pose.finetune.inputs import read_labels
+from fidgety.pose.finetune.training import train
+from fidgety.storage import atomic_path, dumps, write_json
+from workflow_scripts.stage import Job, run
+
+LIBRARIES = ("mmcv-lite", "mmengine", "mmpose", "numpy", "pycocotools", "torch")
+
+
+def work_folder(job: Job) -> Path:
+    """Return the folder for the state of this very training: of its labels, parameters, code.
+
+    What an interrupted run of another one left behind is removed: it holds pictures.
+    """
+    parts = {k: job.params.get(k) for k in ("config", "infants", "files_sha256", "seed", "code")}
+    base = Path(job.params.work)
+    folder = base / hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
+    for other in base.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def main(job: Job) -> None:
+    """Write weights, resolved config, history and report."""
+    torch.set_num_threads(job.threads)
+    config = PoseTrainingConfig.model_validate(dict(job.params.config))
+    seed = int(job.params.seed)
+    labels, pictures = read_labels(config, dict(job.params.infants))
+    print(f"{len(labels)} labelled frames of {len(labels.groups)} infants")
+    tested = sorted({f.recording for f in labels.frames} & set(job.params.external))
+    if tested:
+        print(
+            f"warning: {', '.join(tested)} are of cohorts that only test: with this pose model "
+            "they are no longer unseen"
+        )
+    trained = train(labels, pictures, config, work_folder(job), seed)
+    provenance = job.provenance(seed=seed, libraries=LIBRARIES)
+    report = {
+        **trained.report,
+        "tested_recordings": tested,
+        "provenance": json.loads(provenance.to_json()),
+    }
+    with atomic_path(job.output.history) as temporary:
+        trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+    for source, target in (
+        (trained.config, job.output.config),
+        (trained.checkpoint, job.output.checkpoint),
+    ):
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    write_json(job.output.report, report)
+    before, after = report["start"], report["trained"]
+    print(
+        f"on {after['n_infants']} infants kept aside ({after['n_frames']} frames): error "
+        f"{before['error']:.3f} -> {after['error']:.3f} trunk lengths, PCK@0.2 "
+        f"{before['pck_0.2']:.3f} -> {after['pck_0.2']:.3f}"
+    )
+    shutil.rmtree(job.params.work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
