@@ -14,10 +14,7 @@ smoothing is a step of its own here.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +23,7 @@ from numpy.typing import NDArray
 from fidgety.config.base import Section
 from fidgety.pose.base import Estimate, PoseEstimator
 from fidgety.pose.mediapipe_options import BlazePoseOptions
+from fidgety.pose.native_output import quiet
 from fidgety.skeletons import BLAZEPOSE_33, Skeleton
 
 # Before the import: the library reads it once. Its notes on delegates are no news to a user.
@@ -36,24 +34,6 @@ from mediapipe.python.solutions import pose as _blazepose
 
 #: Side of the black picture that a graph is started with.
 _START_PX = 64
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the C++ library says while a graph starts out of the log.
-
-    It writes the same few lines about delegates each time, straight to the standard error
-    stream and before its own log level counts. Its errors are exceptions, those come through.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def _start(graph: Any) -> None:
@@ -85,7 +65,7 @@ class BlazePose(PoseEstimator):
     def _graph(self, static: bool) -> Any:
         """Return the graph for independent pictures or for tracking, made when first asked."""
         if static not in self._graphs:
-            with _quiet():
+            with quiet():
                 graph = _blazepose.Pose(
                     static_image_mode=static,
                     model_complexity=1,
@@ -123,7 +103,7 @@ class BlazePose(PoseEstimator):
     def reset(self) -> None:
         """Forget where the body was: the next batch shows another view."""
         if False in self._graphs:
-            with _quiet():
+            with quiet():
                 self._graphs[False].reset()
                 _start(self._graphs[False])
 

@@ -10,6 +10,7 @@ ESTIMATORS: Registry[type[PoseEstimator]] = Registry(
     "pose estimator",
     {
         "mediapipe": "fidgety.pose.mediapipe:BlazePose",
+        "mediapipe_tasks": "fidgety.pose.mediapipe_tasks:PoseLandmarker",
         "mmpose": "fidgety.pose.mmpose:MMPose",
     },
 )

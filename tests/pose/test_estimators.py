@@ -29,8 +29,17 @@ def _fitted_mmpose(folder: Path) -> dict[str, Any]:
     return {"config": CONFIG, "checkpoint": str(path)}
 
 
+def _task_file(folder: Path) -> dict[str, Any]:
+    from tests.pose.task_file import write_task_file
+
+    return {"model": str(write_task_file(folder / "pose_landmarker.task"))}
+
+
 #: Options of the estimators that need files: weights that find the phantom.
-PREPARED: dict[str, Callable[[Path], dict[str, Any]]] = {"mmpose": _fitted_mmpose}
+PREPARED: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "mediapipe_tasks": _task_file,
+    "mmpose": _fitted_mmpose,
+}
 
 
 @pytest.fixture(params=list(ESTIMATORS), scope="module")
