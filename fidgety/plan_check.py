@@ -22,6 +22,7 @@ from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
+from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry
@@ -239,6 +240,10 @@ def check_plan(
         *check_keypoint_names(config, skeletons),
         *check_duplicates(study, checksum),
         *check_corrections(config, study),
+        *check_pose_training(config.pose_training, checksum),
+        *check_labelling(
+            config.labelling, study.recordings, [*SKELETONS, *(s.name for s in skeletons)]
+        ),
     ]
     if findings:
         raise ConfigError("\n".join(findings))

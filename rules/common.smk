@@ -32,12 +32,13 @@ from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
+from fidgety.pose.finetune.inputs import label_files, named_recordings
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
-from fidgety.skeletons import as_dict
+from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
 
 try:
@@ -275,3 +276,54 @@ def overlay_inputs(wildcards):
         "record": results(f"video/{wildcards.recording}.json"),
         "background": results(f"background/{wildcards.recording}.h5"),
     }
+
+
+LABELLED_SKELETON = as_dict(
+    {**SKELETONS, **{s.name: s for s in OWN_SKELETONS}}[CONFIG.labelling.skeleton]
+)
+
+
+def labelled_recordings():
+    """Return the recordings with a video that frames are picked from."""
+    chosen = CONFIG.labelling.recordings
+    named = [STUDY.recordings[name] for name in chosen]
+    return [
+        r.recording
+        for r in (named or recordings_of(*CONFIG.labelling.roles))
+        if has_video(r.recording)
+    ]
+
+
+def labelling_inputs(wildcards):
+    """Return what a recording's frames are chosen by: its video; body and pose as configured."""
+    given = {
+        "video": results("video/{recording}.mp4"),
+        "record": results("video/{recording}.json"),
+    }
+    if CONFIG.labelling.prelabel:
+        given["background"] = results("background/{recording}.h5")
+        given["clean"] = results("pose/clean/{recording}.h5")
+    return {name: path.format(**wildcards) for name, path in given.items()}
+
+
+def picked_frames(wildcards):
+    """Return the picked frames of all recordings that are to be labelled."""
+    return [results(f"labelling/frames/{name}.h5") for name in labelled_recordings()]
+
+
+def pose_labels(wildcards):
+    """Return the files that a pose model is fine-tuned on: the user's, by content alone."""
+    checkpoint = CONFIG.pose_training.checkpoint
+    files = label_files(CONFIG.pose_training) + ([Path(checkpoint)] if checkpoint else [])
+    return [ancient(str(path.expanduser())) for path in files]
+
+
+def checksums_of_labels(wildcards):
+    """Return the content checksums of what a pose model is fine-tuned on and from."""
+    return [source_checksum(Path(str(path)), SOURCES) for path in pose_labels(wildcards)]
+
+
+def labelled_infants(wildcards):
+    """Return who is in the recordings that files of labels name."""
+    named = named_recordings(label_files(CONFIG.pose_training), STUDY.recordings)
+    return {name: STUDY.recordings[name].infant for name in named}

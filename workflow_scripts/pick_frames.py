@@ -54,7 +54,10 @@ def main(job: Job) -> None:
         picked.append(found)
         table += rows(recording, found)
     if not picked:
-        raise FidgetyError("no recording gave a frame; the log has the reasons.")
+        raise FidgetyError(
+            "no recording gave a frame. Either labelling.roles and labelling.recordings choose "
+            "recordings without a video, or nothing; or the log has each one's reason."
+        )
     files = kit_files(picked, from_dict(job.params.skeleton), config.formats, config.scorer)
     write_kit(Path(job.output.table).parent, files)
     write_text(job.output.table, "".join("\t".join(row) + "\n" for row in table))

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from fidgety.config.pose_training import PoseTrainingConfig
+from fidgety.errors import ConfigError
 from fidgety.pose.finetune.inputs import read_labels
 from fidgety.pose.finetune.training import train
 from fidgety.storage import atomic_path, dumps, write_json
@@ -35,6 +36,11 @@ def main(job: Job) -> None:
     torch.set_num_threads(job.threads)
     config = PoseTrainingConfig.model_validate(dict(job.params.config))
     seed = int(job.params.seed)
+    if not config.labels:
+        raise ConfigError(
+            "config.yaml: pose_training.labels is empty: name the files of labels "
+            "(docs/pose-training.md)."
+        )
     labels, pictures = read_labels(config, dict(job.params.infants))
     print(f"{len(labels)} labelled frames of {len(labels.groups)} infants")
     tested = sorted({f.recording for f in labels.frames} & set(job.params.external))

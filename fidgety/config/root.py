@@ -16,11 +16,13 @@ from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.inclusion import InclusionConfig
+from fidgety.config.labelling import LabellingConfig
 from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.config.lifting import LiftingConfig
 from fidgety.config.options import parse_options as parse_options
 from fidgety.config.phantom import PhantomConfig
 from fidgety.config.pose import PoseConfig
+from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.config.report import ReportConfig
 from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
@@ -66,6 +68,8 @@ class Config(Section):
     """Models to train and compare, by a name of your own."""
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
+    labelling: LabellingConfig = LabellingConfig()
+    pose_training: PoseTrainingConfig = PoseTrainingConfig()
 
     @model_validator(mode="after")
     def _check_classes(self) -> Config:
