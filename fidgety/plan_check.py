@@ -23,6 +23,7 @@ from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
 from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
+from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry
@@ -56,11 +57,15 @@ def check_methods(config: Config) -> list[str]:
         (LIFTERS, config.lifting, "lifting"),
     ):
         findings += _check_member(registry, section.method, section.options, place, "method")[0]
-    for name in config.features.sets:
-        try:
-            FEATURE_SETS.module(name)
-        except ConfigError as error:
-            findings.append(f"features.sets: {error}")
+    for members, names, place in (
+        (FEATURE_SETS, config.features.sets, "features.sets"),
+        (EXPORTERS, config.export.formats, "export.formats"),
+    ):
+        for name in names:
+            try:
+                members.module(name)
+            except ConfigError as error:
+                findings.append(f"{place}: {error}")
     for name, model in config.models.items():
         place = f"models.{name}"
         if not MODEL_NAME.fullmatch(name):

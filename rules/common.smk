@@ -33,6 +33,7 @@ from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
 from fidgety.pose.finetune.inputs import label_files, named_recordings
+from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
@@ -225,6 +226,18 @@ def feature_inputs(wildcards):
     if has_video(wildcards.recording):
         given["background"] = results(f"background/{wildcards.recording}.h5")
     return given
+
+
+def exported_pose(wildcards):
+    """Return the pose that is exported: cleaned, or as it came."""
+    if CONFIG.export.tracks == "raw":
+        return raw_pose(wildcards)
+    return results("pose/clean/{recording}.h5").format(**wildcards)
+
+
+def collect_exports(wildcards):
+    """Return the exports of all included recordings."""
+    return paths("export/{recording}", recordings_of(*[role.value for role in Role]))
 
 
 def collect_features(wildcards):

@@ -14,6 +14,7 @@ from fidgety.config.base import Section
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.export import ExportConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.labelling import LabellingConfig
@@ -55,6 +56,7 @@ class Config(Section):
     pose: PoseConfig = PoseConfig()
     corrections: CorrectionsConfig = CorrectionsConfig()
     cleaning: CleaningConfig = CleaningConfig()
+    export: ExportConfig = ExportConfig()
     lifting: LiftingConfig = LiftingConfig()
     features: FeaturesConfig = FeaturesConfig()
     folds: FoldsConfig = FoldsConfig()

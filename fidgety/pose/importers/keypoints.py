@@ -9,10 +9,17 @@ what is missing and what could still be had of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fidgety.errors import NotAssessable, Reason
-from fidgety.skeletons import BODY_21, HUMAN36M_17, SKELETONS, Skeleton, conversion_matrix
+from fidgety.skeletons import (
+    BODY_21,
+    HUMAN36M_17,
+    SKELETONS,
+    Skeleton,
+    conversion_matrix,
+    own_or_none,
+)
 from fidgety.skeletons import match as match_whole
 
 
@@ -78,9 +85,14 @@ def match_keypoints(
 
 
 def _contained(labels: Sequence[str], skeleton: Skeleton) -> Matched | None:
-    """Return the skeleton within the labels, None if one of its keypoints is not there."""
+    """Return the skeleton within the labels, None if one of its keypoints is not there.
+
+    By names and the user's own aliases alone: what OpenPose calls "neck" is one in OpenPose's
+    whole skeleton, but who knows what it is among other points.
+    """
     order = []
-    canonical = [skeleton.canonical(label) for label in labels]
+    names = skeleton if own_or_none(skeleton) else replace(skeleton, aliases={})
+    canonical = [names.canonical(label) for label in labels]
     for keypoint in skeleton.keypoints:
         places = [i for i, name in enumerate(canonical) if name == keypoint]
         # An alias gives way to the name itself: "left_foot" is an ankle only without one.

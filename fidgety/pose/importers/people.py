@@ -22,8 +22,10 @@ from scipy.optimize import linear_sum_assignment
 #: Largest median distance of the keypoints between two sights of a person, in diagonals of the
 #: box around it: an infant throws its limbs about, but lies where it lies.
 GATE = 0.5
-#: Fewest keypoints that two sights must share for a distance.
+#: Fewest keypoints that two sights must share to be compared one by one.
 MIN_SHARED = 3
+#: Name of who is the only person in every frame of a file without names.
+INFANT = "1"
 #: Frames for which a lost person is remembered when linking; tracks are joined over longer times.
 MEMORY = 30
 
@@ -116,19 +118,27 @@ def link(sights: Sights, memory: int = MEMORY) -> list[str]:
 
 
 def _distance(sights: Sights, a: int, b: int) -> float:
-    """Median distance of shared keypoints, in diagonals of the larger of the two boxes."""
+    """Median distance of shared keypoints, in diagonals of the larger of the two boxes.
+
+    Of two sights that share too few, the distance of their centres.
+    """
     known = np.asarray(np.isfinite(sights.position[[a, b]]).all(axis=1))
-    shared = known.all(axis=0)
-    if shared.sum() < MIN_SHARED:
+    if not known.any(axis=1).all():
         return np.inf
-    steps = np.linalg.norm(sights.position[a] - sights.position[b], axis=0)[shared]
-    size = max(_diagonal(sights.position[row][:, known[i]]) for i, row in enumerate((a, b)))
-    return float(np.median(steps)) / size if size > 0 else np.inf
+    points = [sights.position[row][:, known[i]] for i, row in enumerate((a, b))]
+    size = max(_diagonal(one) for one in points)
+    shared = known.all(axis=0)
+    if shared.sum() >= MIN_SHARED:
+        steps = np.linalg.norm(sights.position[a] - sights.position[b], axis=0)[shared]
+        step = float(np.median(steps))
+    else:
+        step = float(np.linalg.norm(points[0].mean(axis=1) - points[1].mean(axis=1)))
+    return step / size if size > 0 else np.inf
 
 
 def _diagonal(points: NDArray[np.float64]) -> float:
     """Diagonal of the box around points of shape (space, keypoint)."""
-    return float(np.linalg.norm(points.max(axis=1) - points.min(axis=1))) if points.size else 0.0
+    return float(np.linalg.norm(points.max(axis=1) - points.min(axis=1)))
 
 
 def choose(sights: Sights, *, join: bool) -> Choice:
@@ -142,9 +152,15 @@ def choose(sights: Sights, *, join: bool) -> Choice:
         Whether a person may stand under several names (a tracker's numbers, links by
         distance); False where the names are a person's own.
     """
-    linked = sights.person is None
-    names = link(sights) if sights.person is None else list(sights.person)
     known = sights.known.sum(axis=1)
+    in_view = np.bincount(sights.frame[known > 0] - int(sights.frame.min()))
+    linked_by = "the file"
+    if sights.person is not None:
+        names = list(sights.person)
+    elif in_view.max() <= 1:
+        names, linked_by = [INFANT] * len(known), "being alone"
+    else:
+        names, linked_by = link(sights), "distance"
     by_name: dict[str, dict[int, int]] = defaultdict(dict)
     n_double = 0
     for row, name in enumerate(names):
@@ -165,14 +181,13 @@ def choose(sights: Sights, *, join: bool) -> Choice:
             if _continues(sights, chosen, by_name[name]):
                 chosen |= by_name[name]
                 joined.append(name)
-    in_view = np.bincount(sights.frame[known > 0] - int(sights.frame.min()))
     details: dict[str, Any] = {
         "individual": order[0],
         "persons": {
             "tracks": len(order),
             "most_in_view": int(in_view.max()),
             "frames_with_several": int((in_view > 1).sum()),
-            "linked_by": "distance" if linked else "the file",
+            "linked_by": linked_by,
             "known_keypoints": {name: amount[name] for name in order[:5]},
         },
     }

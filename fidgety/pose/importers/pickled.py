@@ -82,7 +82,7 @@ def plain_values(data: bytes) -> Any:
             elif name == "STOP":
                 return stack.pop()
             elif name not in ("PROTO", "FRAME"):
-                raise ValueError(f"the pickle holds more than text and numbers ({name})")
-    except (KeyError, IndexError, AttributeError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"the pickle is damaged ({error})") from None
+                raise ValueError(f"it holds {name}")
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ValueError(f"the pickle is not of text and numbers alone: {error}") from None
     raise ValueError("the pickle does not end")

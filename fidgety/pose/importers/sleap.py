@@ -118,7 +118,7 @@ def labels_listing(path: Path) -> Listing:
             if instance.skeleton is not skeleton:
                 n_other += 1
                 continue
-            points = instance.numpy(scores=not hand)
+            points = instance.numpy() if hand else instance.numpy(scores=True)
             n_user += hand
             frames.append(int(labelled.frame_idx))
             persons.append(None if instance.track is None else tracks[id(instance.track)])
@@ -131,9 +131,6 @@ def labels_listing(path: Path) -> Listing:
     if n_other:
         details["instances_of_other_skeletons_left_out"] = n_other
     named = all(person is not None for person in persons)
-    if not named and len(set(frames)) == len(frames):
-        # A model of one animal: there is nobody to tell it from.
-        persons, named = ["0"] * len(frames), True
     return Listing(
         Sights(
             np.array(frames, dtype=np.int64),

@@ -1,0 +1,1 @@
+"""Tracks for other programs: one module a file format."""
