@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from fidgety.config.inclusion import InclusionConfig
 from fidgety.errors import Outcome, Status, StorageError
 from fidgety.inclusion import Decision, inclusion_decision
 from fidgety.pose.tracks import POSE_SCHEMA
+from fidgety.pose.verdict import MEASURES, read_quality_record
 from fidgety.sheet import CHARACTERISTICS, Recording
 from fidgety.storage import read_json, read_outcome, write_text
 
@@ -35,6 +36,8 @@ QUALITY = (
     "longest_gap_s",
     "swaps_undone",
 )
+#: What is known of the recording beside its tracks (`fidgety.pose.verdict`).
+FITNESS = tuple(MEASURES)
 COLUMNS = (
     "recording",
     "infant",
@@ -47,6 +50,7 @@ COLUMNS = (
     "criterion",
     "duration_s",
     *QUALITY,
+    *FITNESS,
     "fps",
     *CHARACTERISTICS,
 )
@@ -61,7 +65,7 @@ class Quality:
     duration_s, fps
         Length and nominal frame rate; None where unknown.
     measures
-        Values of :data:`QUALITY`.
+        Values of :data:`QUALITY` and :data:`FITNESS`; what is not known is absent.
     """
 
     duration_s: float | None = None
@@ -103,6 +107,12 @@ def read_record(path: str | os.PathLike[str]) -> Quality:
     return Quality(float(duration) if duration else None, float(fps) if fps else None)
 
 
+def read_fitness(path: str | os.PathLike[str]) -> dict[str, float]:
+    """Read what is known of :data:`FITNESS` from a record of quality."""
+    measures = read_quality_record(path)["measures"]
+    return {name: float(measures[name]) for name in FITNESS if measures.get(name) is not None}
+
+
 @dataclass(frozen=True)
 class Entry:
     """One row of a cohort table."""
@@ -123,7 +133,7 @@ class Entry:
             "criterion": self.decision.criterion,
             "duration_s": self.quality.duration_s,
             "fps": self.quality.fps,
-            **{name: self.quality.measures.get(name) for name in QUALITY},
+            **{name: self.quality.measures.get(name) for name in (*QUALITY, *FITNESS)},
             **{name: plain[name] for name in CHARACTERISTICS},
             **self.recording.own,
         }
@@ -145,6 +155,7 @@ def collect_entry(
     features: str | os.PathLike[str] | None,
     clean: str | os.PathLike[str] | None,
     record: str | os.PathLike[str] | None = None,
+    fitness: str | os.PathLike[str] | None = None,
 ) -> Entry:
     """Decide on a recording and read how good it is.
 
@@ -156,6 +167,8 @@ def collect_entry(
         Section of the configuration.
     features, clean, record
         The recording's files; None for one that the sheet excludes.
+    fitness
+        Its record of quality, where that is to stand in the table.
 
     Raises
     ------
@@ -173,6 +186,8 @@ def collect_entry(
     quality = read_quality(clean)
     if quality.duration_s is None and record is not None:
         quality = read_record(record)
+    if fitness is not None:
+        quality = replace(quality, measures={**quality.measures, **read_fitness(fitness)})
     if outcome.ok:
         decision = inclusion_decision(recording, inclusion, quality.duration_s)
         outcome = decision.outcome

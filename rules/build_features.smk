@@ -3,10 +3,10 @@
 
 rule build_features:
     input:
-        clean=results("pose/clean/{recording}.h5"),
-        lifted=results("pose/lifted/{recording}.h5"),
+        unpack(feature_inputs),
     output:
         features=results("features/{recording}.h5"),
+        quality=results("quality/{recording}.json"),
     log:
         results("logs/build_features/{recording}.log"),
     benchmark:
@@ -19,6 +19,7 @@ rule build_features:
         runtime=10,
     params:
         config=section("features"),
+        quality=section("quality"),
         code=code_of(
             "build_features",
             *[FEATURE_SETS.module(name) for name in CONFIG.features.sets],

@@ -32,6 +32,7 @@ rule write_infant_page:
     input:
         predictions=results("predictions/{infant}.h5"),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
+        quality=lambda wildcards: paths("quality/{recording}.json", ASSESSED[wildcards.infant]),
         media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
     output:
         page=results("report/infants/{infant}.html"),

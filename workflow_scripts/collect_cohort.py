@@ -12,13 +12,19 @@ def main(job: Job) -> None:
     features = by_recording(job.input.get("features", []))
     clean = by_recording(job.input.get("clean", []))
     records = by_recording(job.input.get("records", []))
+    fitness = by_recording(job.input.get("quality", []))
     entries = []
     for row in job.params.rows:
         recording = Recording.model_validate(dict(row))
         name = recording.recording
         entries.append(
             collect_entry(
-                recording, inclusion, features.get(name), clean.get(name), records.get(name)
+                recording,
+                inclusion,
+                features.get(name),
+                clean.get(name),
+                records.get(name),
+                fitness.get(name),
             )
         )
     write_cohort_table(job.output.table, entries)

@@ -16,6 +16,7 @@ def main(job: Job) -> None:
             predictions=read_infant(str(job.input.predictions)),
             rows=job.params.rows,
             clean=[str(p) for p in job.input.clean],
+            records=[str(p) for p in job.input.get("quality", [])],
             media=[str(p) for p in job.input.media],
             page=str(job.output.page),
             intervals=job.params.intervals,

@@ -8,6 +8,8 @@ time        frame                   seconds, ``frame / fps``
 coverage    frame                   share of the picture that is body, from 0 to 1
 background  height, width, channel  RGB: the median over frames, the body left out where it
                                     moved away
+camera_*    camera_step             ``time`` (seconds) and ``speed`` (pixels of the video a second):
+                                    how fast the picture behind the body moves
 ==========  ======================  ===========================================================
 
 Attributes: ``method``, ``fps``, ``scale`` (mask pixels a video pixel; the sides are rounded),
@@ -27,6 +29,9 @@ from numpy.typing import NDArray
 
 from fidgety.background.apply import resize_mask
 from fidgety.background.base import BackgroundMethod, Mask
+from fidgety.background.camera import CameraWatch
+from fidgety.background.camera_record import SCHEMA as SCHEMA
+from fidgety.background.camera_record import CameraMotion
 from fidgety.config.background import BackgroundConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.progress import track
@@ -40,7 +45,6 @@ from fidgety.video.read import (
     video_info,
 )
 
-SCHEMA = "background/1"
 CHUNK_FRAMES = 16
 """Frames that are compressed together."""
 IMAGE_SAMPLES = 31
@@ -88,6 +92,7 @@ def extract_background(
     image_frames = sample_indices(info.n_frames, IMAGE_SAMPLES)
     image_masks: list[Mask] = []
     coverage = np.zeros(info.n_frames, np.float32)
+    camera = CameraWatch(info.fps, info.width_px)
     with DatasetWriter(path, schema=SCHEMA, provenance=provenance) as writer:
         stored = writer.create(
             "mask",
@@ -96,18 +101,22 @@ def extract_background(
             chunks=(min(CHUNK_FRAMES, info.n_frames), height, width),
         )
         masks = track(
-            method.masks(iter_frames(video, size=work)), f"mask {name}".strip(), info.n_frames
+            method.masks(camera.frames(iter_frames(video, size=work))),
+            f"mask {name}".strip(),
+            info.n_frames,
         )
         wanted = set(image_frames)
         for start, chunk in _chunks(masks, width, height):
             stored[start : start + len(chunk)] = chunk
             coverage[start : start + len(chunk)] = chunk.mean(axis=(1, 2)) / 255
+            for k, mask in enumerate(chunk, start):
+                camera.look(k, mask)
             # Copies: a view would keep its whole stretch.
             image_masks += [m.copy() for k, m in enumerate(chunk, start) if k in wanted]
         require_body(coverage, config)
         samples = read_frames(video, image_frames, (width, height))
         image = background_image(samples, np.stack(image_masks))
-        writer.add(_rest(info, config, method, coverage, image, width))
+        writer.add(_rest(info, method, coverage, image, width, camera.motion()))
 
 
 def _chunks(
@@ -175,13 +184,13 @@ def background_image(frames: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDA
 
 def _rest(
     info: VideoInfo,
-    config: BackgroundConfig,
     method: BackgroundMethod,
     coverage: NDArray[np.float32],
     image: NDArray[np.uint8],
     width: int,
+    camera: CameraMotion,
 ) -> xr.Dataset:
-    return xr.Dataset(
+    dataset = xr.Dataset(
         {
             "coverage": ("frame", coverage, {"long_name": "share of the picture that is body"}),
             "background": (("height", "width", "channel"), image, {"long_name": "RGB"}),
@@ -195,3 +204,7 @@ def _rest(
             "video_height_px": info.height_px,
         },
     )
+    if camera.time_s.size:
+        dataset["camera_time"] = "camera_step", camera.time_s, {"units": "s"}
+        dataset["camera_speed"] = "camera_step", camera.speed.astype(np.float32), {"units": "px/s"}
+    return dataset

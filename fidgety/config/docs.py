@@ -27,6 +27,7 @@ from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import Reason
 from fidgety.inclusion import PRESETS
+from fidgety.pose.verdict import MEASURES
 from fidgety.sheet import SHEET_COLUMNS, Interval, Recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -273,7 +274,10 @@ def reasons_part() -> str:
 
 def quality_part() -> str:
     """Return the names of the quality columns of the cohort tables."""
-    return ", ".join(f"`{name}`" for name in QUALITY) + "\n"
+    names = ", ".join(f"`{name}`" for name in QUALITY)
+    return f"{names}; then\n\n" + table(
+        ("column", "meaning"), [[f"`{name}`", text] for name, text in MEASURES.items()]
+    )
 
 
 def video_part() -> str:

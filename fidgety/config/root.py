@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.base import Section
 from fidgety.config.cleaning import CleaningConfig
+from fidgety.config.compare_pose import ComparePoseConfig
 from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.export import ExportConfig
@@ -24,6 +25,7 @@ from fidgety.config.options import parse_options as parse_options
 from fidgety.config.phantom import PhantomConfig
 from fidgety.config.pose import PoseConfig
 from fidgety.config.pose_training import PoseTrainingConfig
+from fidgety.config.quality import QualityConfig
 from fidgety.config.report import ReportConfig
 from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
@@ -54,10 +56,12 @@ class Config(Section):
     video: VideoConfig = VideoConfig()
     background: BackgroundConfig = BackgroundConfig()
     pose: PoseConfig = PoseConfig()
+    compare_pose: ComparePoseConfig = ComparePoseConfig()
     corrections: CorrectionsConfig = CorrectionsConfig()
     cleaning: CleaningConfig = CleaningConfig()
     export: ExportConfig = ExportConfig()
     lifting: LiftingConfig = LiftingConfig()
+    quality: QualityConfig = QualityConfig()
     features: FeaturesConfig = FeaturesConfig()
     folds: FoldsConfig = FoldsConfig()
     training: TrainingConfig = TrainingConfig()

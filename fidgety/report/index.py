@@ -12,6 +12,7 @@ import pandas as pd
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
+from fidgety.pose.verdict import MEASURES
 from fidgety.report import plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import flatten, methods
@@ -41,9 +42,15 @@ QUALITY_COLUMNS = (
     ("missing", "Missing", True),
     ("longest_gap_s", "Longest gap (s)", False),
     ("swaps_undone", "Swaps undone", None),
+    ("supine", "From the front", True),
+    ("other_person", "Others in view", True),
+    ("camera_moving", "Camera moves", True),
+    ("still", "Still", True),
+    ("fussing", "Fussing suspected", True),
+    ("assessable_s", "Assessable (s)", False),
 )
 #: Columns that stand elsewhere on the page, or are the user's own paths.
-_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | {"reason_detail"}
+_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | set(MEASURES) | {"reason_detail"}
 
 
 #: Columns with the user's own paths.

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from fidgety.config.report import ReportConfig
-from fidgety.errors import NotAssessable, Outcome
+from fidgety.errors import NotAssessable, Outcome, Reason, Status
 from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
 from fidgety.pose.tracks import Pose, read_pose
+from fidgety.pose.verdict import read_quality_record
 from fidgety.report import plots, timeline
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import RecordingView, relative, render
+from fidgety.report.quality_plot import draw_fitness
 from fidgety.report.wording import (
     FACES_HIDDEN,
     NO_PICTURE,
     count,
+    number,
     percent,
     rule_words,
     verdict,
@@ -43,6 +46,51 @@ def quality(pose: Pose) -> dict[str, str]:
         rows[name] = percent(float(np.average(share, weights=weights)) if share.size else None)
     rows["tracks"] = f"{pose.source_software or 'unknown'} ({pose.skeleton or 'own skeleton'})"
     return rows
+
+
+#: Measure of the record of quality, what it is called, and its unit; shares have none.
+FITNESS = (
+    ("core_gap_s", "longest gap", " s"),
+    ("supine", "seen from the front (lying on the back)", None),
+    ("face_seen", "nose measured", None),
+    ("persons", "most persons in view", ""),
+    ("other_person", "somebody else in view", None),
+    ("camera_moving", "camera moves", None),
+    ("movement", "median speed of hands and feet", " trunk lengths a second"),
+    ("still", "still (asleep, as a suspicion)", None),
+    ("fussing", "fussing or crying suspected, by movement alone", None),
+    ("assessable_s", "fit to be assessed", " s"),
+)
+
+
+def fitness(record: Mapping[str, Any]) -> dict[str, str]:
+    """Put the measures of a record of quality into words; what is not known is said to be so."""
+    measures = record.get("measures", {})
+    out = {}
+    for name, text, unit in FITNESS:
+        value = measures.get(name)
+        if value is None:
+            out[text] = "not known"
+        elif unit is None:
+            out[text] = f"{percent(value)} of the time"
+        else:
+            out[text] = number(value, 0 if name == "persons" else 1) + unit
+    return out
+
+
+def _quality_rows(pose: Pose | None, record: Mapping[str, Any] | None) -> dict[str, str]:
+    if pose is None:
+        return {}
+    return quality(pose) | (fitness(record) if record is not None else {})
+
+
+def recorded_outcome(record: Mapping[str, Any]) -> Outcome:
+    """Return the verdict of a record of quality."""
+    if record.get("status", Status.OK.value) == Status.OK.value:
+        return Outcome()
+    return Outcome(
+        Status.NOT_ASSESSABLE, Reason(record["reason"]), str(record.get("reason_detail", ""))
+    )
 
 
 def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
@@ -79,7 +127,8 @@ def recording_view(
     predictions: InfantPredictions,
     intervals: Sequence[Mapping[str, Any]],
     at_risk: Sequence[bool],
-    number: int,
+    place: int,
+    record: Mapping[str, Any] | None = None,
 ) -> RecordingView:
     """Gather what is shown of one recording.
 
@@ -93,8 +142,10 @@ def recording_view(
         Of the whole infant.
     at_risk
         For each class whether it is at risk.
-    number
-        Of the recording on the page: for ids of figures.
+    place
+        Number of the recording on the page: for ids of figures.
+    record
+        Its record of quality, where there is one.
     """
     recording = str(row["recording"])
     outcome = Outcome()
@@ -103,17 +154,20 @@ def recording_view(
         pose = read_pose(clean)
     except NotAssessable as error:
         outcome = Outcome.of(error)
+    if outcome.ok and record is not None:
+        outcome = recorded_outcome(record)
     strips = timeline.strips(predictions.models, recording, at_risk)
     annotated = timeline.marks(intervals, recording)
     quality_figure = trajectory_figure = ""
     if pose is not None and pose.n_frames:
+        drawing = plots.draw_quality(pose) if record is None else draw_fitness(pose, record)
         quality_figure = plots.inline(
-            plots.draw_quality(pose), f"q{number}", f"Origin of the values of {recording} over time"
+            drawing, f"q{place}", f"Quality of {recording} over time: tracks, camera, movement"
         )
         drawn = plots.draw_trajectories(pose)
         if drawn:
             trajectory_figure = plots.inline(
-                drawn, f"t{number}", f"Limb tracks of {recording} over time"
+                drawn, f"t{place}", f"Limb tracks of {recording} over time"
             )
     has_video = Path(media).exists() and Path(media).stat().st_size > 0
     return RecordingView(
@@ -125,7 +179,7 @@ def recording_view(
         strips=strips,
         annotated=annotated,
         alone=alone(predictions, recording, at_risk),
-        quality=quality(pose) if pose is not None else {},
+        quality=_quality_rows(pose, record),
         quality_figure=quality_figure,
         trajectory_figure=trajectory_figure,
     )
@@ -149,6 +203,7 @@ def infant_page(
     classes: Sequence[Mapping[str, Any]],
     config: ReportConfig,
     threshold: str | float | None = None,
+    records: Sequence[str | os.PathLike[str]] = (),
 ) -> str:
     """Write the page of an infant as HTML.
 
@@ -170,7 +225,11 @@ def infant_page(
         Title and what is shown.
     threshold
         ``evaluation.threshold``: how thresholds were set; None where it is not known.
+    records
+        Record of quality of every recording, in the same order; may be left out.
     """
+    read: list[dict[str, Any] | None] = [read_quality_record(path) for path in records]
+    read = read or [None] * len(rows)
     at_risk = [bool(c["at_risk"]) for c in classes]
     risk = [str(c["name"]) for c in classes if c["at_risk"]]
     known = Infant(
@@ -182,8 +241,10 @@ def infant_page(
         predictions.outcome,
     )
     views = [
-        recording_view(row, pose, video, page, predictions, intervals, at_risk, k)
-        for k, (row, pose, video) in enumerate(zip(rows, clean, media, strict=True), 1)
+        recording_view(row, pose, video, page, predictions, intervals, at_risk, k, record)
+        for k, (row, pose, video, record) in enumerate(
+            zip(rows, clean, media, read, strict=True), 1
+        )
     ]
     return render(
         "infant.html",

@@ -81,6 +81,14 @@ def draw_trajectories(pose: Pose) -> str:
         return to_svg(drawing)
 
 
+def known_origin(pose: Pose) -> NDArray[np.uint8]:
+    """Return where each value comes from: of shape (frame, keypoint)."""
+    if pose.origin is not None:
+        return pose.origin
+    present = np.isfinite(pose.position).all(axis=1)  # tracks that were never cleaned
+    return np.where(present, Origin.MEASURED, Origin.MISSING).astype(np.uint8)
+
+
 def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Share of the values of every origin, a second at a time.
 
@@ -91,10 +99,7 @@ def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np
     shares : dict
         measured, corrected, manual, imputed, missing: shares of shape (second,) that sum to 1.
     """
-    origin = pose.origin
-    if origin is None:  # tracks that were never cleaned
-        present = np.isfinite(pose.position).all(axis=1)
-        origin = np.where(present, Origin.MEASURED, Origin.MISSING).astype(np.uint8)
+    origin = known_origin(pose)
     second = np.floor(pose.time_s - pose.time_s[0]).astype(int) if pose.n_frames else np.empty(0)
     seconds = np.unique(second)
     kinds = (

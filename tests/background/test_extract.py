@@ -52,7 +52,9 @@ def extracted(tmp_path_factory: pytest.TempPathFactory, disc_scene: Scene) -> Pa
 def test_the_file_holds_what_it_should(extracted: Path, disc_scene: Scene) -> None:
     data = read_dataset(extracted, schema=SCHEMA)
     n = len(disc_scene.frames)
-    assert dict(data.sizes) == {"frame": n, "height": 160, "width": 256, "channel": 3}
+    sizes = {"frame": n, "height": 160, "width": 256, "channel": 3}
+    # A look at the camera every fifth of a second.
+    assert dict(data.sizes) == sizes | {"camera_step": (n - 1) // 5}
     assert data["mask"].dtype == data["background"].dtype == np.uint8
     assert data["time"].values == pytest.approx(np.arange(n) / 25)
     truth = disc_scene.truth.mean(axis=(1, 2))

@@ -15,6 +15,8 @@ from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.features.store import FEATURES_SCHEMA, read_feature_set
 from fidgety.pose.tracks import POSE_SCHEMA, Pose, read_pose, write_pose
+from fidgety.pose.verdict import SCHEMA as QUALITY_SCHEMA
+from fidgety.pose.verdict import read_quality_record
 from fidgety.storage import Provenance, read_outcome, read_provenance, write_not_assessable
 from tests.pose.infant import infant_pose
 from workflow_scripts import build_features, clean_pose
@@ -27,7 +29,7 @@ class _Named(dict[str, Any]):
     __getattr__ = dict.__getitem__
 
 
-def _run_both(folder: Path) -> None:
+def _run_both(folder: Path, quality: dict[str, Any] | None = None) -> None:
     """Run cleaning and features on ``raw.h5`` of a folder."""
     for module, inputs, outputs, config in (
         (
@@ -39,19 +41,20 @@ def _run_both(folder: Path) -> None:
         (
             build_features,
             {"clean": "clean", "lifted": "lifted"},
-            {"features": FEATURES_SCHEMA},
+            {"features": FEATURES_SCHEMA, "quality": QUALITY_SCHEMA},
             FeaturesConfig().model_dump(mode="json"),
         ),
     ):
         snakemake = SimpleNamespace(
             input=_Named({k: str(folder / f"{v}.h5") for k, v in inputs.items()}),
             output=_Named({k: str(folder / f"{k}.h5") for k in outputs}),
-            params=_Named(config=config, code="abc"),
+            params=_Named(config=config, quality=quality or {}, code="abc"),
             wildcards=_Named(recording="r1"),
             threads=1,
             log=[str(folder / "log.txt")],
             rule=module.__name__,
         )
+        outputs.pop("quality", None)  # written by the script itself, whatever it says
         run(module.main, snakemake, not_assessable=outputs)
 
 
@@ -70,6 +73,20 @@ def test_from_a_raw_pose_to_features(tmp_path: Path) -> None:
     provenance = read_provenance(tmp_path / "clean.h5")
     assert (provenance["recording"], provenance["code"]) == ("r1", "abc")
     assert provenance["parameters"]["max_gap_s"] == CleaningConfig().max_gap_s
+
+
+def test_an_unfit_recording_keeps_its_pose_and_has_all_reasons(tmp_path: Path) -> None:
+    _write(tmp_path, infant_pose(6.0))
+    _run_both(tmp_path, {"min_assessable_s": 30.0, "still_extent": 9.0})
+    assert read_outcome(tmp_path / "clean.h5").ok
+    outcome = read_outcome(tmp_path / "features.h5")
+    assert outcome.reason is Reason.INFANT_STILL
+    assert "6.0 s are fit" in outcome.detail
+    record = read_quality_record(tmp_path / "quality.h5")
+    assert [r["reason"] for r in record["reasons"]] == ["infant_still", "assessable_too_short"]
+    _run_both(tmp_path)
+    assert read_outcome(tmp_path / "features.h5").ok
+    assert read_quality_record(tmp_path / "quality.h5")["status"] == "ok"
 
 
 def test_a_2d_track_lacks_3d_alone(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def infant_world(
     pelvis = np.stack([wave(8.0, 0.004), wave(8.0, 0.004), wave(8.0, 0.002)], axis=1)
     lean = wave(6.0, 0.08)
     up = _direction(np.pi + lean, np.zeros(n))
-    across = np.stack([np.cos(lean), np.sin(lean), np.zeros(n)], axis=1)
+    across = np.stack([np.cos(lean), -np.sin(lean), np.zeros(n)], axis=1)
     thorax = pelvis + TRUNK_M * up
     head = thorax + 0.08 * _direction(np.pi + lean + wave(3.0, 0.2), wave(5.0, 0.1))
     toward = np.array([0.0, 0.0, -1.0])

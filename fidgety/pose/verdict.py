@@ -1,0 +1,322 @@
+"""Whether a recording is fit to be assessed: what was measured, and the verdict with its reasons.
+
+Everything here is cheap and is done when features are built, so that another threshold costs no
+pose. The record (schema ``quality/1``, ``results/quality/{recording}.json``) has the common fields
+``status``, ``reason`` and ``reason_detail``, and
+
+- ``reasons``: every reason with its figures, the first one being the recorded one;
+- ``measures``: see :data:`MEASURES`; null where it cannot be told;
+- ``series``: second by second, for the plot;
+- ``limits``: the part of the configuration that it was judged by.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fidgety import __version__
+from fidgety.background.camera_record import CameraMotion
+from fidgety.config.quality import QualityConfig
+from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
+from fidgety.pose.behaviour import by_second, facing, lasting, movement, seconds
+from fidgety.pose.normalisation import trunk_length
+from fidgety.pose.quality import core_keypoints, longest_gap_s
+from fidgety.pose.tracks import Origin, Pose
+from fidgety.storage import Provenance, read_json, write_json
+
+SCHEMA = "quality/1"
+#: What is measured, in words.
+MEASURES = {
+    "core_measured": "share of trunk, head and limbs measured or placed by hand",
+    "core_gap_s": "longest time that one of their keypoints is missing",
+    "persons": "most persons in view at once",
+    "other_person": "share of the time with somebody else in view",
+    "camera_speed": "95th percentile of the camera's motion, trunk lengths a second",
+    "camera_moving": "share of the time in which the camera moves",
+    "supine": "share of the time seen from the front, as lying on the back",
+    "face_seen": "share of the time in which the nose is measured",
+    "movement": "median speed of hands and feet, trunk lengths a second",
+    "still": "share of still time (asleep, as a suspicion)",
+    "fussing": "share of the time with suspected fussing or crying",
+    "assessable_s": "total time in which pose, camera and infant are fit",
+}
+#: Smallest share of the keypoints of trunk, head and limbs in a frame that is fit.
+CORE_KNOWN = 0.8
+#: Origins that are not made up.
+REAL = (int(Origin.MEASURED), int(Origin.CORRECTED), int(Origin.MANUAL))
+
+
+def _share(flags: NDArray[np.bool_], known: NDArray[np.bool_]) -> float | None:
+    return float(flags[known].mean()) if known.any() else None
+
+
+def _camera(
+    camera: CameraMotion | None, length: float | None, n: int
+) -> NDArray[np.float64] | None:
+    """Return the camera's largest speed in every second, in trunk lengths; None if unknown."""
+    if camera is None or length is None or not np.isfinite(camera.speed).any():
+        return None
+    out = np.full(n, np.nan)
+    at = np.clip(np.floor(camera.time_s).astype(int), 0, n - 1)
+    for second in np.unique(at):
+        speed = camera.speed[at == second]
+        if np.isfinite(speed).any():
+            out[second] = np.nanmax(speed) / length
+    return out
+
+
+def _persons(details: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    found = details.get("persons")
+    if not isinstance(found, Mapping) or not found.get("known", True):
+        return None, None
+    values = [found.get(k) for k in ("max_in_view", "share_with_others")]
+    most, share = (float(v) if isinstance(v, int | float) else None for v in values)
+    return most, share
+
+
+def _face(pose: Pose, origin: NDArray[np.uint8]) -> float | None:
+    if "nose" not in pose.keypoints:
+        return None
+    k = pose.keypoints.index("nose")
+    return float(np.isin(origin[:, k], REAL).mean())
+
+
+def _rounded(values: NDArray[np.float64] | None) -> list[float | None] | None:
+    if values is None:
+        return None
+    return [round(float(v), 4) if math.isfinite(v) else None for v in values]
+
+
+def measure(
+    pose: Pose, config: QualityConfig, camera: CameraMotion | None = None
+) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """Measure what a verdict needs.
+
+    Parameters
+    ----------
+    pose
+        Clean pose.
+    config
+        Speeds and widths from which something counts as moving, still, fussing, lying.
+    camera
+        Motion of the background, where there is a video.
+
+    Returns
+    -------
+    measures : dict
+        :data:`MEASURES`; None where it cannot be told.
+    series : dict
+        ``camera``, ``speed``, ``extent``, ``facing``: one value a second, or None.
+    """
+    origin = pose.origin
+    if origin is None:
+        there = np.isfinite(pose.position).all(axis=1)
+        origin = np.where(there, Origin.MEASURED, Origin.MISSING).astype(np.uint8)
+    second = seconds(pose.time_s)
+    n = int(second[-1]) + 1 if second.size else 0
+    core = origin[:, core_keypoints(pose.anatomy)]
+    there = core != int(Origin.MISSING)
+    try:
+        length: float | None = trunk_length(pose.position[:, :2], pose.anatomy)
+    except NotAssessable:
+        length = None
+    moving = movement(pose)
+    width = facing(pose)
+    motion = _camera(camera, length if pose.units == "pixels" else None, n)
+    side = None if width is None else by_second(width, second, n)
+
+    fit = there.mean(axis=1) >= CORE_KNOWN
+    supine = None
+    if width is not None:
+        known = np.isfinite(width)
+        front = known & (np.nan_to_num(width) >= config.side_width)
+        supine = _share(front, known)
+        fit &= front | ~known
+    shaking = None
+    if motion is not None:
+        shaking = np.nan_to_num(motion) > config.camera_speed
+        fit &= ~shaking[second]
+    still = fussing = pace = None
+    if moving is not None:
+        known = np.isfinite(moving.extent)
+        still = _share(np.nan_to_num(moving.extent) < config.still_extent, known)
+        fast = np.nan_to_num(moving.speed) > config.fussing_speed
+        fast = lasting(fast, math.ceil(config.fussing_s))
+        fussing = _share(fast, np.isfinite(moving.speed))
+        fit &= ~fast[second]
+        pace = float(np.nanmedian(moving.speed)) if np.isfinite(moving.speed).any() else None
+    most, others = _persons(pose.details)
+    measures = {
+        "core_measured": float(np.isin(core, REAL).mean()) if core.size else 0.0,
+        "core_gap_s": longest_gap_s(there, pose.time_s, pose.fps),
+        "persons": most,
+        "other_person": others,
+        "camera_speed": None if motion is None else float(np.nanpercentile(motion, 95)),
+        "camera_moving": None
+        if motion is None or shaking is None
+        else _share(shaking, np.isfinite(motion)),
+        "supine": supine,
+        "face_seen": _face(pose, origin),
+        "movement": pace,
+        "still": still,
+        "fussing": fussing,
+        "assessable_s": float(fit.sum() / pose.fps),
+    }
+    series = {
+        "camera": _rounded(motion),
+        "speed": _rounded(moving.speed if moving else None),
+        "extent": _rounded(moving.extent if moving else None),
+        "facing": _rounded(side),
+    }
+    return measures, series
+
+
+def judge(measures: Mapping[str, float | None], config: QualityConfig) -> list[NotAssessable]:
+    """Say why a recording is not fit: every reason, the weightiest first; none if it is.
+
+    What could not be measured is no reason.
+    """
+
+    def above(name: str, limit: float | None) -> bool:
+        value = measures.get(name)
+        return value is not None and limit is not None and value > limit
+
+    def below(name: str, limit: float) -> bool:
+        value = measures.get(name)
+        return value is not None and value < limit
+
+    found: list[NotAssessable] = []
+
+    def add(reason: Reason, text: str, key: str) -> None:
+        found.append(NotAssessable(reason, f"{text} (quality.{key})"))
+
+    if below("core_measured", config.min_measured):
+        add(
+            Reason.POSE_TOO_SPARSE,
+            f"{measures['core_measured']:.0%} of trunk, head and limbs are measured, at least "
+            f"{config.min_measured:.0%} are needed",
+            "min_measured",
+        )
+    if above("core_gap_s", config.max_gap_s):
+        add(
+            Reason.POSE_TOO_SPARSE,
+            f"a keypoint is missing for {measures['core_gap_s']:.1f} s, at most "
+            f"{config.max_gap_s:g} s may be",
+            "max_gap_s",
+        )
+    if below("supine", config.min_supine):
+        add(
+            Reason.NOT_SUPINE,
+            f"seen from the front {measures['supine']:.0%} of the time, at least "
+            f"{config.min_supine:.0%} are needed",
+            "min_supine",
+        )
+    shares = (
+        (Reason.OTHER_PERSON, "other_person", "max_other_person", "somebody else is in view"),
+        (Reason.CAMERA_MOVES, "camera_moving", "max_camera_moving", "the camera moves"),
+        (Reason.INFANT_FUSSING, "fussing", "max_fussing", "fast movement of all limbs lasts"),
+        (Reason.INFANT_STILL, "still", "max_still", "hands and feet are still"),
+    )
+    for reason, name, key, text in shares:
+        limit = float(getattr(config, key))
+        if above(name, limit):
+            add(reason, f"{text} {measures[name]:.0%} of the time, at most {limit:.0%} may be", key)
+    if below("assessable_s", config.min_assessable_s):
+        add(
+            Reason.ASSESSABLE_TOO_SHORT,
+            f"{measures['assessable_s']:.1f} s are fit, at least "
+            f"{config.min_assessable_s:g} s are needed",
+            "min_assessable_s",
+        )
+    return found
+
+
+def combine(reasons: list[NotAssessable]) -> Outcome:
+    """Make one outcome of all reasons: the first one's code, and what was found of each."""
+    if not reasons:
+        return Outcome()
+    return Outcome.of(NotAssessable(reasons[0].reason, "; ".join(r.detail for r in reasons)))
+
+
+def quality_record(
+    pose: Pose, config: QualityConfig, camera: CameraMotion | None = None
+) -> tuple[Outcome, dict[str, Any]]:
+    """Measure and judge a recording.
+
+    Returns
+    -------
+    outcome
+        Fit, or the first reason.
+    record : dict
+        Everything but the common fields.
+    """
+    measures, series = measure(pose, config, camera)
+    reasons = judge(measures, config)
+    return combine(reasons), {
+        "reasons": [{"reason": r.reason.value, "detail": r.detail} for r in reasons],
+        "measures": measures,
+        "series": series,
+        "limits": config.model_dump(mode="json"),
+    }
+
+
+def write_quality(
+    path: str | os.PathLike[str],
+    outcome: Outcome,
+    record: Mapping[str, Any],
+    provenance: Provenance,
+) -> None:
+    """Write a record of quality, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    outcome
+        Fit, or why not.
+    record
+        What :func:`quality_record` gives; empty where there is no pose to judge.
+    provenance
+        What makes it.
+    """
+    write_json(
+        path,
+        {
+            "schema": SCHEMA,
+            "status": outcome.status.value,
+            "reason": outcome.reason.value if outcome.reason else None,
+            "reason_detail": outcome.detail,
+            "fidgety_version": __version__,
+            "provenance": json.loads(provenance.to_json()),
+            "reasons": [],
+            "measures": dict.fromkeys(MEASURES),
+            "series": {},
+            "limits": {},
+            **record,
+        },
+    )
+
+
+def read_quality_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a record of quality.
+
+    Raises
+    ------
+    StorageError
+        If it is no record of this schema.
+    """
+    values = read_json(path)
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema != SCHEMA:
+        raise StorageError(
+            f"{path}: has schema {schema!r}, expected {SCHEMA!r}. "
+            "Delete it and run the workflow again."
+        )
+    return dict(values)
