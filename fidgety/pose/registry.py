@@ -12,5 +12,6 @@ ESTIMATORS: Registry[type[PoseEstimator]] = Registry(
         "mediapipe": "fidgety.pose.mediapipe:BlazePose",
         "mediapipe_tasks": "fidgety.pose.mediapipe_tasks:PoseLandmarker",
         "mmpose": "fidgety.pose.mmpose:MMPose",
+        "vitpose": "fidgety.pose.vitpose:ViTPose",
     },
 )

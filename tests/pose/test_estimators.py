@@ -35,10 +35,17 @@ def _task_file(folder: Path) -> dict[str, Any]:
     return {"model": str(write_task_file(folder / "pose_landmarker.task"))}
 
 
+def _fitted_vitpose(folder: Path) -> dict[str, Any]:
+    from tests.pose.tiny_vitpose import fitted_model, save
+
+    return {"folder": str(save(fitted_model(load_phantom()), folder / "vitpose"))}
+
+
 #: Options of the estimators that need files: weights that find the phantom.
 PREPARED: dict[str, Callable[[Path], dict[str, Any]]] = {
     "mediapipe_tasks": _task_file,
     "mmpose": _fitted_mmpose,
+    "vitpose": _fitted_vitpose,
 }
 
 
