@@ -48,7 +48,7 @@ from fidgety.skeletons import (
     convert,
     identify,
 )
-from fidgety.sources import SourceIndex, source_checksum
+from fidgety.sources import SourceIndex, has_frame_files, source_checksum, source_size
 from fidgety.storage import Provenance
 from workflow_scripts import collect_cohort
 from workflow_scripts.stage import run
@@ -750,3 +750,33 @@ def test_fingerprint_holds_the_libraries_that_a_backend_names(
     code_fingerprint.cache_clear()
     monkeypatch.setattr("fidgety.fingerprint.library_version", lambda name: f"{name} 99")
     assert code_fingerprint(script, ("fidgety.backend",), root=tmp_path) != before
+
+
+def test_a_folder_is_a_source_by_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "openpose"
+    folder.mkdir()
+    for k in range(3):
+        (folder / f"{k:012d}_keypoints.json").write_text(f'{{"people": [], "n": {k}}}')
+    index = SourceIndex(tmp_path / "index.json")
+    old = 1_600_000_000
+    for path in folder.iterdir():
+        os.utime(path, (old, old))
+    first = source_checksum(folder, index)
+    assert source_size(folder) == sum(p.stat().st_size for p in folder.iterdir())
+    assert has_frame_files(folder)
+
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    (copy / ".DS_Store").write_bytes(b"x")
+    assert source_checksum(copy, index) == first, "hidden files and dates do not count"
+
+    (copy / "000000000001_keypoints.json").write_text('{"people": [], "n": 7}')
+    changed = source_checksum(copy, index)
+    assert changed != first, "same names and sizes, another content"
+    (copy / "000000000001_keypoints.json").rename(copy / "000000000005_keypoints.json")
+    assert source_checksum(copy, index) not in (first, changed), "names count"
+    (copy / "000000000005_keypoints.json").unlink()
+    assert source_checksum(copy, index) not in (first, changed)
+    assert not has_frame_files(tmp_path)

@@ -59,7 +59,8 @@ class NwbFile(TrackExporter):
                 "confidence_definition": "between 0 and 1; 0 where nothing was found",
             },
             pose_estimation_kwargs={
-                "name": INDIVIDUAL,
+                # The name that readers look for.
+                "name": "PoseEstimation",
                 "source_software": pose.source_software or "fidgety",
                 "source_software_version": __version__,
             },
