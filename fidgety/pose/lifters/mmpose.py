@@ -200,19 +200,20 @@ def place(position: Floats, fit: Fit, picture: tuple[int, int] | None = None) ->
                 "(lifting.options.fit: picture); with 'trunk' or 'box' it needs none",
             )
         width, height = picture
-        middle = (PICTURE_PX / 2, PICTURE_PX / 2)
-        return Placement((width / 2, height / 2), middle, PICTURE_PX / width, angle)
-    if fit == "trunk":
-        x, y = np.nanmedian(position[:, :, PELVIS], axis=0)
-        scale = ADULT_TRUNK_PX / trunk_length(position, names)
-        return Placement((float(x), float(y)), ADULT_PELVIS_PX, scale, angle)
+        target = (PICTURE_PX / 2, PICTURE_PX / 2)
+        return Placement((width / 2, height / 2), target, PICTURE_PX / width, angle)
+    # Medians go along the axes: they are taken as the body will lie.
     turned = turn(position[present(position).any(axis=1)], angle)
-    low, high = np.nanmin(turned, axis=2), np.nanmax(turned, axis=2)
-    side = float(np.median((high - low).max(axis=1)))
-    centre = turn(np.median((low + high) / 2, axis=0)[None, :, None], -angle)[0, :, 0]
-    return Placement(
-        (float(centre[0]), float(centre[1])), ADULT_BOX_PX, ADULT_BOX_SIDE_PX / side, angle
-    )
+    if fit == "trunk":
+        middle = np.nanmedian(turned[:, :, PELVIS], axis=0)
+        target, scale = ADULT_PELVIS_PX, ADULT_TRUNK_PX / trunk_length(position, names)
+    else:
+        low, high = np.nanmin(turned, axis=2), np.nanmax(turned, axis=2)
+        middle = np.median((low + high) / 2, axis=0)
+        target = ADULT_BOX_PX
+        scale = ADULT_BOX_SIDE_PX / float(np.median((high - low).max(axis=1)))
+    x, y = turn(middle[None, :, None], -angle)[0, :, 0]
+    return Placement((float(x), float(y)), target, scale, angle)
 
 
 # ----------------------------------------------------------------------------------------------
