@@ -12,7 +12,6 @@ include: "rules/common.smk"
 include: "rules/make_phantoms.smk"
 include: "rules/prepare_video.smk"
 include: "rules/track_pose.smk"
-include: "rules/lift_pose.smk"
 include: "rules/build_features.smk"
 include: "rules/export_pose.smk"
 include: "rules/collect_cohorts.smk"
@@ -21,6 +20,11 @@ include: "rules/evaluate_models.smk"
 include: "rules/write_report.smk"
 include: "rules/validate_phantoms.smk"
 include: "rules/train_pose.smk"
+
+
+if not LIFTED_BY_CLEANING:
+
+    include: "rules/lift_pose.smk"
 
 
 rule all:
