@@ -6,7 +6,8 @@
   with the trunk in place of the box, as tPCK).
 - *OKS*: object keypoint similarity, and AP over its thresholds 0.50 to 0.95 (Lin et al. 2014;
   cocodataset.org, "Keypoint evaluation"), by pycocotools. There is one infant and one guess a
-  picture, so AP is the share of pictures whose OKS is above the threshold, averaged.
+  picture, so AR is the share of pictures whose OKS is above the threshold, averaged; AP is lower
+  where wrong guesses are the more confident ones.
 
 What hides a mean is shown by infant; intervals are over infants, who are the sample.
 """
@@ -42,8 +43,8 @@ COCO_SIGMAS = dict(
 #: Spread of keypoints that COCO does not have, by a word in their name; checked in this order.
 OTHER_SIGMAS = (
     (("eye", "nose", "mouth", "ear"), 0.03),
-    (("thumb", "index", "pinky", "hand", "finger"), 0.062),
     (("heel", "toe", "foot"), 0.089),
+    (("thumb", "index", "pinky", "hand", "finger"), 0.062),
     (("hip", "pelvis"), 0.107),
     (("spine", "thorax", "neck", "sternum", "chest", "head"), 0.079),
 )
