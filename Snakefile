@@ -19,6 +19,7 @@ include: "rules/train_models.smk"
 include: "rules/evaluate_models.smk"
 include: "rules/write_report.smk"
 include: "rules/validate_phantoms.smk"
+include: "rules/compare_pose.smk"
 include: "rules/train_pose.smk"
 
 

@@ -26,7 +26,7 @@ from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
-from fidgety.registry import Registry
+from fidgety.registry import Registry, nearest
 from fidgety.skeletons import SKELETONS, Skeleton
 from fidgety.sources import source_size
 from fidgety.tables import Findings, suggest
@@ -48,13 +48,24 @@ def _check_member(
         return str(error).splitlines(), None
 
 
+def _estimation(config: Config) -> list[tuple[Registry[Any], Any, str]]:
+    """Return what gives a pose, with the section that chooses it, and where that stands."""
+    return [
+        (ESTIMATORS, config.pose, "pose"),
+        (LIFTERS, config.lifting, "lifting"),
+        *(
+            (ESTIMATORS, backend, f"compare_pose.backends.{name}")
+            for name, backend in config.compare_pose.backends.items()
+        ),
+    ]
+
+
 def check_methods(config: Config) -> list[str]:
     """Check the chosen methods, feature sets and models, and the options that they are given."""
     findings: list[str] = []
     for registry, section, place in (
         (BACKGROUNDS, config.background, "background"),
-        (ESTIMATORS, config.pose, "pose"),
-        (LIFTERS, config.lifting, "lifting"),
+        *_estimation(config),
     ):
         findings += _check_member(registry, section.method, section.options, place, "method")[0]
     for members, names, place in (
@@ -92,10 +103,7 @@ def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list
         SHA-256 of a file's content.
     """
     findings = []
-    for registry, section, place in (
-        (ESTIMATORS, config.pose, "pose"),
-        (LIFTERS, config.lifting, "lifting"),
-    ):
+    for registry, section, place in _estimation(config):
         try:
             options = parse_options(registry.options(section.method), section.options, place)
         except ConfigError:
@@ -109,6 +117,25 @@ def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list
                     f"{expected}. Either the file is damaged, or it is another one: then give "
                     "its checksum."
                 )
+    return findings
+
+
+def check_compare_pose(config: Config, study: Study) -> list[str]:
+    """Check names, recordings and annotations of the comparison of trackers."""
+    section = config.compare_pose
+    findings = [
+        f"compare_pose.backends.{name}: a backend's name is of letters, digits, '-' and '_' only."
+        for name in section.backends
+        if not MODEL_NAME.fullmatch(name)
+    ]
+    findings += [
+        f"compare_pose.recordings: {name!r} is no recording.{nearest(name, list(study.recordings))}"
+        for name in section.recordings
+        if name not in study.recordings
+    ]
+    path = section.annotations
+    if path is not None and not Path(path).expanduser().exists():
+        findings.append(f"compare_pose.annotations: there is no {path}.")
     return findings
 
 
@@ -240,6 +267,7 @@ def check_plan(
     """
     findings = [
         *check_methods(config),
+        *check_compare_pose(config, study),
         *check_backend_files(config, checksum),
         *check_infants(config, study),
         *check_keypoint_names(config, skeletons),

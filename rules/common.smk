@@ -22,6 +22,7 @@ if str(BASE) not in sys.path:
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import read_study
 from fidgety.config.options import parse_options
+from fidgety.config.compare_pose import BackendConfig
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
 from fidgety.features.registry import FEATURE_SETS
@@ -79,6 +80,7 @@ wildcard_constraints:
     recording="[A-Za-z0-9_-]+",
     infant="[A-Za-z0-9_-]+",
     model="[A-Za-z0-9_-]+",
+    backend="[A-Za-z0-9_-]+",
     fold="[0-9]+",
     role="[a-z]+",
 
@@ -204,6 +206,46 @@ def checksum_of_corrections(wildcards):
 def checksums_of_pose_files(wildcards):
     """Return the content checksums of the estimator's own files, by the option that names them."""
     return {key: source_checksum(path, SOURCES) for key, path in POSE_OPTIONS.files().items()}
+
+
+COMPARED = CONFIG.compare_pose.backends or {
+    CONFIG.pose.method: BackendConfig(method=CONFIG.pose.method, options=CONFIG.pose.options)
+}
+
+
+def compared_options(wildcards):
+    """Return the options of a backend that is compared."""
+    backend = COMPARED[wildcards.backend]
+    return parse_options(ESTIMATORS.options(backend.method), backend.options, wildcards.backend)
+
+
+def compared_recordings():
+    """Return the recordings that backends are compared on: named, or one of each first infant."""
+    named = CONFIG.compare_pose.recordings
+    without = [name for name in named if not has_video(name)]
+    if without:
+        raise WorkflowError(f"compare_pose.recordings: {', '.join(without)} have no video.")
+    by_infant = {}
+    for recording in recordings_of(*EVALUATED_ROLES):
+        if has_video(recording.recording):
+            by_infant.setdefault(recording.infant, recording.recording)
+    return list(named) or list(by_infant.values())[: CONFIG.compare_pose.n_recordings]
+
+
+def compared_annotations(recordings):
+    """Return what was marked by hand: one file of all, or a recording's own."""
+    if CONFIG.compare_pose.annotations is None:
+        return {}
+    path = Path(CONFIG.compare_pose.annotations).expanduser()
+    if not path.is_dir():
+        return {"*": path}
+    found = find_corrections(path, STUDY.recordings)
+    return {name: found[name] for name in recordings if name in found}
+
+
+COMPARED_RECORDINGS = compared_recordings()
+COMPARED_JOBS = [(backend, name) for backend in COMPARED for name in COMPARED_RECORDINGS]
+COMPARED_ANNOTATIONS = compared_annotations(COMPARED_RECORDINGS)
 
 
 def raw_pose(wildcards):

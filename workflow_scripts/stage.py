@@ -42,6 +42,8 @@ class Job:
         As in the rule, by name.
     threads
         Number of threads that the rule was given.
+    terminal
+        Stream to the user, for the few scripts that show a result; all else is logged.
     """
 
     input: Any
@@ -49,6 +51,7 @@ class Job:
     params: Any
     wildcards: Any
     threads: int = 1
+    terminal: Any = None
 
     def provenance(self, *, seed: int | None = None, libraries: tuple[str, ...] = ()) -> Provenance:
         """Describe what makes this job's files.
@@ -115,6 +118,7 @@ def run(
     )
     log = str(snakemake.log[0]) if snakemake.log else None
     with _log_to(log) as terminal:
+        job.terminal = terminal
         try:
             main(job)
         except FidgetyError as error:

@@ -1,0 +1,1 @@
+"""Several pose estimators on the same videos: agreement, jitter, gaps, speed, and error."""
