@@ -368,8 +368,8 @@ def picked_frames(wildcards):
 
 def pose_labels(wildcards):
     """Return the files that a pose model is fine-tuned on: the user's, by content alone."""
-    checkpoint = CONFIG.pose_training.checkpoint
-    files = label_files(CONFIG.pose_training) + ([Path(checkpoint)] if checkpoint else [])
+    start = CONFIG.pose_training.checkpoint
+    files = label_files(CONFIG.pose_training) + ([Path(start)] if start else [])
     return [ancient(str(path.expanduser())) for path in files]
 
 
