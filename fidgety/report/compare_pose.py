@@ -103,8 +103,8 @@ def text_table(comparison: Comparison, compared_with: str, notes: Sequence[str] 
         lines += [*_grid(["pair", "median", "95th percentile", "both found"], rows), ""]
     n = comparison.figures.loc[comparison.figures["recording"] != "", "recording"].nunique()
     lines.append(
-        f"{count(n, 'recording')}, {count(len(comparison.keypoints), 'keypoint')} that all backends "
-        "give; lengths in trunk lengths."
+        f"{count(n, 'recording')}, {count(len(comparison.keypoints), 'keypoint')} that all "
+        "backends give; lengths in trunk lengths."
     )
     if compared_with:
         lines.append(f"Errors are against {compared_with}.")
