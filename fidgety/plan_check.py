@@ -108,7 +108,8 @@ def check_backend_files(config: Config, checksum: Callable[[Path], str]) -> list
             options = parse_options(registry.options(section.method), section.options, place)
         except ConfigError:
             continue
-        findings += options.check()
+        # Options speak of the section that they usually stand in.
+        findings += [line.replace("pose.options", f"{place}.options") for line in options.check()]
         for key, expected in options.expected_sha256().items():
             path = options.files()[key]
             if path.is_file() and checksum(path) != expected:
