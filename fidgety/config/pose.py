@@ -28,7 +28,8 @@ class PoseConfig(Section):
     of the time, whole (not cut by the picture's border), large and central; ``largest`` and
     ``central`` go by size or place alone. Others are left out of the crop."""
     hide_others: bool = True
-    """Black out other people before the estimate."""
+    """Black out other people before the estimate: a larger body in sight is easily taken for the
+    infant's."""
     keypoint_names: dict[str, str] = Field(default_factory=dict)
     """For imported tracks: what a file calls a keypoint, to its name here
     (``{hand_tip_l: left_hand}``). Spelling and sides (``L_wrist``, ``wristLeft``) are told without

@@ -23,7 +23,6 @@ Two hands of one adult are two bodies: "persons" counts bodies in view, an upper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -119,7 +118,9 @@ def find_bodies(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[Body]]
     """
     height, width = mask.shape
     solid = (mask >= BODY_LEVEL).astype(np.uint8)
-    _, parts, stats, centres = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    # Half the time of 32 bits; a part takes at least four pixels with the gaps around it.
+    kind = cv2.CV_16U if mask.size < 4 * 65535 else cv2.CV_32S
+    _, parts, stats, centres = cv2.connectedComponentsWithStats(solid, connectivity=8, ltype=kind)
     areas = stats[1:, cv2.CC_STAT_AREA]
     least = max(MIN_PIXELS, MIN_SHARE * float(areas.max(initial=0)))
     kept = np.flatnonzero(areas >= least) + 1
@@ -148,7 +149,7 @@ def find_bodies(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[Body]]
                 float(1.0 - from_centre / half),
             )
         )
-    return table[parts], bodies
+    return np.take(table, parts), bodies
 
 
 def evidence_of(body: Body, pixels: int, rule: Rule) -> float:
@@ -687,13 +688,3 @@ def on_others(
     within = known & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     at = others[np.arange(n)[:, None], np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
     return np.asarray(within & at)
-
-
-def describe_share(record: Mapping[str, Any]) -> str:
-    """Return one line on who was in view, for a log."""
-    if not record["known"]:
-        return "persons in view: unknown without masks"
-    return (
-        f"persons in view: at most {record['max_in_view']}, another one in "
-        f"{100 * record['share_with_others']:.1f} % of the frames"
-    )

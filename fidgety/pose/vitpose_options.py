@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ MODEL_TYPE = "vitpose"
 
 class ViTPoseOptions(TorchOptions):
     """Options of the ``vitpose`` estimator (docs/pose-backends.md)."""
+
+    #: The largest model's weights alone take 3.4 GB.
+    mem_mb: ClassVar[int] = 8000
 
     folder: str = "weights/vitpose-plus-base"
     """Folder of the model, with ``config.json`` and ``model.safetensors``."""
