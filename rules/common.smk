@@ -33,8 +33,8 @@ from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
-from fidgety.pose.finetune.inputs import label_files, named_recordings
 from fidgety.pose.exporters.registry import EXPORTERS
+from fidgety.pose.finetune.inputs import label_files, named_recordings
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
@@ -280,6 +280,13 @@ def exported_pose(wildcards):
 def collect_exports(wildcards):
     """Return the exports of all included recordings."""
     return paths("export/{recording}", recordings_of(*[role.value for role in Role]))
+
+
+def review_inputs(wildcards):
+    """Return what a review is made from: the pose before cleaning, and the pictures."""
+    given = {"pose": raw_pose(wildcards), "corrections": corrections_of(wildcards)}
+    given |= {k: v for k, v in overlay_inputs(wildcards).items() if k != "clean"}
+    return {name: path for name, path in given.items() if path}
 
 
 def collect_features(wildcards):
