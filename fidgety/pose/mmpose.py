@@ -191,11 +191,15 @@ class MMPose(PoseEstimator):
         import_mmpose()
         try:
             self._pipeline = Compose(settings.test_dataloader.dataset.pipeline)
-            width, _ = settings.model.head.decoder.input_size
+            (width,) = {
+                step.input_size[0]
+                for step in self._pipeline.transforms
+                if hasattr(step, "input_size")
+            }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(
-                f"pose.options.config: {settings.filename} has no test_dataloader with a pipeline, "
-                f"or its head has no decoder ({error})."
+                f"pose.options.config: {settings.filename} has no test_dataloader with a pipeline "
+                f"that cuts the picture to the network's input ({error})."
             ) from None
         # The network's input has about the crop's own resolution: nothing is resampled twice.
         self.crop_px = int(np.clip(round(width / self._options.box_share), 192, 768))
@@ -203,10 +207,12 @@ class MMPose(PoseEstimator):
         self._model.to(self._device, memory_format=torch.channels_last)
 
     def _try(self) -> None:
-        """Run one black picture: what does not work is found before the video."""
-        black = np.zeros((1, self.crop_px, self.crop_px, 3), np.uint8)
+        """Run one picture: what does not work is found before the video."""
+        # Noise: the finest decoders fit a peak, which a flat heat map has none of.
+        rng = np.random.default_rng(0)
+        noise = rng.integers(0, 256, (1, self.crop_px, self.crop_px, 3), dtype=np.uint8)
         try:
-            found, _ = self._predict(black)
+            found, _ = self._predict(noise)
         except FidgetyError:
             raise
         except Exception as error:
@@ -227,7 +233,7 @@ class MMPose(PoseEstimator):
     def estimate(self, crops: NDArray[np.uint8], *, consecutive: bool = True) -> Estimate:
         """Find the keypoints in a batch of crops; see :meth:`PoseEstimator.estimate`."""
         size = self._options.batch_size
-        parts = [self._predict(crops[start : start + size]) for start in range(0, len(crops), size)]
+        parts = [self._decode(crops[start : start + size]) for start in range(0, len(crops), size)]
         if not parts:
             k = len(self._order)
             return Estimate(np.empty((0, 2, k)), np.empty((0, k)))
@@ -239,6 +245,21 @@ class MMPose(PoseEstimator):
         position[~found] = np.nan
         confidence[~found] = 0.0
         return Estimate(position.transpose(0, 2, 1), confidence)
+
+    def _decode(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Run one batch; a frame to whose heat maps no peak can be fitted shows nobody.
+
+        Decoders that fit a parabola (UDP, DARK) invert its curvature, and stop the whole batch
+        where a heat map is flat. See :meth:`_predict`.
+        """
+        try:
+            return self._predict(crops)
+        except np.linalg.LinAlgError:
+            if len(crops) > 1:
+                parts = [self._decode(crop[None]) for crop in crops]
+                return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
+            k = len(self._order)
+            return np.full((1, k, 2), np.nan), np.zeros((1, k))
 
     def _predict(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Run one batch.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fidgety import __version__
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.inclusion import criteria
+from fidgety.pose.mmpose_options import MMPoseOptions
 from fidgety.report.wording import count
 from fidgety.training.results import KAUR_NORMAL_SHARE
 
@@ -24,6 +26,7 @@ REFERENCES = {
     "movements in infants using two-stream spatiotemporal fusion network. MICCAI 2022:753-762.",
     "kaur": "Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland AJC. Training General "
     "Movements classifiers with global labels offers insights on sub-movement quality. 2025.",
+    "mmpose": "MMPose Contributors. OpenMMLab pose estimation toolbox and benchmark. 2020.",
     "newcombe": "Newcombe RG. Confidence intervals for an effect size measure based on the "
     "Mann-Whitney statistic. Part 2. Stat Med 2006;25:559-573.",
     "sklearn": "Pedregosa F, Varoquaux G, Gramfort A, et al. Scikit-learn: machine learning in "
@@ -101,6 +104,10 @@ def _background(config: Mapping[str, Any], cite: _Citations) -> str:
 def _pose(config: Mapping[str, Any], cite: _Citations) -> str:
     if config["method"] == "mediapipe":
         what = f"BlazePose {cite('blazepose')} (33 keypoints, MediaPipe, full model)"
+    elif config["method"] == "mmpose":
+        options = MMPoseOptions.model_validate(config["options"])
+        what = f"the model {Path(options.config).stem} of MMPose {cite('mmpose')}"
+        what += ", averaged with the mirrored picture's" if options.flip_test else ""
     else:
         what = str(config["method"])
     turned = (

@@ -199,6 +199,22 @@ def test_methods_follow_the_configuration() -> None:
     assert not any("Youden" in r for r in changed.references)
 
 
+def test_methods_name_the_model_of_mmpose() -> None:
+    study = Config().model_dump(mode="json")
+    study["pose"] |= {
+        "method": "mmpose",
+        "options": {"config": "/home/mueller/models/own_hrnet.py", "flip_test": True},
+    }
+    text = methods(study)
+    pose = dict(text.paragraphs)["Pose"]
+    assert "with the model own_hrnet of MMPose [" in pose
+    assert "averaged with the mirrored picture's" in pose
+    assert "mueller" not in pose
+    assert any("MMPose" in r for r in text.references)
+    study["pose"]["options"] = {}
+    assert "rtmpose-m" in dict(methods(study).paragraphs)["Pose"]
+
+
 def cleaning_text(**changes: object) -> str:
     study = Config().model_dump(mode="json")
     study["cleaning"] |= changes
