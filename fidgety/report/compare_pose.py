@@ -157,7 +157,9 @@ def draw_measures(comparison: Comparison) -> str:
                     )
             axes.set_yticks([y for y, _ in places], [text for _, text in places])
             axes.set_ylim(len(places) - 0.5, -0.5)
-            axes.set_xlim(left=0)
+            axes.locator_params(axis="x", nbins=4)
+            largest = np.nanmax([0.0, *figures.loc[figures["measure"] == measure, "value"]])
+            axes.set_xlim(0, 1.02 if unit == "share" else 1.1 * largest or 1.0)
         return to_svg(drawing)
 
 
