@@ -61,7 +61,7 @@ rule compare_pose:
     benchmark:
         results("benchmarks/compare_pose.tsv")
     conda:
-        "../envs/report.yaml"
+        "../envs/vision.yaml"
     threads: 1
     resources:
         mem_mb=2000,
