@@ -10,6 +10,7 @@ from typing import Any
 from fidgety import __version__
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.inclusion import criteria
+from fidgety.pose.lifters.mmpose_options import MMPoseLifterOptions
 from fidgety.pose.mmpose_options import MMPoseOptions
 from fidgety.report.wording import count
 from fidgety.training.results import KAUR_NORMAL_SHARE
@@ -188,6 +189,18 @@ def _cleaning(config: Mapping[str, Any], cite: _Citations) -> str:
     return " ".join(steps)
 
 
+def _lifting(config: Mapping[str, Any], cite: _Citations) -> str:
+    """Say which network gave the third dimension; what the estimator gave itself needs no word."""
+    if config["method"] != "mmpose":
+        return ""
+    options = MMPoseLifterOptions.model_validate(config["options"])
+    # A config of one's own is named by its file alone: its folder may tell who did the study.
+    return (
+        f" Clean 2D positions were lifted to 3D by the network {Path(options.config).stem} of "
+        f"MMPose {cite('mmpose')}, which learned from adults."
+    )
+
+
 def _features(config: Mapping[str, Any]) -> str:
     origin = {"none": "left where it was"}.get(config["origin"], f"moved to the {config['origin']}")
     scale = {
@@ -316,7 +329,7 @@ def methods(study: Mapping[str, Any]) -> Methods:
             f"were not assessable. {_background(study['background'], cite)}",
         ),
         ("Pose", _pose(study["pose"], cite)),
-        ("Cleaning", _cleaning(study["cleaning"], cite)),
+        ("Cleaning", _cleaning(study["cleaning"], cite) + _lifting(study["lifting"], cite)),
         ("Features", _features(study["features"])),
         ("Training", _training(study, cite)),
         ("Evaluation", _evaluation(study, cite)),

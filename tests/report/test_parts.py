@@ -215,6 +215,17 @@ def test_methods_name_the_model_of_mmpose() -> None:
     assert "rtmpose-m" in dict(methods(study).paragraphs)["Pose"]
 
 
+def test_methods_name_the_network_that_lifted() -> None:
+    study = Config().model_dump(mode="json")
+    assert "lifted" not in dict(methods(study).paragraphs)["Cleaning"]
+    study["lifting"] = {"method": "mmpose", "options": {"config": "/home/mueller/own_tcn.py"}}
+    text = methods(study)
+    cleaning = dict(text.paragraphs)["Cleaning"]
+    assert "lifted to 3D by the network own_tcn of MMPose [" in cleaning
+    assert "mueller" not in cleaning
+    assert any("MMPose" in r for r in text.references)
+
+
 def cleaning_text(**changes: object) -> str:
     study = Config().model_dump(mode="json")
     study["cleaning"] |= changes
