@@ -14,7 +14,7 @@ from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track
 from fidgety.report.overlay import even, overlay_frames, overlay_size, track_frames
-from fidgety.storage import atomic_path
+from fidgety.storage import atomic_path, read_outcome
 from fidgety.video.read import Frame, iter_frames, video_info
 from fidgety.video.record import read_video_record
 from fidgety.video.write import VideoWriter
@@ -48,14 +48,21 @@ def write(job: Job, frames: Iterable[Frame], fps: float, size: tuple[int, int], 
             writer.write(frame)
 
 
+def is_usable(job: Job) -> bool:
+    """Tell whether the video and its body masks are there: else nothing of it is shown."""
+    record, background = job.input.get("record"), job.input.get("background")
+    return (record is None or read_video_record(str(record)).outcome.ok) and (
+        background is None or read_outcome(str(background)).ok
+    )
+
+
 def draw(job: Job) -> None:
     """Draw frame by frame."""
     config = ReportConfig.model_validate(job.params.config)
     source = job.input.get("video")
     pose = read_pose(str(job.input.clean))
-    record = job.input.get("record")
-    if record is not None and not read_video_record(str(record)).outcome.ok:
-        source = None  # tracks beside a video that cannot be used
+    if source is not None and not is_usable(job):
+        source = None  # tracks that were imported do not need it
     if source is None:
         side = even(config.overlay_max_side_px)
         write(job, track_frames(pose, side), pose.fps, (side, side), pose.n_frames)

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,9 @@ def write_lightning_csv(truth: Truth, folder: Path) -> Path:
     return path
 
 
-def write_dlc_h5(truth: Truth, folder: Path, form: str = "table", **more: Any) -> Path:
+def write_dlc_h5(
+    truth: Truth, folder: Path, form: Literal["table", "fixed"] = "table", **more: Any
+) -> Path:
     """DeepLabCut's HDF5: appendable (as it writes it) or fixed (as movement does)."""
     path = folder / f"tracks_dlc_{form}.h5"
     path.unlink(missing_ok=True)

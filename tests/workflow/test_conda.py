@@ -122,4 +122,4 @@ def test_the_workflow_runs_in_its_environments(tmp_path: Path) -> None:
     workflow.run("--use-conda", "--cores", "2", target, env=environment(tmp_path, workflow.folder))
     assert (workflow.folder / target).is_file()
     made = {path.name for path in (workflow.folder / ".snakemake" / "conda").glob("*.yaml")}
-    assert len(made) == 3, "environments of the rules phantom, vision and base"
+    assert len(made) == 3, "environments of the rules phantom, trackers and base"
