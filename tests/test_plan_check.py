@@ -12,7 +12,13 @@ from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.plan_check import check_duplicates, check_infants, check_methods, check_plan
+from fidgety.plan_check import (
+    check_backend_files,
+    check_duplicates,
+    check_infants,
+    check_methods,
+    check_plan,
+)
 from fidgety.sheet import Recording
 
 
@@ -79,3 +85,21 @@ def test_all_findings_come_at_once() -> None:
         check_plan(config, study(["normal", "risk"] * 3), lambda path: "")
     assert "mediapipe" in str(caught.value)
     assert "at most 3" in str(caught.value)
+
+
+def test_a_lifter_is_checked_with_its_weights(tmp_path: Path) -> None:
+    wrong = parse_config({"lifting": {"method": "mmpos", "options": {}}})
+    assert "Did you mean 'mmpose'?" in check_methods(wrong)[0]
+    unknown = parse_config({"lifting": {"method": "mmpose", "options": {"colour": 1}}})
+    assert "lifting.options.colour: no such key" in check_methods(unknown)[0]
+    weights = tmp_path / "weights.pth"
+    options = {"checkpoint": str(weights), "sha256": "A" * 64}
+    config = parse_config({"lifting": {"method": "mmpose", "options": options}})
+    assert check_methods(config) == []
+    (absent,) = check_backend_files(config, lambda path: "a" * 64)
+    assert absent.startswith(f"lifting.options.checkpoint: there is no file {weights}. Download")
+    weights.touch()
+    assert check_backend_files(config, lambda path: "a" * 64) == []
+    (other,) = check_backend_files(config, lambda path: "b" * 64)
+    assert "lifting.options.checkpoint" in other
+    assert "b" * 64 in other

@@ -14,13 +14,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.pose.cleaning import Cleaned
 from fidgety.pose.estimator_options import EstimatorOptions
+
+if TYPE_CHECKING:  # a plan knows lifters by name, and needs no SciPy for it
+    from fidgety.pose.cleaning import Cleaned
 
 
 @dataclass(frozen=True)
