@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -35,9 +38,12 @@ from fidgety.pose.finetune.labels import (
     source_of,
     to_coco,
 )
-from fidgety.pose.finetune.picked import Picked, read_picked, write_picked
+from fidgety.pose.finetune.pick import body_box
+from fidgety.pose.finetune.picked import Picked, marks, read_picked, write_picked
+from fidgety.pose.tracks import Origin
 from fidgety.skeletons import BLAZEPOSE_33, COCO_17
 from fidgety.storage import Provenance, write_json
+from tests.pose.infant import infant_pose
 
 K = len(COCO_17.keypoints)
 SIZE = (64, 48)
@@ -374,3 +380,48 @@ def test_cvat_s_skeleton_names_every_point_and_joins_the_bones() -> None:
     assert joined == set(COCO_17.bones)
     numbers = [float(v) for v in re.findall(r'c[xy]="([\d.]+)"', label["svg"])]
     assert 0 <= min(numbers) < max(numbers) <= 100
+
+
+def test_writing_for_the_tools_needs_no_opencv_and_planning_no_numpy() -> None:
+    for module, absent in (
+        ("fidgety.pose.finetune.kit", ("cv2", "av", "torch", "sklearn")),
+        ("fidgety.pose.finetune.inputs", ("cv2", "numpy", "torch", "mmengine", "pandas")),
+    ):
+        blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in absent)
+        code = f"import sys; {blocked}; import {module}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_marks_are_converted_guesses_are_hidden_and_nothing_lies_outside() -> None:
+    pose = infant_pose(30.0, 10.0, seed=3)
+    origin = np.full(pose.confidence.shape, int(Origin.MEASURED), dtype=np.uint8)
+    knee = pose.keypoints.index("left_knee")
+    origin[5, knee] = int(Origin.IMPUTED)
+    pose.position[7, :, knee] = np.nan
+    pose = replace(pose, origin=origin)
+    frames = np.array([5, 7, 9])
+    wanted = (*COCO_17.keypoints, "pelvis", "tail")
+    size = (370, 4000)
+    position, flag = marks(pose, frames, wanted, size)
+    left = wanted.index("left_knee")
+    assert flag[0, left] in (UNLABELLED, HIDDEN)
+    assert flag[1, left] == UNLABELLED
+    assert (flag[:, -1] == UNLABELLED).all()
+    known = position[flag > 0]
+    assert (known >= 0).all()
+    assert (known <= size).all()
+    assert (flag == UNLABELLED).sum() > 5  # some of this infant lies beyond the right edge
+    whole, flags = marks(pose, frames, wanted, (4000, 4000))
+    assert flags[0, left] == HIDDEN
+    assert flags[2, left] == VISIBLE
+    assert np.isfinite(whole[2, :-1]).all()
+    hips = [pose.keypoints.index(f"{s}_hip") for s in ("left", "right")]
+    np.testing.assert_allclose(whole[:, -2], pose.position[frames][:, :, hips].mean(axis=2))
+
+
+def test_the_box_of_a_body_is_that_of_its_mask() -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    assert body_box(mask, 0.5) is None
+    mask[10:30, 20:70] = 255
+    assert body_box(mask, 0.5) == pytest.approx((40.0, 20.0, 100.0, 40.0), abs=0.4)

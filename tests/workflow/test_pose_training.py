@@ -76,8 +76,9 @@ def test_missing_labels_are_found_before_any_job(tmp_path: Path) -> None:
     configure(workflow, pose_training={"labels": ["none.json"]}, labelling={"skeleton": "coco71"})
     found = workflow.run("--dry-run", "train_pose_model", ok=False)
     assert found.returncode
-    assert "pose_training.labels: none.json: there is no such file" in found.stderr
-    assert "Did you mean 'coco17'?" in found.stderr
+    told = found.stdout + found.stderr
+    assert "pose_training.labels: none.json: there is no such file" in told
+    assert "Did you mean 'coco17'?" in told
     workflow.configure()
     empty = workflow.run("--cores", "1", "train_pose_model", ok=False)
     assert "pose_training.labels is empty" in empty.stderr

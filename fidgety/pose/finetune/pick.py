@@ -21,7 +21,7 @@ from fidgety.pose.finetune.choice import (
     shown_by_pose,
     small_picture,
 )
-from fidgety.pose.finetune.picked import Picked, body_box, marks, nothing_marked
+from fidgety.pose.finetune.picked import Picked, marks, nothing_marked
 from fidgety.pose.tracks import Pose
 from fidgety.progress import track
 from fidgety.video.read import iter_frames, read_frames, video_info
@@ -41,6 +41,28 @@ def body_window(masks: BodyMasks, n_frames: int) -> tuple[int, int, int, int] | 
     x0, y0 = np.floor(np.clip(low, 0, (width - 8, height - 8))).astype(int)
     x1, y1 = np.ceil(np.clip(high, (x0 + 8, y0 + 8), (width, height))).astype(int)
     return int(x0), int(y0), int(x1), int(y1)
+
+
+def body_box(mask: NDArray[np.uint8], scale: float) -> tuple[float, float, float, float] | None:
+    """Return the box around a body mask.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width)
+        0 to 255.
+    scale
+        Mask pixels a video pixel.
+
+    Returns
+    -------
+    (x, y, width, height) in the video's pixels, or None without a body
+    """
+    if not (mask >= BODY_LEVEL).any():
+        return None
+    # Half a mask pixel on every side: points are the centres of the mask's pixels.
+    low, high = extent(body_points(mask[None], scale))
+    low, high = low - 0.5 / scale, high + 0.5 / scale
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 
 def find_candidates(

@@ -9,15 +9,14 @@ keypoint, space; pixels), ``flag`` (frame, keypoint; 0 not labelled, 1 guessed o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety.pose.crop import BODY_LEVEL, body_points, extent
-from fidgety.pose.finetune.labels import HIDDEN, LabelledFrame, flags_of, frame_name
+from fidgety.pose.finetune.labels import LabelledFrame, flags_of, frame_name
 from fidgety.pose.tracks import Origin, Pose
 from fidgety.skeletons import conversion_matrix
 from fidgety.storage import Provenance, read_dataset, write_dataset
@@ -81,28 +80,6 @@ class Picked:
                 )
             )
         return frames
-
-
-def body_box(mask: NDArray[np.uint8], scale: float) -> tuple[float, float, float, float] | None:
-    """Return the box around a body mask.
-
-    Parameters
-    ----------
-    mask : ndarray of shape (height, width)
-        0 to 255.
-    scale
-        Mask pixels a video pixel.
-
-    Returns
-    -------
-    (x, y, width, height) in the video's pixels, or None without a body
-    """
-    if not (mask >= BODY_LEVEL).any():
-        return None
-    # Half a mask pixel on every side: points are the centres of the mask's pixels.
-    low, high = extent(body_points(mask[None], scale))
-    low, high = low - 0.5 / scale, high + 0.5 / scale
-    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 
 def marks(
@@ -187,10 +164,3 @@ def read_picked(path: str | os.PathLike[str]) -> Picked:
         flag=dataset["flag"].values.astype(np.int64),
         box=dataset["box"].values.astype(np.float64),
     )
-
-
-def hidden_share(frames: Iterable[LabelledFrame]) -> float:
-    """Return the share of marks that are flagged hidden."""
-    flags = [f.flag[f.marked] for f in frames]
-    every = np.concatenate(flags) if flags else np.array([])
-    return float(np.mean(every == HIDDEN)) if every.size else 0.0
