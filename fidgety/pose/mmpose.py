@@ -212,7 +212,7 @@ class MMPose(PoseEstimator):
         rng = np.random.default_rng(0)
         noise = rng.integers(0, 256, (1, self.crop_px, self.crop_px, 3), dtype=np.uint8)
         try:
-            found, _ = self._predict(noise)
+            found, _ = self._decode(noise)
         except FidgetyError:
             raise
         except Exception as error:

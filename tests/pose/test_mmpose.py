@@ -54,7 +54,6 @@ OTHERS = [
     pytest.param("ipr_res50_8xb64-210e_coco-256x256", marks=pytest.mark.long),
     pytest.param("td-hm_res50_8xb64-210e_mpii-256x256", marks=pytest.mark.long),
     pytest.param("rtmpose-m_8xb512-700e_body8-halpe26-384x288", marks=pytest.mark.long),
-    pytest.param("cspnext-m_udp_8xb256-210e_coco-256x192", marks=pytest.mark.long),
     pytest.param("td-hm_2xmspn50_8xb32-210e_coco-256x192", marks=pytest.mark.long),
 ]
 
