@@ -37,7 +37,7 @@ QUALITY = (
     "swaps_undone",
 )
 #: What is known of the recording beside its tracks (`fidgety.pose.verdict`).
-FITNESS = tuple(MEASURES)
+FITNESS = tuple(name for name in MEASURES if name not in QUALITY)
 COLUMNS = (
     "recording",
     "infant",

@@ -33,7 +33,7 @@ from fidgety.storage import (
 )
 from fidgety.video.read import video_info
 from fidgety.video.write import VideoWriter
-from workflow_scripts.draw_overlay import pictures
+from workflow_scripts.draw_overlay import is_usable, pictures
 from workflow_scripts.stage import Job, run
 
 #: Side of pictures of tracks that came without a video.
@@ -86,6 +86,8 @@ def draw(job: Job, pose: Pose, frames: list[DoubtfulFrame], folder: Path) -> Non
     config = ReportConfig.model_validate(dict(job.params.report))
     wanted = {one.frame: one for one in frames}
     source = job.input.get("video")
+    if source is not None and not is_usable(job):
+        source = None  # imported tracks beside a video that cannot be used
 
     def write(drawn: Iterator[Image], fps: float, size: tuple[int, int], n: int) -> None:
         with VideoWriter(job.output.overlay, fps, *size, crf=CRF) as writer:

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from fidgety.cohort_table import QUALITY
+from fidgety.cohort_table import FITNESS, QUALITY
 from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import Reason
@@ -276,7 +276,7 @@ def quality_part() -> str:
     """Return the names of the quality columns of the cohort tables."""
     names = ", ".join(f"`{name}`" for name in QUALITY)
     return f"{names}; then\n\n" + table(
-        ("column", "meaning"), [[f"`{name}`", text] for name, text in MEASURES.items()]
+        ("column", "meaning"), [[f"`{name}`", MEASURES[name]] for name in FITNESS]
     )
 
 

@@ -35,7 +35,7 @@ SCHEMA = "quality/1"
 #: What is measured, in words.
 MEASURES = {
     "core_measured": "share of trunk, head and limbs measured or placed by hand",
-    "core_gap_s": "longest time that one of their keypoints is missing",
+    "longest_gap_s": "longest time that one of their keypoints is missing",
     "persons": "most persons in view at once",
     "other_person": "share of the time with somebody else in view",
     "camera_speed": "95th percentile of the camera's motion, trunk lengths a second",
@@ -155,7 +155,7 @@ def measure(
     most, others = _persons(pose.details)
     measures = {
         "core_measured": float(np.isin(core, REAL).mean()) if core.size else 0.0,
-        "core_gap_s": longest_gap_s(there, pose.time_s, pose.fps),
+        "longest_gap_s": longest_gap_s(there, pose.time_s, pose.fps),
         "persons": most,
         "other_person": others,
         "camera_speed": None if motion is None else float(np.nanpercentile(motion, 95)),
@@ -204,10 +204,10 @@ def judge(measures: Mapping[str, float | None], config: QualityConfig) -> list[N
             f"{config.min_measured:.0%} are needed",
             "min_measured",
         )
-    if above("core_gap_s", config.max_gap_s):
+    if above("longest_gap_s", config.max_gap_s):
         add(
             Reason.POSE_TOO_SPARSE,
-            f"a keypoint is missing for {measures['core_gap_s']:.1f} s, at most "
+            f"a keypoint is missing for {measures['longest_gap_s']:.1f} s, at most "
             f"{config.max_gap_s:g} s may be",
             "max_gap_s",
         )

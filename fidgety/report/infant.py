@@ -43,14 +43,18 @@ def quality(pose: Pose) -> dict[str, str]:
         "duration": f"{pose.duration_s:.1f} s, {count(pose.n_frames, 'frame')} at {pose.fps:g} Hz"
     }
     for name, share in shares.items():
-        rows[name] = percent(float(np.average(share, weights=weights)) if share.size else None)
+        rows[ORIGINS.get(name, name)] = percent(
+            float(np.average(share, weights=weights)) if share.size else None
+        )
     rows["tracks"] = f"{pose.source_software or 'unknown'} ({pose.skeleton or 'own skeleton'})"
     return rows
 
 
+#: Origins whose names need words.
+ORIGINS = {"corrected": "measured, sides put right", "manual": "placed by hand"}
 #: Measure of the record of quality, what it is called, and its unit; shares have none.
 FITNESS = (
-    ("core_gap_s", "longest gap", " s"),
+    ("longest_gap_s", "longest gap", " s"),
     ("supine", "seen from the front (lying on the back)", None),
     ("face_seen", "nose measured", None),
     ("persons", "most persons in view", ""),

@@ -208,7 +208,7 @@ def test_a_kick_now_and_then_is_no_fussing() -> None:
 
 def test_all_reasons_are_recorded_and_the_first_counts() -> None:
     measures: dict[str, float | None] = dict.fromkeys(MEASURES)
-    measures |= {"supine": 0.1, "camera_moving": 0.9, "assessable_s": 2.0, "core_gap_s": 9.0}
+    measures |= {"supine": 0.1, "camera_moving": 0.9, "assessable_s": 2.0, "longest_gap_s": 9.0}
     config = CONFIG.model_copy(update={"min_assessable_s": 30.0, "max_gap_s": 5.0})
     reasons = judge(measures, config)
     assert [r.reason for r in reasons] == [
