@@ -284,7 +284,7 @@ def draw_skeleton(
         cv2.circle(image, xy, thick + 2, (0, 0, 0), -1, cv2.LINE_AA)
         cv2.circle(image, xy, thick + 1, _colour(keypoints[k]), filled, cv2.LINE_AA)
         if origin is not None and origin[k] == Origin.MANUAL:
-            reach = thick + 3
+            reach = thick + 4
             corner, other = (xy[0] - reach, xy[1] - reach), (xy[0] + reach, xy[1] + reach)
             cv2.rectangle(image, corner, other, CENTRE, 1, cv2.LINE_AA)
     return image
