@@ -20,8 +20,8 @@ rule estimate_pose:
         runtime=60,
         gpu=int(POSE_OPTIONS.wants_gpu(count_gpus())),
     params:
-        # A skeleton's file is read by the import alone.
-        config=section("pose", without=("skeletons",)),
+        # Files and names of other trackers are the import's alone.
+        config=section("pose", without=("skeletons", "keypoint_names")),
         files_sha256=checksums_of_pose_files,
         background=section("background", "apply", "replace_colour"),
         code=code_of(
