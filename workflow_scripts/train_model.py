@@ -82,7 +82,8 @@ def main(job: Job) -> None:
     work = work_folder(job)
     trained = train_fold(fold_job, data, list(job.params.intervals), work)
     provenance = job.provenance(
-        seed=int(job.params.seed), libraries=("torch", "lightning", "numpy")
+        seed=int(job.params.seed),
+        libraries=("torch", "lightning", "numpy", *system.libraries),
     )
     description = {**trained.description, "provenance": json.loads(provenance.to_json())}
     with atomic_path(job.output.history) as temporary:

@@ -9,12 +9,20 @@ trainers:
 - objective ``bag``: ``network(x, segment, start, bag, n_bags)`` takes a
   :class:`~fidgety.datasets.instances.BagBatch`'s parts and gives a :class:`BagOutput`. Only
   bags carry a label.
+
+How a system learns is the one thing in which its subclass differs:
+
+- :class:`NetworkSystem`: built with random weights, trained by gradients.
+- :class:`EstimatorSystem`: fitted at once on the training instances by whatever method (a
+  support vector machine of scikit-learn, random convolutions with a ridge classifier). It gives
+  an ``nn.Module`` whose buffers are all that was learned. So it is stored without pickles,
+  predicts without the library that fitted it, and is scored as every network is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -23,6 +31,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from fidgety.config.base import Section
+from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
@@ -106,6 +115,8 @@ class TrainingPlan:
     pretraining
         Training of the instance part on reference clips, where there are any; it runs for its
         ``epochs``.
+    class_weights
+        Weigh the loss by inverse frequency of the classes.
     """
 
     epochs: int
@@ -118,10 +129,11 @@ class TrainingPlan:
     stop_below: float | None = None
     bag_instances: int | None = None
     pretraining: TrainingPlan | None = None
+    class_weights: bool = True
 
 
 class ModelSystem(ABC):
-    """One published system.
+    """One published system; a subclass of :class:`NetworkSystem` or :class:`EstimatorSystem`.
 
     Attributes
     ----------
@@ -136,6 +148,8 @@ class ModelSystem(ABC):
     detects_fidgety
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
+    libraries
+        Distributions that decide its weights, beside torch, lightning and numpy.
     """
 
     name: ClassVar[str]
@@ -143,11 +157,29 @@ class ModelSystem(ABC):
     objective: ClassVar[Objective]
     attention: ClassVar[bool] = False
     detects_fidgety: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
     def inputs(cls, options: Any) -> InputSpec:
         """Say what the model reads."""
+
+    @classmethod
+    @abstractmethod
+    def restore(
+        cls, options: Any, n_features: int, n_classes: int, weights: Mapping[str, torch.Tensor]
+    ) -> nn.Module:
+        """Build the network with weights that :func:`weights_of` took from it.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes do not fit exactly.
+        """
+
+
+class NetworkSystem(ModelSystem):
+    """A system that is trained by gradients."""
 
     @classmethod
     @abstractmethod
@@ -164,6 +196,58 @@ class ModelSystem(ABC):
     @abstractmethod
     def training(cls, options: Any) -> TrainingPlan:
         """Say how the model is trained."""
+
+    @classmethod
+    def restore(
+        cls, options: Any, n_features: int, n_classes: int, weights: Mapping[str, torch.Tensor]
+    ) -> nn.Module:
+        """Build the network and put the weights into it."""
+        network = cls.build(options, n_features, n_classes)
+        set_weights(network, weights)
+        return network
+
+
+class EstimatorSystem(ModelSystem):
+    """A system that is fitted at once, without epochs; instances carry the label."""
+
+    objective: ClassVar[Objective] = "instance"
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        options: Any,
+        data: InstanceData,
+        draws: Sequence[Draw],
+        n_classes: int,
+        seed: int,
+    ) -> nn.Module:
+        """Fit on training instances.
+
+        Parameters
+        ----------
+        options
+            The system's own.
+        data
+            Standardised training instances, views of their series.
+        draws
+            Which of them are learned from; with augmentation, mirrored ones as well.
+        n_classes
+            Number of classes; every one has an instance.
+        seed
+            Seed of the job, for whatever is random.
+
+        Returns
+        -------
+        nn.Module
+            Takes instances and gives logits, as the objective says; what was learned stands in
+            its buffers. The same arguments give the same bytes.
+
+        Raises
+        ------
+        ConfigError
+            If the instances do not fit the method or the memory.
+        """
 
 
 def parse_model_options(
@@ -189,6 +273,28 @@ def parse_model_options(
             else:
                 lines.append(f"{where}.{key}: {finding['msg']} (found {finding['input']!r}).")
         raise ConfigError("\n".join(lines)) from None
+
+
+def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return parameters and kept buffers by name; what is shared stands once."""
+    found = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
+    kept = set(network.state_dict())
+    found |= {n: b.cpu().contiguous() for n, b in network.named_buffers() if n in kept}
+    return found
+
+
+def set_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Put weights into a network.
+
+    Raises
+    ------
+    ValueError
+        If names or shapes do not fit exactly.
+    """
+    own = weights_of(network)
+    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in weights.items()}:
+        raise ValueError("the weights are those of another network")
+    network.load_state_dict(dict(weights), strict=False)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -10,12 +10,13 @@ What the paper leaves open, and what stands here: kernel size (5), padding (same
 (ReLU), pooling between the convolutions (maximum of 2), how the last one meets the dense layer
 (``head``: the mean over time, or all of it flattened), places of the dropout (behind every
 convolution's pooling and the dense layer), learning rate (0.001, Adam's customary one), and
-class weights in the loss (inverse frequency). Its 24 landmarks are DeepLabCut's; here there are
-the 21 of :data:`fidgety.skeletons.BODY_21`.
+class weights in the loss (inverse frequency).
 
-Where the defaults differ: the paper moves the sternum to the origin and normalises no further,
-here lengths are in trunk lengths and the trunk points up (``features: {scale: none, upright:
-false}`` is the paper's), and every recording's own mean is subtracted (``centre``).
+Where the defaults differ (``preset: kaur2025`` is the paper's): 21 keypoints of
+:data:`fidgety.skeletons.BODY_21` stand for the 24 landmarks, and every recording's own mean is
+subtracted (``centre``). The paper moves the sternum to the origin and normalises no further; here
+lengths are in trunk lengths and the trunk points up (``features: {scale: none, upright: false}``
+is the paper's).
 """
 
 from __future__ import annotations
@@ -26,12 +27,17 @@ import torch
 from torch import nn
 
 from fidgety.datasets.series import InputSpec
-from fidgety.errors import ConfigError
-from fidgety.models.base import ModelSystem, OptimiserPlan, TrainingPlan
+from fidgety.models.base import NetworkSystem, TrainingPlan
 from fidgety.models.kaur_options import Cnn1dOptions
+from fidgety.models.snippets import (
+    SnippetNetwork,
+    require_sizes,
+    snippet_inputs,
+    snippet_training,
+)
 
 
-class Cnn1dNetwork(nn.Module):
+class Cnn1dNetwork(SnippetNetwork):
     """Convolutions over time, a dense layer, a sigmoid (two classes) or softmax (more) head.
 
     Parameters
@@ -65,30 +71,14 @@ class Cnn1dNetwork(nn.Module):
             self.flatten = nn.Flatten()
             width *= frames
         self.dense = nn.Sequential(nn.Linear(width, options.dense), nn.ReLU())
-        self.dropout = nn.Dropout(options.dropout)
-        self.output = nn.Linear(options.dense, 1 if n_classes == 2 else n_classes)
+        self.add_head(options.dense, n_classes, options.dropout)
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Return the last hidden layer, of shape (instance, dense)."""
         return self.dense(self.flatten(self.convolutions(x.transpose(1, 2))))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits.
 
-        Parameters
-        ----------
-        x : Tensor of shape (instance, frame, feature)
-
-        Returns
-        -------
-        Tensor of shape (instance, class)
-            With two classes (0, z): their softmax is the sigmoid of the single output z.
-        """
-        z = self.output(self.dropout(self.embed(x)))
-        return torch.cat([torch.zeros_like(z), z], dim=1) if z.shape[1] == 1 else z
-
-
-class Cnn1d(ModelSystem):
+class Cnn1d(NetworkSystem):
     """Kaur 2025's 1D-CNN."""
 
     name = "cnn1d"
@@ -98,29 +88,15 @@ class Cnn1d(ModelSystem):
     @classmethod
     def inputs(cls, options: Any) -> InputSpec:
         """Read 10 s snippets at 30 frames a second, every feature a z-score."""
-        return InputSpec(
-            feature_sets=options.feature_sets,
-            rate_hz=options.rate_hz,
-            window_s=options.window_s,
-            step_s=options.step_s,
-            predict_step_s=options.predict_step_s,
-            centre=options.centre,
-        )
+        return snippet_inputs(options)
 
     @classmethod
     def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
         """Build the network."""
-        if n_features < 1 or n_classes < 2:
-            raise ConfigError(f"cnn1d cannot tell {n_classes} classes from {n_features} features.")
-        return Cnn1dNetwork(n_features, n_classes, cls.inputs(options).window_frames, options)
+        require_sizes(cls.name, n_features, n_classes)
+        return Cnn1dNetwork(n_features, n_classes, options.window_frames, options)
 
     @classmethod
     def training(cls, options: Any) -> TrainingPlan:
         """Adam with early stopping, as published."""
-        return TrainingPlan(
-            epochs=options.epochs,
-            patience=options.patience,
-            blind_epochs=options.blind_epochs,
-            batch_size=options.batch_size,
-            optimiser=OptimiserPlan(learning_rate=options.learning_rate),
-        )
+        return snippet_training(options)

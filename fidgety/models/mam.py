@@ -39,7 +39,7 @@ from torch import nn
 
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
-from fidgety.models.base import BagOutput, ModelSystem, OptimiserPlan, TrainingPlan
+from fidgety.models.base import BagOutput, NetworkSystem, OptimiserPlan, TrainingPlan
 from fidgety.models.mam_options import TEMPORAL_KERNEL, TEMPORAL_PASSES, MamClipOptions
 
 DIMENSIONS = {"coordinates_3d": 3, "coordinates_2d": 2}
@@ -391,7 +391,7 @@ def load_released(network: MamClipNetwork, weights: Mapping[str, torch.Tensor]) 
     network.load_state_dict(state)
 
 
-class MamClip(ModelSystem):
+class MamClip(NetworkSystem):
     """Gao 2023's clip encoder with multi-instance attention pooling."""
 
     name = "mam_clip"

@@ -13,6 +13,9 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
     "model",
     {
         "cnn1d": "fidgety.models.kaur:Cnn1d",
+        "lstm": "fidgety.models.kaur_lstm:Lstm",
+        "vit": "fidgety.models.kaur_vit:Vit",
+        "svm": "fidgety.models.kaur_svm:Svm",
         "mam_clip": "fidgety.models.mam:MamClip",
     },
 )

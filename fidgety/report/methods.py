@@ -45,12 +45,23 @@ REFERENCES = {
 
 _MODEL_TEXTS = {
     "cnn1d": "a three-layer 1D convolutional network on snippets that carry their infant's label",
+    "lstm": "long short-term memory layers on snippets that carry their infant's label",
+    "vit": "a Vision Transformer whose tokens are the frames of snippets that carry their infant's "
+    "label",
+    "svm": "a support vector machine on flattened snippets that carry their infant's label, fitted "
+    "with scikit-learn",
     "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
     "infant's instances",
 }
-_MODEL_SOURCES = {"cnn1d": "kaur", "mam_clip": "gao"}
+_MODEL_SOURCES = {
+    "cnn1d": "kaur",
+    "lstm": "kaur",
+    "vit": "kaur",
+    "svm": "kaur",
+    "mam_clip": "gao",
+}
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).
-INSTANCE_KINDS = ("cnn1d",)
+INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm")
 _CHARACTERISTICS = {
     "gestational_age_weeks": "gestational age",
     "birth_weight_g": "birth weight",

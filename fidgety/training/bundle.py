@@ -17,7 +17,7 @@ training_infants    ids; ``reference_infants`` and ``left_out`` (infant or recor
 counts              windows used and dropped, reference clips
 epochs, best_epoch  run, and (from 0) the one whose weights these are
 weights_sha256      of the file beside it
-parameters          number of trained parameters
+parameters          number of trained parameters; of an estimator, of the numbers that it keeps
 fold, seed          of the job
 provenance          as in every results file
 ==================  ============================================================================
@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -40,7 +39,7 @@ from torch import nn
 from fidgety.config.base import Section
 from fidgety.datasets.series import InputSpec, Standardisation
 from fidgety.errors import StorageError
-from fidgety.models.base import ModelSystem, parse_model_options
+from fidgety.models.base import ModelSystem, parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.storage import atomic_path, file_sha256, read_json, write_json
 
@@ -89,28 +88,6 @@ class Bundle:
     pooling: str
     threshold: float
     seen: frozenset[str]
-
-
-def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return parameters and kept buffers by name; what is shared stands once."""
-    found = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
-    kept = set(network.state_dict())
-    found |= {n: b.cpu().contiguous() for n, b in network.named_buffers() if n in kept}
-    return found
-
-
-def set_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put weights into a network.
-
-    Raises
-    ------
-    ValueError
-        If names or shapes do not fit exactly.
-    """
-    own = weights_of(network)
-    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in weights.items()}:
-        raise ValueError("the weights are those of another network")
-    network.load_state_dict(dict(weights), strict=False)
 
 
 def write_bundle(
@@ -174,8 +151,9 @@ def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
         options = parse_model_options(system, description["options"], str(model_path))
         scaling = description["standardisation"]
         names = tuple(scaling["features"])
-        network = system.build(options, len(names), len(description["classes"]))
-        set_weights(network, load_file(weights_path))
+        network = system.restore(
+            options, len(names), len(description["classes"]), load_file(weights_path)
+        )
         network.eval()
         seen = set(description["training_infants"]) | set(description["reference_infants"])
         seen |= {entry["infant"] for entry in description["validation"]}

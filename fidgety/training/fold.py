@@ -35,10 +35,18 @@ from fidgety.datasets.instances import (
 )
 from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series, require_units
 from fidgety.datasets.windows import Windows, cut_windows
-from fidgety.errors import ConfigError, NotAssessable, Status
-from fidgety.models.base import ModelSystem, TrainingPlan, count_parameters
+from fidgety.errors import ConfigError, FidgetyError, NotAssessable, Status
+from fidgety.models.base import (
+    EstimatorSystem,
+    ModelSystem,
+    NetworkSystem,
+    TrainingPlan,
+    count_parameters,
+    weights_of,
+)
 from fidgety.storage import job_seed
 from fidgety.training.lit import (
+    HISTORY_COLUMNS,
     BagClassification,
     Classification,
     ClipPretraining,
@@ -189,6 +197,14 @@ def _same_units(
     return kept
 
 
+def _reads_reference(job: FoldJob) -> bool:
+    """Whether the model learns from reference clips."""
+    system = job.system
+    return (
+        issubclass(system, NetworkSystem) and system.training(job.options).pretraining is not None
+    )
+
+
 def gather(
     job: FoldJob,
     entries: Sequence[FoldEntry],
@@ -244,7 +260,7 @@ def gather(
     train = [s for s in series if s.infant not in kept_aside]
     scaling = Standardisation.fit((s.values for s in train), job.spec.space_dimensions)
     references: list[Series] = []
-    if reference is not None and job.system.training(job.options).pretraining is not None:
+    if reference is not None and _reads_reference(job):
         rows = [
             (recording, infant)
             for recording, infant in _usable_rows(reference, None)
@@ -276,24 +292,25 @@ def _fixed_batches(n: int, size: int) -> list[list[Draw]]:
     return [draws[k : k + size] for k in range(0, n, size)]
 
 
+def _instances(job: FoldJob, series: Sequence[Series], training: bool) -> InstanceData:
+    """Return the instances of recordings with their infants' labels."""
+    windows = cut_windows(series, job.spec.window_frames, job.spec.step_frames(training))
+    return InstanceData(series, windows, _targets(job, series, windows))
+
+
 def _instance_loaders(
     job: FoldJob, data: FoldData, plan: TrainingPlan
 ) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
-    spec = job.spec
-    windows = cut_windows(data.train, spec.window_frames, spec.step_frames(True))
-    targets = _targets(job, data.train, windows)
+    train = _instances(job, data.train, True)
     sampler = ShuffledBatches(
-        len(windows), plan.batch_size, job.job_seed("order"), job.training.augment_flip
+        len(train), plan.batch_size, job.job_seed("order"), job.training.augment_flip
     )
-    loader = DataLoader(InstanceData(data.train, windows, targets), batch_sampler=sampler)
+    loader = DataLoader(train, batch_sampler=sampler)
     if not data.validation:
-        return loader, None, targets
-    own = cut_windows(data.validation, spec.window_frames, spec.step_frames(False))
-    validation = DataLoader(
-        InstanceData(data.validation, own, _targets(job, data.validation, own)),
-        batch_sampler=_fixed_batches(len(own), 64),
-    )
-    return loader, validation, targets
+        return loader, None, train.targets
+    own = _instances(job, data.validation, False)
+    validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 64))
+    return loader, validation, train.targets
 
 
 def _bag_loaders(
@@ -330,6 +347,28 @@ def _class_weights(n_classes: int, targets: NDArray[np.int64]) -> torch.Tensor:
     """Return inverse frequencies, with mean 1 over the items."""
     count = np.bincount(targets, minlength=n_classes)
     return torch.tensor(len(targets) / (n_classes * np.maximum(count, 1)))
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What training gave.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    history
+        One row an epoch.
+    epochs, best_epoch, parameters, clips
+        As in ``model.json``.
+    """
+
+    network: nn.Module
+    history: list[dict[str, Any]]
+    epochs: int
+    best_epoch: int
+    parameters: int
+    clips: dict[str, int]
 
 
 def _pretrain(
@@ -374,10 +413,81 @@ def _pretrain(
     return fitted, count
 
 
+def _train_network(
+    job: FoldJob,
+    system: type[NetworkSystem],
+    data: FoldData,
+    intervals: Sequence[Mapping[str, Any]],
+    work: Path,
+) -> _Learned:
+    """Train by gradients: on reference clips first, where there are some, then on the labels."""
+    plan = system.training(job.options)
+    torch.manual_seed(job.job_seed("weights"))
+    network = system.build(job.options, len(data.feature_names), len(job.classes))
+    clips = {"fm": 0, "non_fm": 0}
+    history: list[dict[str, Any]] = []
+    if plan.pretraining is not None and data.reference:
+        before, clips = _pretrain(
+            job, data, plan.pretraining, network, intervals, work / "pretrain"
+        )
+        history += before.history
+    loaders = _instance_loaders if system.objective == "instance" else _bag_loaders
+    train, validation, targets = loaders(job, data, plan)
+    objectives: dict[str, type[Classification]] = {
+        "instance": InstanceClassification,
+        "bag": BagClassification,
+    }
+    weights = torch.ones(len(job.classes))
+    if plan.class_weights:
+        weights = _class_weights(len(job.classes), targets)
+    module = objectives[system.objective](network, weights, plan.optimiser)
+    fitted = fit(
+        module,
+        train,
+        validation,
+        plan,
+        job.training,
+        stage="train",
+        work=work / "train",
+        seed=job.job_seed("train"),
+    )
+    network.eval()
+    return _Learned(
+        network=network,
+        history=history + fitted.history,
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        parameters=count_parameters(network),
+        clips=clips,
+    )
+
+
+def _fit_estimator(job: FoldJob, system: type[EstimatorSystem], data: FoldData) -> _Learned:
+    """Fit at once; with mirroring on, every instance is there in both ways."""
+    train = _instances(job, data.train, True)
+    ways = (False, True) if job.training.augment_flip else (False,)
+    draws = [Draw(k, mirrored) for mirrored in ways for k in range(len(train))]
+    network = system.fit(job.options, train, draws, len(job.classes), job.job_seed("fit"))
+    network.eval()
+    kept = weights_of(network)
+    if not all(bool(torch.isfinite(t).all()) for t in kept.values()):
+        raise FidgetyError(f"model {job.model}: fitting gave numbers that are not finite.")
+    how = "with their mirror images" if job.training.augment_flip else "as they are"
+    print(f"fitted on {len(train)} instances {how}", file=sys.stderr)
+    return _Learned(
+        network=network,
+        history=[],
+        epochs=0,
+        best_epoch=0,
+        parameters=sum(t.numel() for t in kept.values()),
+        clips={"fm": 0, "non_fm": 0},
+    )
+
+
 def train_fold(
     job: FoldJob, data: FoldData, intervals: Sequence[Mapping[str, Any]], work: Path
 ) -> Trained:
-    """Train a fold's model.
+    """Train a fold's model, by gradients or at once, and choose its threshold.
 
     Parameters
     ----------
@@ -395,39 +505,16 @@ def train_fold(
     FidgetyError
         If training diverges.
     """
-    spec, plan = job.spec, job.system.training(job.options)
-    torch.manual_seed(job.job_seed("weights"))
-    network = job.system.build(job.options, len(data.feature_names), len(job.classes))
-    clips = {"fm": 0, "non_fm": 0}
-    history: list[dict[str, Any]] = []
-    if plan.pretraining is not None and data.reference:
-        before, clips = _pretrain(
-            job, data, plan.pretraining, network, intervals, work / "pretrain"
-        )
-        history += before.history
-    loaders = _instance_loaders if job.system.objective == "instance" else _bag_loaders
-    train, validation, targets = loaders(job, data, plan)
-    objectives: dict[str, type[Classification]] = {
-        "instance": InstanceClassification,
-        "bag": BagClassification,
-    }
-    module = objectives[job.system.objective](
-        network, _class_weights(len(job.classes), targets), plan.optimiser
-    )
-    fitted = fit(
-        module,
-        train,
-        validation,
-        plan,
-        job.training,
-        stage="train",
-        work=work / "train",
-        seed=job.job_seed("train"),
-    )
-    network.eval()
+    spec, system = job.spec, job.system
+    if issubclass(system, NetworkSystem):
+        learned = _train_network(job, system, data, intervals, work)
+    elif issubclass(system, EstimatorSystem):
+        learned = _fit_estimator(job, system, data)
+    else:
+        raise TypeError(f"{job.kind} is neither trained by gradients nor fitted")
     scores = {
         infant: score_infant(
-            network,
+            learned.network,
             job.system.objective,
             spec,
             [s for s in data.validation if s.infant == infant],
@@ -467,12 +554,13 @@ def train_fold(
             "train_windows_dropped": train_windows.dropped,
             "train_infants": dict(Counter(data.labels.values())),
             "validation_infants": dict(Counter(data.validation_labels.values())),
-            "reference_clips": clips,
+            "reference_clips": learned.clips,
         },
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "parameters": count_parameters(network),
+        "epochs": learned.epochs,
+        "best_epoch": learned.best_epoch,
+        "parameters": learned.parameters,
         "fold": job.fold,
         "seed": job.seed,
     }
-    return Trained(network, description, pd.DataFrame(history + fitted.history))
+    history = pd.DataFrame(learned.history, columns=list(HISTORY_COLUMNS))
+    return Trained(learned.network, description, history)

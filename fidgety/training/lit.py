@@ -32,6 +32,8 @@ from fidgety.models.base import OptimiserPlan, TrainingPlan
 from fidgety.storage import job_seed
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+#: Columns of the history: one row an epoch; none for a model that is fitted at once.
+HISTORY_COLUMNS = ("stage", "epoch", "train_loss", "val_loss", "learning_rate")
 
 
 class Losses(NamedTuple):

@@ -6,23 +6,38 @@ import torch
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.learning import FoldsConfig, TrainingConfig
 from fidgety.datasets.folds import assign_folds, infant_labels
-from fidgety.models.base import parse_model_options
+from fidgety.models.base import NetworkSystem, parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.training.fold import FoldJob
 from tests.training.synthetic import write_cohort
 
+SNIPPETS = {
+    "feature_sets": ["coordinates_2d", "angles_2d"],
+    "window_s": 2.0,
+    "step_s": 1.0,
+    "predict_step_s": 1.0,
+    "centre": False,
+}
 SMALL = {
     "cnn1d": {
-        "feature_sets": ["coordinates_2d", "angles_2d"],
-        "window_s": 2.0,
-        "step_s": 1.0,
-        "predict_step_s": 1.0,
+        **SNIPPETS,
         "filters": [8, 8],
-        "centre": False,
         "dense": 8,
         "epochs": 6,
         "blind_epochs": 4,
     },
+    "lstm": {**SNIPPETS, "units": [8, 8], "epochs": 6, "blind_epochs": 4},
+    "vit": {
+        **SNIPPETS,
+        "width": 16,
+        "heads": 2,
+        "feed_forward": 16,
+        "encoder_layers": 1,
+        "dense": 8,
+        "epochs": 6,
+        "blind_epochs": 4,
+    },
+    "svm": {**SNIPPETS, "kernel": "rbf"},
     "mam_clip": {
         "window_s": 2.4,
         "step_s": 0.48,
@@ -43,6 +58,7 @@ SMALL = {
     },
 }
 KINDS = list(SMALL)
+NETWORKS = [k for k in KINDS if issubclass(MODEL_SYSTEMS.get(k), NetworkSystem)]
 
 
 class Cohort:

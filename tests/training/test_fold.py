@@ -13,11 +13,10 @@ from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import Standardisation
 from fidgety.datasets.windows import cut_windows
 from fidgety.errors import ConfigError, FidgetyError
-from fidgety.models.base import OptimiserPlan, TrainingPlan
+from fidgety.models.base import OptimiserPlan, TrainingPlan, weights_of
 from fidgety.training import lit
-from fidgety.training.bundle import weights_of
 from fidgety.training.fold import gather, train_fold
-from tests.training.conftest import KINDS, Cohort, make_job
+from tests.training.conftest import KINDS, NETWORKS, Cohort, make_job
 from tests.training.synthetic import write_recording
 
 
@@ -117,6 +116,8 @@ def stop_at(monkeypatch, stage_calls):
     [
         ("cnn1d", "larger", 4),
         ("cnn1d", "cohort", 3),
+        ("lstm", "larger", 3),
+        ("vit", "larger", 3),
         ("mam_clip", "larger", 2),
         ("mam_clip", "larger", 6),
         ("mam_clip", "cohort", 5),
@@ -165,7 +166,7 @@ def test_same_seed_same_bytes_other_seed_others(cohort, tmp_path):
     assert not same(weights_of(one.network), weights_of(other.network))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_four_instances_can_be_learned_by_heart(kind, larger):
     """The whole network, without dropout, drives the loss of four snippets to nothing."""
     job = make_job(kind, dropout=0.0)
@@ -185,7 +186,7 @@ def test_four_instances_can_be_learned_by_heart(kind, larger):
     index = torch.arange(4)
     loss = math.inf
     for _ in range(300):
-        if kind == "cnn1d":
+        if job.system.objective == "instance":
             log_probability = network(x).log_softmax(dim=1)
         else:  # four bags of one instance
             log_probability = network(x, index, 0 * index, index, n_bags=4).bag_log_probability

@@ -12,9 +12,10 @@ from fidgety.config.evaluation import EvaluationConfig
 from fidgety.datasets.folds import write_folds
 from fidgety.datasets.series import Standardisation, load_series
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.models.base import set_weights
 from fidgety.pose.tracks import Pose, write_pose
 from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
-from fidgety.training.bundle import load_bundle, set_weights
+from fidgety.training.bundle import load_bundle
 from fidgety.training.predict import choose_models, predict_infant
 from fidgety.training.results import (
     ModelPrediction,
@@ -84,7 +85,7 @@ def train_job(cohort, folder, kind, fold):
 
 @pytest.fixture(scope="module")
 def models(larger, tmp_path_factory):
-    """Both models, both folds, by the script."""
+    """Every model, both folds, by the script."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trained")
     for kind in KINDS:
@@ -98,7 +99,7 @@ def paths(models):
 
 
 def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
-    assert len(paths(models)) == 4
+    assert len(paths(models)) == 2 * len(KINDS)
     assert not list(models.glob("work/*/*"))
     for path in paths(models):
         assert sorted(p.name for p in path.parent.iterdir()) == [
