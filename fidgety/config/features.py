@@ -25,3 +25,7 @@ class FeaturesConfig(Section):
     """``trunk``: lengths in units of the recording's median trunk length."""
     upright: bool = True
     """Turn by one angle a recording so that pelvis to thorax points up."""
+    missing_landmarks: Literal["refuse", "leave_out"] = "refuse"
+    """What to do where a tracker does not give all of the 24 landmarks (``landmarks_2d``) or all
+    keypoints of the twelve joint angles (``angles_2d``): ``refuse`` the set, naming them, or
+    ``leave_out`` these landmarks and angles, on both sides, and keep the rest."""

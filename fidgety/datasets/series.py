@@ -241,6 +241,27 @@ def require_units(series: Series, units: tuple[str, ...], feature_sets: tuple[st
             )
 
 
+def take_features(series: Series, names: tuple[str, ...]) -> Series:
+    """Return the series with a model's features alone, in its order.
+
+    Raises
+    ------
+    NotAssessable
+        With ``feature_unavailable``, naming the features that the recording lacks.
+    """
+    if series.names == names:
+        return series
+    place = {name: k for k, name in enumerate(series.names)}
+    lacking = [name for name in names if name not in place]
+    if lacking:
+        raise NotAssessable(
+            Reason.FEATURE_UNAVAILABLE, f"the model learned from {', '.join(lacking)} too"
+        )
+    columns = np.array([place[name] for name in names], dtype=np.intp)
+    mirrored = None if series.mirrored is None else series.mirrored[:, columns]
+    return replace(series, names=names, values=series.values[:, columns], mirrored=mirrored)
+
+
 def centred(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Subtract every column's mean over the frames that have it."""
     count = np.isfinite(values).sum(axis=0)
@@ -275,10 +296,11 @@ class Standardisation:
             As in :class:`InputSpec`.
         """
         count = total = square = None
-        parts = [np.asarray(s, dtype=np.float64) for s in series]
+        parts = list(series)  # in double precision one at a time alone
         # Two passes: the mean first, so that the squares do not cancel.
         for part in parts:
-            n, s = np.isfinite(part).sum(axis=0), np.nansum(part, axis=0)
+            n = np.isfinite(part).sum(axis=0)
+            s = np.nansum(np.asarray(part, dtype=np.float64), axis=0)
             count = n if count is None else count + n
             total = s if total is None else total + s
         if count is None or total is None:
@@ -286,7 +308,7 @@ class Standardisation:
         count, total = _pool(count, space_dimensions), _pool(total, space_dimensions)
         mean = total / np.maximum(count, 1)
         for part in parts:
-            s = np.nansum((part - mean) ** 2, axis=0)
+            s = np.nansum((np.asarray(part, dtype=np.float64) - mean) ** 2, axis=0)
             square = s if square is None else square + s
         assert square is not None
         sd = np.sqrt(_pool(square, space_dimensions) / np.maximum(count, 1))

@@ -16,8 +16,10 @@ ankle      knee        ankle     foot
 =========  ==========  ========  =========
 
 All keypoints are of the same side. ``hand`` and ``foot`` are those of the 21-keypoint body
-(for BlazePose the mean of index and little finger, and the tip of the foot). Angles need no
-frame of reference: moving, turning and scaling the picture leave them as they are.
+(for BlazePose the mean of index and little finger, and the tip of the foot). Where a tracker has
+none, the set cannot be had, or with ``features: {missing_landmarks: leave_out}`` the angles that
+need them are left out. Angles need no frame of reference: moving, turning and scaling the picture
+leave them as they are.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.config.features import FeaturesConfig
+from fidgety.errors import NotAssessable, Reason
 from fidgety.features.contract import Tracks
-from fidgety.features.coordinates import body_21
+from fidgety.features.coordinates import given_keypoints, picture_positions
 from fidgety.features.store import FeatureSet
 from fidgety.skeletons import BODY_21
 
@@ -62,16 +65,25 @@ class Angles2D:
 
     def build(self, tracks: Tracks, config: FeaturesConfig) -> FeatureSet:
         """Build the features; see :class:`~fidgety.features.contract.FeatureSetBuilder`."""
-        position = body_21(tracks)
+        wanted = tuple(dict.fromkeys(k for triple in BODY_21.angles.values() for k in triple))
+        kept, _ = given_keypoints(tracks, wanted, config.missing_landmarks)
+        position = picture_positions(tracks, kept)
+        angles = {name: t for name, t in BODY_21.angles.items() if set(t) <= set(kept)}
+        if not angles:
+            raise NotAssessable(
+                Reason.FEATURE_UNAVAILABLE,
+                f"{tracks.clean.skeleton or 'the source'} gives the keypoints of no joint angle",
+            )
         columns = [
-            inner_angle(*(position[:, :, BODY_21.index(k)] for k in triple))
-            for triple in BODY_21.angles.values()
+            inner_angle(*(position[:, :, kept.index(k)] for k in triple))
+            for triple in angles.values()
         ]
+        left_out = [name for name in BODY_21.angles if name not in angles]
         return FeatureSet(
             np.stack(columns, axis=1).astype(np.float32),
-            tuple(f"{name}_angle" for name in BODY_21.angles),
+            tuple(f"{name}_angle" for name in angles),
             tracks.clean.time_s,
             tracks.clean.fps,
             "rad",
-            {"skeleton": BODY_21.name},
+            {"skeleton": BODY_21.name, "left_out": left_out},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,68 @@ from fidgety.errors import NotAssessable, Reason
 from fidgety.features.contract import Tracks
 from fidgety.features.store import FeatureSet, coordinate_names, flatten
 from fidgety.pose.normalisation import normalise
-from fidgety.skeletons import BODY_21, HUMAN36M_17, conversion_matrix, convert
+from fidgety.skeletons import (
+    BODY_21,
+    HUMAN36M_17,
+    Skeleton,
+    conversion_matrix,
+    convert,
+    opposite,
+)
+
+
+def given_keypoints(
+    tracks: Tracks, wanted: Sequence[str], missing_landmarks: str = "refuse"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Find which keypoints in the picture a track can give.
+
+    Parameters
+    ----------
+    tracks
+        Pose of a recording.
+    wanted
+        Keypoints, both sides of each sided one.
+    missing_landmarks
+        ``refuse``: all or nothing. ``leave_out``: one that is missing is left out with the other
+        side's.
+
+    Returns
+    -------
+    kept, left_out : tuple of str
+        In the order wanted.
+
+    Raises
+    ------
+    NotAssessable
+        ``feature_unavailable`` if the track is 3D; if something is missing, which is named, and
+        may not be left out; or if nothing remains.
+    """
+    pose = tracks.clean
+    if pose.n_space != 2:
+        raise NotAssessable(
+            Reason.FEATURE_UNAVAILABLE, "the track is 3D and has no positions in the picture"
+        )
+    missing = conversion_matrix(pose.anatomy, tuple(wanted))[1]
+    left_out = tuple(k for k in wanted if k in missing or opposite(k) in missing)
+    kept = tuple(k for k in wanted if k not in left_out)
+    if (missing and missing_landmarks == "refuse") or not kept:
+        raise NotAssessable(
+            Reason.FEATURE_UNAVAILABLE,
+            f"{pose.skeleton or 'the source'} does not give {', '.join(missing)}",
+        )
+    return kept, left_out
+
+
+def picture_positions(tracks: Tracks, keypoints: Sequence[str]) -> NDArray[np.float64]:
+    """Return 2D positions of keypoints that the track gives.
+
+    Returns
+    -------
+    ndarray of shape (frame, 2, keypoint)
+        In the units of the clean pose.
+    """
+    pose = tracks.clean
+    return convert(pose.position, pose.anatomy, Skeleton("", tuple(keypoints), ()))
 
 
 def body_21(tracks: Tracks) -> NDArray[np.float64]:
@@ -28,18 +90,7 @@ def body_21(tracks: Tracks) -> NDArray[np.float64]:
     NotAssessable
         ``feature_unavailable`` if the track is 3D, or lacks keypoints, which are named.
     """
-    pose = tracks.clean
-    if pose.n_space != 2:
-        raise NotAssessable(
-            Reason.FEATURE_UNAVAILABLE, "the track is 3D and has no positions in the picture"
-        )
-    _, missing = conversion_matrix(pose.anatomy, BODY_21)
-    if missing:
-        raise NotAssessable(
-            Reason.FEATURE_UNAVAILABLE,
-            f"{pose.skeleton or 'the source'} does not give {', '.join(missing)}",
-        )
-    return convert(pose.position, pose.anatomy, BODY_21)
+    return picture_positions(tracks, given_keypoints(tracks, BODY_21.keypoints)[0])
 
 
 def normalised_2d(

@@ -10,6 +10,7 @@ FEATURE_SETS: Registry[type[FeatureSetBuilder]] = Registry(
     {
         "coordinates_2d": "fidgety.features.coordinates:Coordinates2D",
         "coordinates_3d": "fidgety.features.coordinates:Coordinates3D",
+        "landmarks_2d": "fidgety.features.landmarks:Landmarks2D",
         "angles_2d": "fidgety.features.angles:Angles2D",
         "velocities_2d": "fidgety.features.derivatives:Velocities2D",
         "velocities_3d": "fidgety.features.derivatives:Velocities3D",

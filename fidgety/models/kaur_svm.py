@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.svm import SVC
 from torch import nn
 
 from fidgety.datasets.instances import Draw, InstanceData
@@ -113,13 +112,13 @@ class KernelMachine(nn.Module):
         return votes + strength / (3 * (strength.abs() + 1))
 
 
-def pair_coefficients(fitted: SVC) -> NDArray[np.float64]:
+def pair_coefficients(fitted: Any) -> NDArray[np.float64]:
     """Lay out the coefficients of a fitted machine, one row a decision function.
 
     Parameters
     ----------
     fitted
-        Fitted on classes 0, 1, ...
+        scikit-learn's ``SVC``, fitted on classes 0, 1, ...
 
     Returns
     -------
@@ -196,6 +195,8 @@ def fit_machine(
     options
         Kernel and penalty.
     """
+    from sklearn.svm import SVC  # what was fitted needs it no more
+
     variance = float(x.var())
     gamma = options.gamma
     if gamma == "scale":

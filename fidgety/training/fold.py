@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,14 @@ from fidgety.datasets.instances import (
     ShuffledBatches,
     collate_bags,
 )
-from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series, require_units
+from fidgety.datasets.series import (
+    InputSpec,
+    Series,
+    Standardisation,
+    load_series,
+    require_units,
+    take_features,
+)
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import ConfigError, FidgetyError, NotAssessable, Status
 from fidgety.models.base import (
@@ -182,18 +189,27 @@ def _load(
     return found
 
 
-def _same_units(
-    series: Sequence[Series], units: tuple[str, ...], job: FoldJob, left_out: dict[str, str]
+def _most_frequent(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the most frequent one, the first in order among equals; empty of nothing."""
+    frequency = Counter(found)
+    return max(sorted(frequency), key=lambda one: frequency[one], default=())
+
+
+def _alike(
+    series: Sequence[Series],
+    units: tuple[str, ...],
+    names: tuple[str, ...],
+    job: FoldJob,
+    left_out: dict[str, str],
 ) -> list[Series]:
-    """Keep the recordings in the model's units; name the others."""
+    """Keep the recordings that have the model's features in its units; name the others."""
     kept = []
     for one in series:
         try:
             require_units(one, units, job.spec.feature_sets)
+            kept.append(take_features(one, names))
         except NotAssessable as error:
             left_out[one.recording] = str(error)
-            continue
-        kept.append(one)
     return kept
 
 
@@ -242,10 +258,10 @@ def gather(
     tested = {e.infant for e in entries if e.fold == job.fold}
     left_out: dict[str, str] = {}
     series = _load(_usable_rows(cohort, set(labels)), labels, features, job, left_out)
-    # One scaling fits one set of units: the most frequent ones are the model's.
-    frequency = Counter(s.units for s in series)
-    units = max(sorted(frequency), key=lambda u: frequency[u], default=())
-    series = _same_units(series, units, job, left_out)
+    # One scaling fits one set of units and of features: the most frequent ones are the model's.
+    units = _most_frequent(s.units for s in series)
+    names = _most_frequent(s.names for s in series if s.units == units)
+    series = _alike(series, units, names, job, left_out)
     usable = {s.infant for s in series}
     for infant in sorted(set(labels) - usable):
         left_out[infant] = "none of its recordings can be used"
@@ -267,7 +283,7 @@ def gather(
             if infant not in tested and infant not in kept_aside
         ]
         references = _load(rows, {}, features, job, left_out)
-        references = _same_units(references, units, job, left_out)
+        references = _alike(references, units, names, job, left_out)
     return FoldData(
         labels={i: label for i, label in labels.items() if i not in kept_aside},
         validation_labels={i: labels[i] for i in kept_aside},
@@ -275,7 +291,7 @@ def gather(
         validation=[scaling.apply_to(s) for s in series if s.infant in kept_aside],
         reference=[scaling.apply_to(s) for s in references],
         standardisation=scaling,
-        feature_names=series[0].names,
+        feature_names=names,
         units=units,
         left_out=left_out,
     )

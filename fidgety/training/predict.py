@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fidgety.datasets.folds import FoldEntry
-from fidgety.datasets.series import InputSpec, Series, load_series, require_units
+from fidgety.datasets.series import InputSpec, Series, load_series, require_units, take_features
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
 from fidgety.training.bundle import Bundle, load_bundle, read_description
 from fidgety.training.results import ModelPrediction, not_assessable
@@ -67,8 +67,22 @@ def load_recordings(
     spec: InputSpec,
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
     units: tuple[str, ...] | None = None,
+    names: tuple[str, ...] | None = None,
 ) -> list[Series]:
-    """Load the recordings of an infant that have what a model reads, in its units if given.
+    """Load the recordings of an infant that have what a model reads.
+
+    Parameters
+    ----------
+    recordings
+        Recording to features file.
+    infant
+        Id.
+    spec
+        What the model reads.
+    excluded
+        Recordings that the study's criteria leave out, with the reason.
+    units, names
+        Units and features that the model learned from, where they are required.
 
     Raises
     ------
@@ -83,7 +97,7 @@ def load_recordings(
             one = load_series(path, spec, recording=recording, infant=infant)
             if units is not None:
                 require_units(one, units, spec.feature_sets)
-            series.append(one)
+            series.append(one if names is None else take_features(one, names))
         except NotAssessable as error:
             problems.append(error)
             print(f"{recording}: {error}")
@@ -98,6 +112,11 @@ def _check_unseen(bundle: Bundle, infant: str) -> None:
             f"infant {infant} had a part in training {bundle.model}, fold {bundle.fold}, and "
             "cannot be assessed by it: give it one role alone in the sample sheet's cohorts."
         )
+
+
+def _all_features(bundles: Sequence[Bundle]) -> tuple[str, ...]:
+    """Return the features that any of some fold models reads."""
+    return tuple(dict.fromkeys(name for bundle in bundles for name in bundle.feature_names))
 
 
 def predict_model(
@@ -134,15 +153,13 @@ def predict_model(
         _check_unseen(bundle, infant)
     try:
         units = first.units if other_units == "refuse" else None
-        series = load_recordings(recordings, infant, first.spec, excluded, units)
+        series = load_recordings(
+            recordings, infant, first.spec, excluded, units, _all_features(bundles)
+        )
         scores: list[Scores] = []
         for bundle in bundles:
-            if series[0].names != bundle.feature_names:
-                raise StorageError(
-                    f"model {bundle.model} was trained on other features than those of "
-                    f"{series[0].recording}. Run the workflow again from the features on."
-                )
-            scaled = [bundle.standardisation.apply_to(s) for s in series]
+            own = [take_features(s, bundle.feature_names) for s in series]
+            scaled = [bundle.standardisation.apply_to(s) for s in own]
             scores.append(
                 score_infant(
                     bundle.network,

@@ -1,5 +1,8 @@
 """Resampling, standardisation, windows, clips, batches."""
 
+import tracemalloc
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +18,16 @@ from fidgety.datasets.instances import (
     ShuffledBatches,
     collate_bags,
 )
-from fidgety.datasets.series import InputSpec, Series, Standardisation, load_series, resample
+from fidgety.datasets.series import (
+    InputSpec,
+    Series,
+    Standardisation,
+    load_series,
+    resample,
+    take_features,
+)
 from fidgety.datasets.windows import Windows, cut_windows, in_intervals, window_starts
-from fidgety.errors import NotAssessable
+from fidgety.errors import NotAssessable, Reason
 from fidgety.features.store import mirror_features
 from tests.training.synthetic import write_recording
 
@@ -176,6 +186,46 @@ def test_instances_are_views_of_the_series():
     np.testing.assert_array_equal(data[Draw(1, mirrored=True)][0], one.values[5:10, ::-1])
 
 
+def test_the_largest_overlap_costs_less_than_the_series():
+    """299 of 300 frames: windows are indices, so 300 times the frames cost a fraction of them."""
+    rng = np.random.default_rng(0)
+    recordings = [series(rng.normal(size=(5400, 60)), str(k), rate=30.0) for k in range(3)]
+    size = sum(s.values.nbytes for s in recordings)
+    tracemalloc.start()
+    windows = cut_windows(recordings, 300, 1)
+    data = InstanceData(recordings, windows, windows.series % 2)
+    batches = iter(ShuffledBatches(len(data), 16, 3, mirror=True))
+    for _ in range(20):
+        x = torch.stack([data[draw][0] for draw in next(batches)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) == 3 * 5101
+    assert x.shape == (16, 300, 60)
+    assert peak < 0.25 * size
+
+
+@given(st.integers(1, 40), st.integers(0, 39), st.integers(0, 200))
+def test_neighbouring_snippets_share_the_overlap(length, overlap, frames):
+    overlap = min(overlap, length - 1)
+    starts, dropped = window_starts(np.ones(frames, dtype=bool), length, length - overlap)
+    assert dropped == 0
+    covered = [set(range(s, s + length)) for s in starts.tolist()]
+    assert all(len(a & b) == overlap for a, b in pairwise(covered))
+    assert len(starts) == max((frames - length) // (length - overlap) + 1, 0)
+
+
+def test_a_model_takes_its_own_features_of_a_richer_recording():
+    rich = series(np.arange(12).reshape(4, 3))
+    own = take_features(rich, ("f2", "f0"))
+    np.testing.assert_array_equal(own.values, rich.values[:, [2, 0]])
+    np.testing.assert_array_equal(own.mirrored, rich.mirrored[:, [2, 0]])
+    assert own.names == ("f2", "f0")
+    assert take_features(rich, rich.names) is rich
+    with pytest.raises(NotAssessable, match="learned from f7, f9 too") as caught:
+        take_features(rich, ("f0", "f7", "f9"))
+    assert caught.value.reason is Reason.FEATURE_UNAVAILABLE
+
+
 def test_bags_hold_exactly_their_windows():
     rng = np.random.default_rng(3)
     a, b = series(rng.normal(size=(50, 2)), "a"), series(rng.normal(size=(30, 2)), "b")
@@ -247,7 +297,6 @@ def test_no_windows_is_an_empty_answer():
 
 
 def test_reasons_of_the_features_file_are_handed_on(tmp_path):
-    from fidgety.errors import Reason
     from fidgety.storage import Provenance, write_not_assessable
 
     path = tmp_path / "r.h5"

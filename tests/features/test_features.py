@@ -22,6 +22,7 @@ from fidgety.features.build import build_features
 from fidgety.features.contract import Tracks
 from fidgety.features.coordinates import Coordinates2D, Coordinates3D
 from fidgety.features.derivatives import acceleration, velocity
+from fidgety.features.landmarks import Landmarks2D
 from fidgety.features.pairwise import (
     others,
     pair_names,
@@ -33,6 +34,7 @@ from fidgety.features.store import (
     FEATURES_SCHEMA,
     as_coordinates,
     coordinate_names,
+    flatten,
     mirror_features,
     read_feature_set,
     write_features,
@@ -42,7 +44,14 @@ from fidgety.pose.lifters.estimator import EstimatorLifter
 from fidgety.pose.lifting import lift
 from fidgety.pose.normalisation import turn
 from fidgety.pose.tracks import Pose
-from fidgety.skeletons import BODY_21, COCO_17, HUMAN36M_17, convert
+from fidgety.skeletons import (
+    BODY_21,
+    COCO_17,
+    HUMAN36M_17,
+    KAUR_24,
+    Skeleton,
+    convert,
+)
 from fidgety.storage import Provenance, write_not_assessable
 from tests.pose.infant import infant_pose
 
@@ -111,6 +120,81 @@ def test_missing_keypoints_are_named() -> None:
     with pytest.raises(NotAssessable, match="coco17 does not give left_hand, right_hand") as error:
         Coordinates2D().build(Tracks(coco), CONFIG)
     assert error.value.reason is Reason.FEATURE_UNAVAILABLE
+
+
+def in_skeleton(skeleton: Skeleton) -> Tracks:
+    """Return the infant as a tracker of another skeleton sees it."""
+    pose = _tracks().clean
+    converted = replace(
+        pose,
+        position=convert(pose.position, pose.keypoints, skeleton),
+        confidence=np.ones((pose.n_frames, len(skeleton.keypoints))),
+        keypoints=skeleton.keypoints,
+        world=None,
+        origin=None,
+        skeleton=skeleton.name,
+    )
+    return Tracks(converted)
+
+
+NO_HANDS = Skeleton("handless", tuple(k for k in KAUR_24.keypoints if "hand" not in k), ())
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "landmarks", "angles"), [(COCO_17, 18, 8), (NO_HANDS, 22, 10), (KAUR_24, 24, 12)]
+)
+def test_landmarks_and_angles_are_left_out_only_where_the_config_says_so(
+    skeleton: Skeleton, landmarks: int, angles: int
+) -> None:
+    tracks, permissive = in_skeleton(skeleton), FeaturesConfig(missing_landmarks="leave_out")
+    whole = Tracks(_tracks().clean)
+    for builder, n in ((Landmarks2D(), 2 * landmarks), (Angles2D(), angles)):
+        if skeleton is KAUR_24:
+            assert len(builder.build(tracks, CONFIG).names) == n
+        else:
+            with pytest.raises(NotAssessable, match="does not give left_hand, right_hand") as why:
+                builder.build(tracks, CONFIG)
+            assert why.value.reason is Reason.FEATURE_UNAVAILABLE
+        out, full = builder.build(tracks, permissive), builder.build(whole, CONFIG)
+        assert len(out.names) == n
+        mirror_features(out.values, out.names)  # both sides are there
+        # What is kept is what the whole body gives.
+        columns = [full.names.index(name) for name in out.names]
+        np.testing.assert_allclose(out.values, full.values[:, columns], atol=2e-5)
+        lost = set(full.names) - set(out.names)
+        left_out = out.parameters["left_out"]
+        assert lost == {x for x in lost if any(x.startswith(f"{k}_") for k in left_out)}
+        assert bool(lost) == bool(left_out)
+
+
+def test_landmarks_of_one_side_alone_are_left_out_on_both() -> None:
+    keypoints = tuple(k for k in KAUR_24.keypoints if k != "left_heel")
+    tracks = in_skeleton(Skeleton("mine", keypoints, ()))
+    out = Landmarks2D().build(tracks, FeaturesConfig(missing_landmarks="leave_out"))
+    assert out.parameters["left_out"] == ["left_heel", "right_heel"]
+    with pytest.raises(NotAssessable, match=r"mine does not give left_heel$"):
+        Landmarks2D().build(tracks, CONFIG)
+
+
+def test_what_has_no_joint_angle_says_so() -> None:
+    keypoints = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+    tracks = in_skeleton(Skeleton("trunk", keypoints, ()))
+    permissive = FeaturesConfig(missing_landmarks="leave_out")
+    with pytest.raises(NotAssessable, match="trunk gives the keypoints of no joint angle"):
+        Angles2D().build(tracks, permissive)
+    assert len(Landmarks2D().build(tracks, permissive).names) == 2 * 6  # and the sternum
+
+
+def test_landmarks_as_published_are_pixels_about_the_sternum() -> None:
+    published = FeaturesConfig(scale="none", upright=False)
+    pose = _tracks().clean
+    out = Landmarks2D().build(_tracks(), published)
+    assert out.units == pose.units
+    assert len(out.names) == 48
+    wanted = convert(pose.position, pose.keypoints, KAUR_24)
+    sternum = KAUR_24.index("sternum")
+    wanted = wanted - wanted[:, :, sternum : sternum + 1]
+    np.testing.assert_allclose(out.values, flatten(wanted), rtol=1e-5, atol=1e-3)
 
 
 # ---- coordinates ----

@@ -38,12 +38,17 @@ def movement(rng, fidgety, duration_s, fps, width):
     return out.astype(np.float32)
 
 
-def write_recording(path: Path, fidgety=True, duration_s=30.0, fps=25.0, seed=0, change=None):
-    """Write a features file; ``change`` may edit the arrays by set."""
+def write_recording(
+    path: Path, fidgety=True, duration_s=30.0, fps=25.0, seed=0, change=None, left_out=()
+):
+    """Write a features file; ``change`` may edit the arrays by set.
+
+    Joints ``left_out`` have no angles.
+    """
     rng = np.random.default_rng(seed)
     names = {
         "coordinates_2d": coordinate_names(BODY_21.keypoints, 2),
-        "angles_2d": ANGLES,
+        "angles_2d": tuple(a for a in ANGLES if a.partition("_")[2] not in left_out),
         "coordinates_3d": coordinate_names(HUMAN36M_17.keypoints, 3),
     }
     values = {n: movement(rng, fidgety, duration_s, fps, len(c)) for n, c in names.items()}

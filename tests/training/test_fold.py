@@ -239,6 +239,67 @@ def test_windows_with_missing_values_are_counted_and_recordings_named(tmp_path):
     assert "no complete window" in left_out["dev-risk-1"]
 
 
+def test_recordings_with_other_features_are_named(larger, tmp_path):
+    """The features of most recordings are the model's; who has more gives these alone."""
+    job = make_job("cnn1d")
+    train = sorted(gathered(job, larger).labels)
+    names = [infant.removeprefix("i-") for infant in train]
+    changed = dict(larger.features)
+    poorer = [r for r in changed if r != names[0]]
+    for recording in poorer:  # most have no wrists
+        changed[recording] = tmp_path / f"{recording}.h5"
+        write_recording(changed[recording], duration_s=8.0, left_out=("wrist",))
+    data = gathered(job, larger, features=changed)
+    assert len(data.feature_names) == 42 + 10
+    assert {s.values.shape[1] for s in data.train + data.validation} == {52}
+    assert data.left_out == {}
+    whole = next(s for s in data.train if s.recording == names[0])
+    assert whole.mirrored.shape == whole.values.shape
+    lacking = dict(larger.features)
+    lacking[names[0]] = changed[names[1]]
+    data = gathered(job, larger, features=lacking)
+    assert len(data.feature_names) == 42 + 12
+    assert (
+        "learned from angles_2d/left_wrist, angles_2d/right_wrist too" in (data.left_out[names[0]])
+    )
+
+
+def test_the_paper_s_loss_weighs_all_snippets_alike(cohort, tmp_path, monkeypatch):
+    seen = []
+    original = lit.InstanceClassification.__init__
+
+    def spy(self, network, class_weights, optimiser):
+        seen.append(class_weights.tolist())
+        original(self, network, class_weights, optimiser)
+
+    monkeypatch.setattr(lit.InstanceClassification, "__init__", spy)
+    entries = [e for e in cohort.entries if not (e.fold == 2 and e.label == "risk")]
+    kept = next(e for e in cohort.entries if e.fold == 2 and e.label == "risk")
+    for weigh in (True, False):
+        job = make_job("cnn1d", class_weights=weigh)
+        trained(job, cohort, tmp_path / str(weigh), entries=[*entries, kept])
+    assert seen[0] == pytest.approx([0.75, 1.5])  # two infants against one
+    assert seen[1] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_estimators_see_every_snippet_and_its_mirror_image(flip, cohort, tmp_path, monkeypatch):
+    seen = []
+    system = make_job("svm").system
+    original = system.fit.__func__
+
+    def spy(cls, options, data, draws, n_classes, seed):
+        seen.extend(draws)
+        return original(cls, options, data, draws, n_classes, seed)
+
+    monkeypatch.setattr(system, "fit", classmethod(spy))
+    said = trained(make_job("svm", flip=flip), cohort, tmp_path).description
+    n = said["counts"]["train_windows"]
+    assert seen == [Draw(k, m) for m in ((False, True) if flip else (False,)) for k in range(n)]
+    assert said["epochs"] == 0
+    assert said["parameters"] > 60 * 54
+
+
 def test_a_class_without_infants_is_a_message(cohort):
     job = make_job("cnn1d", classes=("normal", "risk", "other"))
     with pytest.raises(ConfigError, match="no training infant of class 'other'"):

@@ -362,6 +362,18 @@ def test_model_json_has_no_nan(models):
         json.loads(path.read_text(), parse_constant=lambda c: pytest.fail(c))
 
 
+def test_features_that_a_model_misses_are_named(models, tmp_path):
+    """A recording without wrists is left out; the infant's other one is assessed."""
+    write_recording(tmp_path / "poor.h5", duration_s=8.0, left_out=("wrist",))
+    write_recording(tmp_path / "whole.h5", duration_s=8.0)
+    poor = predict_infant("new", {"poor": tmp_path / "poor.h5"}, [], paths(models))
+    assert poor["svm"].outcome.reason is Reason.FEATURE_UNAVAILABLE
+    assert "angles_2d/left_wrist, angles_2d/right_wrist" in poor["svm"].outcome.detail
+    assert poor["mam_clip"].outcome.ok  # it reads no angles
+    both = {name: tmp_path / f"{name}.h5" for name in ("poor", "whole")}
+    assert predict_infant("new", both, [], paths(models))["svm"].sources == ("whole",)
+
+
 def test_other_units_are_refused_unless_accepted(models, tmp_path):
     path = tmp_path / "new.h5"
     write_recording(path, True, 8.0, seed=700)
