@@ -39,10 +39,10 @@ def main(job: Job) -> None:
     used = cohort[(cohort["status"] == Status.OK.value) & cohort["infant"].isin(answered)]
     owner = dict(zip(used["recording"], used["infant"], strict=True))
     feature_set, speeds = infant_speeds(features, owner)
-    baseline, direction = tables.baseline_table(
-        [i for i in known if i.infant in answered], speeds, classes, config, seed
-    )
-    metrics = pd.concat([t for t in (metrics, baseline) if len(t)] or [metrics])
+    asked = [i for i in known if i.infant in answered]
+    baseline, direction = tables.baseline_table(asked, speeds, classes, config, seed)
+    majority = tables.majority_table(asked, classes, config.confidence)
+    metrics = pd.concat([t for t in (metrics, baseline, majority) if len(t)] or [metrics])
     roc = tables.roc_table(records, models, risk)
     calibration = tables.calibration_table(records, models, risk, config.confidence)
 
@@ -62,6 +62,7 @@ def main(job: Job) -> None:
             "phantoms": any(i.phantom for i in known),
             "metrics": metrics.to_dict("records"),
             "infants": tables.accounting(records, models, list(classes)),
+            "majority": tables.MAJORITY if len(majority) else None,
             "baseline": {
                 "name": tables.BASELINE,
                 "feature_set": feature_set,

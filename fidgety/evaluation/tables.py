@@ -22,7 +22,8 @@ from fidgety.training.results import KAUR_NORMAL_SHARE
 
 EVALUATION_SCHEMA = "evaluation/1"
 BASELINE = "mean speed"
-#: What is told of Kaur 2025's infant rule.
+MAJORITY = "majority class"
+#: What is told of decisions without a probability: Kaur 2025's infant rule, the majority class.
 RULE_METRICS = ("accuracy", "sensitivity", "specificity")
 
 METRIC_COLUMNS = (
@@ -259,6 +260,46 @@ def baseline_table(
         )
         rows.append(_row(BASELINE, role, "auc", estimate))
     return pd.DataFrame(rows, columns=list(METRIC_COLUMNS)), sign
+
+
+def majority_table(
+    known: Sequence[Infant], classes: Mapping[str, bool], confidence: float
+) -> pd.DataFrame:
+    """Tabulate what always answering the larger side of the development infants would give.
+
+    Parameters
+    ----------
+    known
+        As in :func:`baseline_table`.
+    classes
+        Class to whether it is at risk.
+    confidence
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`METRIC_COLUMNS`; of equal sides the answer is "at risk". Empty without
+        development infants.
+    """
+    sides = {
+        role: np.array(
+            [classes.get(i.label, False) for i in known if i.role == role and i.label], dtype=bool
+        )
+        for role in LABELLED
+    }
+    if not sides["development"].size:
+        return pd.DataFrame(columns=list(METRIC_COLUMNS))
+    answer = bool(sides["development"].mean() >= 0.5)
+    rows = []
+    for role, truth in sides.items():
+        if truth.size:
+            counts = Counts.of(truth, np.full(truth.size, answer))
+            rows += [
+                _row(MAJORITY, role, metric, proportion(*counts.fraction(metric), confidence))
+                for metric in RULE_METRICS
+            ]
+    return pd.DataFrame(rows, columns=list(METRIC_COLUMNS))
 
 
 def decision_text(at_risk: bool | None) -> str:

@@ -190,6 +190,7 @@ def index_page(
         sets=metric_sets(summary["metrics"]),
         confidence=f"{100 * study['evaluation']['confidence']:g} %",
         baseline=baseline if baseline.get("speed") else None,
+        majority=summary.get("majority"),
         accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
         roc_figure=plots.inline(figures["roc"], "roc", "ROC curves of all models"),
         calibration_figure=plots.inline(

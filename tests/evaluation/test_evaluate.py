@@ -12,7 +12,8 @@ from scipy import stats
 from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
 from fidgety.evaluation.baseline import direction, infant_speeds, mean_speed, recording_speed
 from fidgety.evaluation.predictions import read_infant
-from fidgety.evaluation.records import infants, read_cohorts
+from fidgety.evaluation.records import Infant, infants, read_cohorts
+from fidgety.evaluation.tables import majority_table
 from fidgety.features.store import (
     Features,
     FeatureSet,
@@ -332,6 +333,43 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["baseline"]["faster_means_risk"] is False
     assert summary["baseline"]["speed"]["external-risk-1"] == pytest.approx(3.1)
+
+
+def test_the_majority_class_is_that_of_development(tmp_path: Path) -> None:
+    """Three of five are normal in development, one of three outside: always "not at risk"."""
+    risks = {
+        "development": {"normal": [0.1, 0.2, 0.3], "risk": [0.7, 0.9]},
+        "external": {"normal": [0.1], "risk": [0.7, 0.9]},
+    }
+    files, cohort = study(tmp_path, risks)
+    metrics = evaluate(tmp_path, files, cohort)["metrics"]
+    wanted = {
+        ("development", "accuracy"): 3 / 5,
+        ("development", "sensitivity"): 0.0,
+        ("development", "specificity"): 1.0,
+        ("external", "accuracy"): 1 / 3,
+        ("external", "sensitivity"): 0.0,
+        ("external", "specificity"): 1.0,
+    }
+    for (role, metric), value in wanted.items():
+        found = figure(metrics, role, metric, "majority class")
+        assert float(found["value"]) == pytest.approx(value)
+        assert float(found["low"]) <= value <= float(found["high"])
+    assert int(figure(metrics, "external", "accuracy", "majority class")["n"]) == 3
+
+
+def test_the_majority_class_of_equal_sides_is_at_risk() -> None:
+    def infant(name: str, label: str, role: str = "development") -> Infant:
+        return Infant(name, role, label, (name,), False, Outcome())
+
+    both = [infant("a", "normal"), infant("b", "risk"), infant("c", "risk", "new")]
+    table = majority_table(both, {"normal": False, "risk": True}, 0.95)
+    assert dict(zip(table["metric"], table["value"], strict=True)) == {
+        "accuracy": 0.5,
+        "sensitivity": 1.0,
+        "specificity": 0.0,
+    }
+    assert majority_table([both[2]], {"normal": False, "risk": True}, 0.95).empty
 
 
 def test_baseline_and_models_have_the_same_infants(tmp_path: Path) -> None:
