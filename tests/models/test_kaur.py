@@ -1,13 +1,17 @@
 """The models of Kaur 2025: sizes as published, and each against a second implementation."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
 from fidgety.config.learning import TrainingConfig
+from fidgety.config.root import parse_config
 from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import Series
 from fidgety.datasets.windows import cut_windows
@@ -19,6 +23,7 @@ from fidgety.models.kaur_svm import Svm, fit_machine, flattened
 from fidgety.models.kaur_svm_options import SvmOptions
 from fidgety.models.kaur_vit import Vit, sinusoidal_code
 from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.plan_check import check_methods
 
 KAUR = ("cnn1d", "lstm", "vit", "svm")
 #: Values a frame: 24 landmarks in two dimensions, 12 angles, both.
@@ -183,6 +188,15 @@ def test_sizes_that_do_not_fit_are_named():
         parse_model_options(Vit, {"width": 60})
     with pytest.raises(ConfigError, match="too short"):
         parse_model_options(Cnn1d, {"window_s": 0.1})
+
+
+def test_the_documented_study_can_be_planned():
+    text = (Path(__file__).parents[2] / "docs" / "kaur2025.md").read_text()
+    config = parse_config(yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0]))
+    assert check_methods(config) == []
+    assert {m.kind for m in config.models.values()} == set(KAUR)
+    for kind in ("cnn1d", "lstm", "vit"):  # the figures in the text
+        assert f"{count_parameters(network_of(MODEL_SYSTEMS.get(kind))):,}" in text
 
 
 # ---- support vector machines ----
