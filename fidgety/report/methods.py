@@ -44,7 +44,7 @@ REFERENCES = {
 }
 
 _MODEL_TEXTS = {
-    "cnn1d": "a three-layer 1D convolutional network on snippets that carry their infant's label",
+    "cnn1d": "a 1D convolutional network on snippets that carry their infant's label",
     "lstm": "long short-term memory layers on snippets that carry their infant's label",
     "vit": "a Vision Transformer whose tokens are the frames of snippets that carry their infant's "
     "label",
