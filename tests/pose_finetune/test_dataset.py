@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from fidgety.config.labelling import LabellingConfig
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
+from fidgety.pose.crop import Crop
 from fidgety.pose.finetune.dataset import (
     SEEN_SHARE,
+    SHAKE_DEG,
     find_pictures,
     frame_angle,
     frame_crop,
@@ -24,6 +26,7 @@ from fidgety.pose.finetune.dataset import (
     metainfo,
     name_infants,
     prepare,
+    shake,
     split,
     usable,
 )
@@ -124,6 +127,20 @@ def test_crops_show_the_labels_and_mmpose_s_pixels_begin_in_the_middle_of_ours(
         assert picture.shape == (192, 192, 3)
         hip = back[COCO_17.index("left_hip")].astype(int)
         assert picture[hip[1], hip[0]].mean() > 100  # on the bright figure, not on the noise
+
+
+def test_crops_to_judge_on_are_off_as_a_video_s_are_and_always_alike() -> None:
+    crop = Crop(30.0, (80.0, 60.0), 100.0, 200)
+    moved = [shake(crop, f"{k}.png", 7) for k in range(200)]
+    assert moved == [shake(crop, f"{k}.png", 7) for k in range(200)]
+    assert moved[0] != shake(crop, "0.png", 8)
+    turned = np.array([m.angle_deg - 30.0 for m in moved])
+    assert np.abs(turned).max() <= SHAKE_DEG
+    assert turned.std() == pytest.approx(SHAKE_DEG / np.sqrt(3), rel=0.15)
+    assert abs(turned.mean()) < 3
+    away = np.array([m.centre_px for m in moved]) - (80.0, 60.0)
+    assert 3 < np.abs(away).max() <= 5
+    assert {m.size_px for m in moved} == {200}
 
 
 def test_frames_with_too_few_marks_are_left_out_by_name() -> None:

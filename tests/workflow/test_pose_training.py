@@ -45,7 +45,7 @@ def test_from_picked_frames_to_a_model_that_the_workflow_uses(tiny_copy: Workflo
     assert "Traceback" not in stopped.stderr
 
     folder.rename(tiny_copy.folder / "labels")
-    small_config(tiny_copy.folder / "small.py", (64, 64))
+    small_config(tiny_copy.folder / "small.py", 64)
     training = {
         "labels": ["labels/labelme"],
         "config": "small.py",
