@@ -253,6 +253,9 @@ def test_fine_tuning_goes_on_from_weights_that_are_good_already(tmp_path: Path) 
     second = train(more, others, again, tmp_path / "second", SEED).report
     print({k: second[k]["error"] for k in ("start", "trained")}, second["change"])
     assert second["start_from"]["random"] == []
-    assert second["start"]["error"] < 0.75 * second["mean_posture"]["error"]
+    # The start knows infants, but not such pictures.
+    assert second["start"]["error"] < 0.5 * first.report["start"]["error"]
+    assert second["trained"]["error"] < 0.5 * second["start"]["error"]
+    assert second["trained"]["error"] < 0.5 * second["mean_posture"]["error"]
     assert second["change"]["error"]["interval"][1] < 0
-    assert second["change"]["pck_0.2"]["mean"] > 0
+    assert second["change"]["pck_0.2"]["interval"][0] > 0.1
