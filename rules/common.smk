@@ -34,7 +34,7 @@ from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
-from fidgety.pose.finetune.inputs import label_files, named_recordings
+from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
@@ -374,10 +374,9 @@ def picked_frames(wildcards):
 
 
 def pose_labels(wildcards):
-    """Return the files that a pose model is fine-tuned on: the user's, by content alone."""
-    start = CONFIG.pose_training.checkpoint
-    files = label_files(CONFIG.pose_training) + ([Path(start)] if start else [])
-    return [ancient(str(path.expanduser())) for path in files]
+    """Return the files that a pose model is fine-tuned on and from: by content alone."""
+    files = label_files(CONFIG.pose_training) + network_inputs(CONFIG.pose_training)
+    return [ancient(str(path)) for path in files]
 
 
 def checksums_of_labels(wildcards):

@@ -28,7 +28,7 @@ class PoseTrainingConfig(Section):
     checkpoint: str | None = None
     """File with the weights to start from; None starts from random ones, which takes far more
     frames, or a small network with heatmaps."""
-    checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    checkpoint_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
     """Checksum that the file must have."""
     epochs: Annotated[int, Field(ge=1)] = 60
     """Passes over the training frames."""

@@ -305,6 +305,40 @@ def where_to_get(config: Path | None, place: Path) -> str:
     )
 
 
+def network_files(config: str, checkpoint: str | Path | None) -> dict[str, Path]:
+    """Return the user's files that make a network: the checkpoint, and a config of one's own."""
+    found = {} if checkpoint is None else {"checkpoint": Path(checkpoint).expanduser()}
+    own = Path(config).expanduser()
+    if own.suffix == ".py" and own.is_file():
+        found["config"] = own
+    return found
+
+
+def check_network_files(config: str, checkpoint: str | Path | None, section: str) -> list[str]:
+    """Find a config and a checkpoint that are not there, one line a finding.
+
+    Parameters
+    ----------
+    config, checkpoint
+        As the user names them.
+    section
+        Where the keys ``config`` and ``checkpoint`` stand in the configuration.
+    """
+    path: Path | None = None
+    findings = []
+    try:
+        path = find_config(config, f"{section}.config")
+    except ConfigError as error:
+        findings.append(str(error))
+    except FidgetyError:
+        pass  # mmpose is in the rule's own environment, not in the one that plans
+    if checkpoint is not None and not (place := Path(checkpoint).expanduser()).is_file():
+        findings.append(
+            f"{section}.checkpoint: there is no file {place}. {where_to_get(path, place)}"
+        )
+    return findings
+
+
 # ----------------------------------------------------------------------------------------------
 # Checkpoints
 # ----------------------------------------------------------------------------------------------
@@ -340,7 +374,7 @@ def _nothing(*_: Any) -> None:
     """Stand in for ``getattr``, by which a Runner's log names its own four methods."""
 
 
-def _allowed() -> list[Any]:
+def allowed_globals() -> list[Any]:
     """Return what a checkpoint may hold beside tensors, numbers, text and containers.
 
     mmpose writes NumPy arrays into ``meta`` (colours, sigmas), mmengine's Runner its log into
@@ -422,7 +456,7 @@ def read_checkpoint(
     import torch
 
     try:
-        with torch.serialization.safe_globals(_allowed()), warnings.catch_warnings():
+        with torch.serialization.safe_globals(allowed_globals()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -488,7 +522,7 @@ def read_config(config: Path, where: str = "config") -> Config:
     return read
 
 
-def _stay_local(node: Any) -> None:
+def stay_local(node: Any) -> None:
     """Make a config's ``model`` one that is built here, in place.
 
     What would fetch pretrained parts is taken out: all weights come from the checkpoint. Parts
@@ -502,10 +536,10 @@ def _stay_local(node: Any) -> None:
         if node.get("_scope_") == "mmdet" and not _is_installed("mmdet"):
             del node["_scope_"]
         for value in node.values():
-            _stay_local(value)
+            stay_local(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            _stay_local(value)
+            stay_local(value)
 
 
 def _some(keys: list[str]) -> str:
@@ -592,7 +626,7 @@ def build_model(
 
     settings = read_config(config) if isinstance(config, Path) else config
     settings = type(settings)(settings.to_dict(), filename=settings.filename)
-    _stay_local(settings.model)
+    stay_local(settings.model)
     settings.model.train_cfg = None
     name = settings.filename or "the config"
     try:

@@ -35,6 +35,7 @@ from fidgety.pose.finetune.inputs import (
     check_pose_training,
     label_files,
     named_recordings,
+    network_inputs,
     read_infants,
     read_labels,
 )
@@ -251,11 +252,24 @@ def test_mistakes_are_found_before_any_job(tmp_path: Path) -> None:
     ):
         assert words in findings
     missing = PoseTrainingConfig(checkpoint=str(tmp_path / "none.pth"))
-    assert "there is no file" in check_pose_training(missing, file_sha256)[0]
+    (told,) = check_pose_training(missing, file_sha256)
+    assert "pose_training.checkpoint: there is no file" in told
+    assert "Download https://download.openmmlab.com/" in told
+    right = file_sha256(tmp_path / "weights.pth").upper()
+    start = PoseTrainingConfig(checkpoint=str(tmp_path / "weights.pth"), checkpoint_sha256=right)
+    assert check_pose_training(start, file_sha256) == []
     strange = LabellingConfig(recordings=("baby-02",), skeleton="coco18")
     found = check_labelling(strange, ["baby-01"], ["coco17", "kaur24"])
     assert "'baby-01'" in found[0]
     assert "'coco17'" in found[1]
+
+
+def test_the_network_s_own_files_decide_as_the_labels_do(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("model = {}\n")
+    config = PoseTrainingConfig(config=str(own), checkpoint=str(tmp_path / "start.pth"))
+    assert set(network_inputs(config)) == {own, tmp_path / "start.pth"}
+    assert network_inputs(PoseTrainingConfig()) == []
 
 
 def test_a_table_of_infants_needs_its_columns(tmp_path: Path) -> None:

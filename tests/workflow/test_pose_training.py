@@ -66,6 +66,12 @@ def test_from_picked_frames_to_a_model_that_the_workflow_uses(tiny_copy: Workflo
     assert report["tested_recordings"] == ["phantom-ext-01", "phantom-ext-02"]
     assert not (tiny_copy.folder / "results" / "work" / "pose_training").exists()
 
+    # A config of one's own counts by its content, like labels and weights.
+    assert "train_pose_model" not in tiny_copy.planned("train_pose_model")
+    own = tiny_copy.folder / "small.py"
+    own.write_text(own.read_text() + "\nnothing = 1\n")
+    assert "train_pose_model" in tiny_copy.planned("train_pose_model")
+
     options = {"config": "results/pose_training/config.py", "checkpoint": str(made / "model.pth")}
     configure(tiny_copy, pose={"method": "mmpose", "options": options})
     assert tiny_copy.planned()["estimate_pose"]

@@ -59,7 +59,7 @@ from fidgety.pose.finetune.runner import (
 from fidgety.pose.finetune.scoring import Scores, compare, score, trunk_lengths
 from fidgety.pose.mmpose import MMPose
 from fidgety.pose.mmpose_options import MMPoseOptions
-from fidgety.pose.mmpose_runtime import _allowed
+from fidgety.pose.mmpose_runtime import allowed_globals
 from fidgety.pose.torch_device import pick_device
 from fidgety.progress import track
 from fidgety.storage import job_seed
@@ -199,7 +199,7 @@ def _run(
     keeper = Keeper(work, seed, config.epochs, config.patience)
     resume = (work / STATE).is_file()
     n_steps = n // batch if n >= config.batch_size else 1
-    with on_device(device), torch.serialization.safe_globals(_allowed()):
+    with on_device(device), torch.serialization.safe_globals(allowed_globals()):
         runner = Runner(
             model=start.model.train(),
             work_dir=str(work / "runner"),
