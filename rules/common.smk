@@ -160,6 +160,14 @@ def has_tracks(recording):
     return phantom.kind != "video" if phantom else STUDY.recordings[recording].pose is not None
 
 
+IMPORTED = [
+    r.recording
+    for r in recordings_of(*EVALUATED_ROLES)
+    if has_tracks(r.recording) and r.recording not in PHANTOMS
+]
+ESTIMATED = [r.recording for r in recordings_of(*EVALUATED_ROLES) if not has_tracks(r.recording)]
+
+
 def source_video(wildcards):
     """Return a recording's source: the user's by content alone, a phantom's by its rule."""
     if wildcards.recording in PHANTOMS:
