@@ -21,6 +21,7 @@ import importlib
 import importlib.util
 import io
 import pickle
+import re
 import sys
 import types
 import warnings
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 NAMED_KEYS = 5
 #: Weights of losses: they are part of a training state and decide no prediction.
 LOSS_PREFIX = "head.loss"
+#: A layer of mmpretrain, or of mmcls, as it was called before.
+MMPRETRAIN = re.compile(r"""type=['"](mmpretrain|mmcls)\.""")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -238,7 +241,8 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
     Raises
     ------
     ConfigError
-        If there is none, or more than one; nearest names are given.
+        If there is none, or more than one, with nearest names; if it needs mmpretrain (ViTPose),
+        which is not installed.
     FidgetyError
         If a name is given and mmpose is not installed.
     """
@@ -254,6 +258,11 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
         if not tail or path.parent.parts[-len(tail) :] == tail
     ]
     if len(matches) == 1:
+        if needs_mmpretrain(matches[0]):
+            raise ConfigError(
+                f"{where}: {name_or_path!r} needs mmpretrain, which is not installed. ViTPose runs "
+                "by `pose.method: vitpose`, with weights of its own (docs/pose-backends.md)."
+            )
         return matches[0]
     if matches:
         inside = [path.relative_to(configs_folder()).as_posix() for path in matches]
@@ -265,6 +274,13 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
         f"{where}: mmpose ships no config {name_or_path!r}, and there is no such file."
         + (nearest(wanted.name, list(shipped)) or _containing(wanted.name, list(shipped)))
     )
+
+
+def needs_mmpretrain(config: Path) -> bool:
+    """Tell whether a config's own text names a part of mmpretrain, which is not installed."""
+    if _is_installed("mmpretrain"):
+        return False
+    return MMPRETRAIN.search(config.read_text(encoding="utf-8")) is not None
 
 
 def _containing(part: str, names: list[str]) -> str:
@@ -288,10 +304,18 @@ def published_weights(config: Path) -> tuple[str, ...]:
     name = f"configs/{config.relative_to(root).as_posix()}"
     urls = []
     for metafile in sorted(config.parent.glob("*.yml")):
-        listed = yaml.safe_load(metafile.read_text(encoding="utf-8")) or {}
-        models = listed.get("Models", []) if isinstance(listed, dict) else listed
-        urls += [m["Weights"] for m in models if m.get("Config") == name and m.get("Weights")]
+        urls += [
+            m["Weights"]
+            for m in _listed_models(metafile)
+            if m.get("Config") == name and m.get("Weights")
+        ]
     return tuple(dict.fromkeys(urls))
+
+
+@functools.cache
+def _listed_models(metafile: Path) -> list[dict[str, Any]]:
+    listed = yaml.safe_load(metafile.read_text(encoding="utf-8")) or {}
+    return list(listed.get("Models", []) if isinstance(listed, dict) else listed)
 
 
 def where_to_get(config: Path | None, place: Path) -> str:
