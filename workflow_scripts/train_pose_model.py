@@ -9,7 +9,7 @@ import torch
 
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
-from fidgety.pose.finetune.inputs import read_labels
+from fidgety.pose.finetune.inputs import read_labels, taken_for_infants
 from fidgety.pose.finetune.training import train
 from fidgety.storage import atomic_path, dumps, write_json
 from workflow_scripts.stage import Job, run
@@ -41,8 +41,16 @@ def main(job: Job) -> None:
             "config.yaml: pose_training.labels is empty: name the files of labels "
             "(docs/pose-training.md)."
         )
-    labels, pictures = read_labels(config, dict(job.params.infants))
+    infants = dict(job.params.infants)
+    labels, pictures = read_labels(config, infants)
     print(f"{len(labels)} labelled frames of {len(labels.groups)} infants")
+    alone = taken_for_infants(labels, config, infants)
+    if alone:
+        print(
+            f"warning: whose {', '.join(alone)} are nobody says, so each is taken for an infant of "
+            "its own: if two are of one infant, name both in pose_training.infants, or validation "
+            "is on an infant that was learned from"
+        )
     tested = sorted({f.recording for f in labels.frames} & set(job.params.external))
     if tested:
         print(
@@ -54,6 +62,7 @@ def main(job: Job) -> None:
     report = {
         **trained.report,
         "tested_recordings": tested,
+        "taken_for_infants": alone,
         "provenance": json.loads(provenance.to_json()),
     }
     with atomic_path(job.output.history) as temporary:

@@ -38,6 +38,7 @@ from fidgety.pose.finetune.inputs import (
     network_inputs,
     read_infants,
     read_labels,
+    taken_for_infants,
 )
 from fidgety.pose.finetune.labels import LabelError, Labels, to_coco
 from fidgety.skeletons import COCO_17, OPENPOSE_25
@@ -220,6 +221,7 @@ def test_labels_are_read_with_their_pictures_wherever_tools_put_them(
     found, where = read_labels(config, {"rec-0": "somebody"})
     assert set(where) == set(pictures)
     assert "somebody" in found.groups
+    assert taken_for_infants(found, config, {"rec-0": "somebody"}) == []
     (folder / labels.frames[0].file).unlink()
     with pytest.raises(LabelError, match=r"pose_training\.images"):
         read_labels(config, {})
@@ -262,6 +264,23 @@ def test_mistakes_are_found_before_any_job(tmp_path: Path) -> None:
     found = check_labelling(strange, ["baby-01"], ["coco17", "kaur24"])
     assert "'baby-01'" in found[0]
     assert "'coco17'" in found[1]
+
+
+def test_recordings_of_nobody_are_named(tmp_path: Path) -> None:
+    """Two recordings of one infant would be on both sides of the split, and nobody would know."""
+    plain = _six_infants()
+    strange = replace(plain, frames=tuple(replace(f, infant="") for f in plain.frames))
+    known = {"rec-0": "rec-0", "rec-1": "somebody"}
+    named = name_infants(strange, known)
+    config = PoseTrainingConfig()
+    recordings = sorted({f.recording for f in plain.frames} - set(known))
+    assert recordings
+    assert taken_for_infants(named, config, known) == recordings
+    table = tmp_path / "infants.tsv"
+    table.write_text("recording\tinfant\n" + "".join(f"{r}\ta\n" for r in recordings))
+    config = PoseTrainingConfig(infants=str(table))
+    told = name_infants(strange, known | dict.fromkeys(recordings, "a"))
+    assert taken_for_infants(told, config, known) == []
 
 
 def test_the_network_s_own_files_decide_as_the_labels_do(tmp_path: Path) -> None:

@@ -187,10 +187,25 @@ def read_labels(
         missing += gone
     if missing:
         raise LabelError("\n".join(missing) + "\nName their folder in pose_training.images.")
-    table = dict(infants)
-    if config.infants is not None:
-        table |= read_infants(Path(config.infants).expanduser())
-    return name_infants(merge(parts), table), pictures
+    return name_infants(merge(parts), _infants(config, infants)), pictures
+
+
+def _infants(config: PoseTrainingConfig, infants: Mapping[str, str]) -> dict[str, str]:
+    """Return the infant of each recording: the user's table before the sample sheet."""
+    if config.infants is None:
+        return dict(infants)
+    return dict(infants) | read_infants(Path(config.infants).expanduser())
+
+
+def taken_for_infants(
+    labels: Labels, config: PoseTrainingConfig, infants: Mapping[str, str]
+) -> list[str]:
+    """Return the recordings that were each taken for an infant of its own: nobody says whose.
+
+    Two recordings of one infant could then be on both sides of the validation split.
+    """
+    alone = {f.recording for f in labels.frames if f.infant == f.recording}
+    return sorted(alone - set(_infants(config, infants)))
 
 
 def _read(path: Path, config: PoseTrainingConfig) -> Labels:
