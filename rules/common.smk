@@ -262,6 +262,20 @@ def raw_pose(wildcards):
     return results(f"pose/{kind}/{wildcards.recording}.h5")
 
 
+def cleaning_inputs(wildcards):
+    """Return what is cleaned, a recording's corrections, and the size of the picture they are in.
+
+    Corrections count by content alone, like a source: their checksum is a parameter.
+    """
+    given = {"pose": raw_pose(wildcards)}
+    corrections = corrections_of(wildcards)
+    if corrections:
+        given["corrections"] = corrections
+        if has_video(wildcards.recording):
+            given["record"] = results(f"video/{wildcards.recording}.json")
+    return given
+
+
 def paths(pattern, recordings):
     """Return one path a recording."""
     return [results(pattern.format(recording=r.recording)) for r in recordings]
