@@ -22,8 +22,8 @@ from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
-from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
 from fidgety.pose.exporters.registry import EXPORTERS
+from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry, nearest
