@@ -1,9 +1,8 @@
 """Fine-tune a pose model of mmpose on labelled frames."""
 
-import hashlib
 import json
 import shutil
-from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,24 +10,15 @@ from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
 from fidgety.pose.finetune.inputs import read_labels, taken_for_infants
 from fidgety.pose.finetune.training import train
-from fidgety.storage import atomic_path, dumps, write_json
+from fidgety.storage import atomic_path, write_json
 from workflow_scripts.stage import Job, run
 
 LIBRARIES = ("mmcv-lite", "mmengine", "mmpose", "numpy", "pycocotools", "torch")
 
 
-def work_folder(job: Job) -> Path:
-    """Return the folder for the state of this very training: of its labels, parameters, code.
-
-    What an interrupted run of another one left behind is removed: it holds pictures.
-    """
-    parts = {k: job.params.get(k) for k in ("config", "infants", "files_sha256", "seed", "code")}
-    base = Path(job.params.work)
-    folder = base / hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
-    for other in base.glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+def decisive_parts(job: Job) -> dict[str, Any]:
+    """Return what decides the training: its labels, parameters and code."""
+    return {k: job.params.get(k) for k in ("config", "infants", "files_sha256", "seed", "code")}
 
 
 def main(job: Job) -> None:
@@ -57,7 +47,7 @@ def main(job: Job) -> None:
             f"warning: {', '.join(tested)} are of cohorts that only test: with this pose model "
             "they are no longer unseen"
         )
-    trained = train(labels, pictures, config, work_folder(job), seed)
+    trained = train(labels, pictures, config, job.work_folder(decisive_parts(job)), seed)
     provenance = job.provenance(seed=seed, libraries=LIBRARIES)
     report = {
         **trained.report,
