@@ -34,7 +34,7 @@ from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
-from fidgety.pose.finetune.inputs import label_files, named_recordings
+from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
@@ -160,6 +160,14 @@ def has_tracks(recording):
     return phantom.kind != "video" if phantom else STUDY.recordings[recording].pose is not None
 
 
+IMPORTED = [
+    r.recording
+    for r in recordings_of(*EVALUATED_ROLES)
+    if has_tracks(r.recording) and r.recording not in PHANTOMS
+]
+ESTIMATED = [r.recording for r in recordings_of(*EVALUATED_ROLES) if not has_tracks(r.recording)]
+
+
 def source_video(wildcards):
     """Return a recording's source: the user's by content alone, a phantom's by its rule."""
     if wildcards.recording in PHANTOMS:
@@ -252,6 +260,20 @@ def raw_pose(wildcards):
     """Return the pose that cleaning starts from: estimated or imported."""
     kind = "imported" if has_tracks(wildcards.recording) else "raw"
     return results(f"pose/{kind}/{wildcards.recording}.h5")
+
+
+def cleaning_inputs(wildcards):
+    """Return what is cleaned, a recording's corrections, and the size of the picture they are in.
+
+    Corrections count by content alone, like a source: their checksum is a parameter.
+    """
+    given = {"pose": raw_pose(wildcards)}
+    corrections = corrections_of(wildcards)
+    if corrections:
+        given["corrections"] = corrections
+        if has_video(wildcards.recording):
+            given["record"] = results(f"video/{wildcards.recording}.json")
+    return given
 
 
 def paths(pattern, recordings):
@@ -374,10 +396,9 @@ def picked_frames(wildcards):
 
 
 def pose_labels(wildcards):
-    """Return the files that a pose model is fine-tuned on: the user's, by content alone."""
-    start = CONFIG.pose_training.checkpoint
-    files = label_files(CONFIG.pose_training) + ([Path(start)] if start else [])
-    return [ancient(str(path.expanduser())) for path in files]
+    """Return the files that a pose model is fine-tuned on and from: by content alone."""
+    files = label_files(CONFIG.pose_training) + network_inputs(CONFIG.pose_training)
+    return [ancient(str(path)) for path in files]
 
 
 def checksums_of_labels(wildcards):

@@ -17,7 +17,7 @@ rule estimate_compared_pose:
     threads: lambda wildcards: compared_options(wildcards).max_threads
     resources:
         mem_mb=lambda wildcards: compared_options(wildcards).mem_mb,
-        runtime=60,
+        runtime=lambda wildcards: compared_options(wildcards).runtime_min,
         gpu=lambda wildcards: int(compared_options(wildcards).wants_gpu(count_gpus())),
     params:
         config=lambda wildcards: {

@@ -17,7 +17,7 @@ rule estimate_pose:
     threads: POSE_OPTIONS.max_threads
     resources:
         mem_mb=POSE_OPTIONS.mem_mb,
-        runtime=60,
+        runtime=POSE_OPTIONS.runtime_min,
         gpu=int(POSE_OPTIONS.wants_gpu(count_gpus())),
     params:
         # Files and names of other trackers are the import's alone.
@@ -68,9 +68,7 @@ rule import_pose:
 
 rule clean_pose:
     input:
-        pose=raw_pose,
-        # By content alone, like a source: its checksum is a parameter.
-        corrections=corrections_of,
+        unpack(cleaning_inputs),
     output:
         **LIFTED_WITH_CLEANING,
         clean=results("pose/clean/{recording}.h5"),

@@ -91,6 +91,8 @@ rule write_report:
     params:
         config=section("report"),
         study=CONFIG.model_dump(mode="json"),
+        imported=len(IMPORTED),
+        estimated=len(ESTIMATED),
         texts=texts_version(),
         code=code_of("write_report", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:

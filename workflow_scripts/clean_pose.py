@@ -6,19 +6,30 @@ from typing import Any
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.cleaning import clean
+from fidgety.pose.corrections import Corrections, require_inside
 from fidgety.pose.corrections_table import load_corrections
 from fidgety.pose.lifters.estimator import EstimatorLifter
 from fidgety.pose.lifting import lift
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
 from fidgety.storage import write_not_assessable
+from fidgety.video.record import read_video_record
 from workflow_scripts.stage import Job, run
 
 LIBRARIES = ("numpy", "scipy")
 
 
+def checked_corrections(job: Job) -> Corrections:
+    """Read a recording's corrections; where there is a video, they must be in its picture."""
+    corrections = load_corrections(job.input.get("corrections"))
+    record = read_video_record(job.input["record"]) if job.input.get("record") else None
+    if record is not None and record.outcome.ok:
+        require_inside(corrections, record.width_px, record.height_px)
+    return corrections
+
+
 def main(job: Job) -> None:
     """Write the clean pose and, if asked for, the lifted one or the reason why there is none."""
-    corrections = load_corrections(job.input.get("corrections"))
+    corrections = checked_corrections(job)
     config = CleaningConfig.model_validate(dict(job.params.config))
     provenance = job.provenance(libraries=LIBRARIES)
     cleaned = clean(read_pose(job.input.pose), config, corrections)

@@ -1,7 +1,11 @@
 """Write the chosen frames of all recordings for the labelling tools."""
 
+import functools
 import sys
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fidgety.config.labelling import LabellingConfig
 from fidgety.errors import FidgetyError, NotAssessable
@@ -36,9 +40,9 @@ def rows(recording: str, found: Picked | NotAssessable) -> list[list[str]]:
 def main(job: Job) -> None:
     """Write pictures, files for the tools, and the table of what was picked."""
     config = LabellingConfig.model_validate(dict(job.params.config))
-    table, picked = [list(COLUMNS)], []
-    for path in sorted(map(str, job.input.picked)):
-        recording = Path(path).stem
+    table, frames = [list(COLUMNS)], {}
+    paths = {Path(str(path)).stem: str(path) for path in job.input.picked}
+    for recording, path in sorted(paths.items()):
         try:
             found = read_picked(path)
         except NotAssessable as error:
@@ -51,14 +55,21 @@ def main(job: Job) -> None:
                 "and sharp",
                 file=sys.stderr,
             )
-        picked.append(found)
+        frames[recording] = found.labelled()
         table += rows(recording, found)
-    if not picked:
+    if not frames:
         raise FidgetyError(
             "no recording gave a frame. Either labelling.roles and labelling.recordings choose "
             "recordings without a video, or nothing; or the log has each one's reason."
         )
-    files = kit_files(picked, from_dict(job.params.skeleton), config.formats, config.scorer)
+
+    # Pictures of one recording at a time are held, those of a cohort would fill the memory.
+    @functools.lru_cache(maxsize=1)
+    def pictures(recording: str) -> NDArray[np.uint8]:
+        return read_picked(paths[recording]).picture
+
+    skeleton = from_dict(job.params.skeleton)
+    files = kit_files(frames, pictures, skeleton, config.formats, config.scorer)
     write_kit(Path(job.output.table).parent, files)
     write_text(job.output.table, "".join("\t".join(row) + "\n" for row in table))
 

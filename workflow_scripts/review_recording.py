@@ -10,7 +10,7 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import Cleaned, clean
 from fidgety.pose.corrections import Corrections, Placement, place_corrections
-from fidgety.pose.corrections_table import load_corrections, table_text
+from fidgety.pose.corrections_table import table_text
 from fidgety.pose.review import (
     FRAME_COLUMNS,
     DoubtfulFrame,
@@ -33,6 +33,7 @@ from fidgety.storage import (
 )
 from fidgety.video.read import video_info
 from fidgety.video.write import VideoWriter
+from workflow_scripts.clean_pose import checked_corrections
 from workflow_scripts.draw_overlay import is_usable, pictures
 from workflow_scripts.stage import Job, run
 
@@ -63,7 +64,7 @@ def prepare(job: Job) -> Reviewed:
     untouched = clean(raw, config, however_sparse=True)
     corrections, cleaned = Corrections(), untouched
     try:
-        corrections = load_corrections(job.input.get("corrections"))
+        corrections = checked_corrections(job)
         if corrections.entries:
             cleaned = clean(raw, config, corrections, however_sparse=True)
     except NotAssessable as error:

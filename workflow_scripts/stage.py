@@ -19,7 +19,9 @@ into files that carry the reason, and ends with the message alone, without a tra
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +31,7 @@ from typing import Any
 
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.fingerprint import library_versions
-from fidgety.storage import Provenance, write_not_assessable
+from fidgety.storage import Provenance, dumps, write_not_assessable
 
 
 @dataclass
@@ -67,6 +69,22 @@ class Job:
             seed=seed,
             libraries=library_versions(libraries),
         )
+
+    def work_folder(self, parts: Mapping[str, Any]) -> Path:
+        """Return the folder for the state of this very job, below the rule's ``params.work``.
+
+        Parameters
+        ----------
+        parts
+            What decides the job's result. A run of the same parts finds the state; what an
+            interrupted run of others left behind is removed.
+        """
+        base = Path(self.params.work)
+        folder = base / hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
+        for other in base.glob("*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+        return folder
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """Train one model for one fold; the fold's own infants are not read."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +12,7 @@ from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.datasets.folds import read_folds, read_table
 from fidgety.models.base import parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.storage import atomic_path, dumps, file_sha256
+from fidgety.storage import atomic_path, file_sha256
 from fidgety.training.bundle import write_bundle
 from fidgety.training.fold import FoldJob, gather, train_fold
 from workflow_scripts.stage import Job, run
@@ -24,24 +24,15 @@ def reference_tables(job: Job) -> list[str]:
     return [found] if isinstance(found, str) else [str(path) for path in found]
 
 
-def work_folder(job: Job) -> Path:
-    """Return the folder for checkpoints of this very job: of its inputs, parameters, code.
-
-    What an interrupted run of other inputs or parameters left behind is removed.
-    """
+def decisive_parts(job: Job) -> dict[str, Any]:
+    """Return what decides the training: its tables, features, parameters and code."""
     tables = [job.input.folds, job.input.cohort, *reference_tables(job)]
-    parts = {
+    return {
         "inputs": [file_sha256(path) for path in (*tables, *job.input.features)],
         "params": {
             k: job.params.get(k) for k in ("config", "classes", "intervals", "seed", "code")
         },
     }
-    base = Path(job.params.work)
-    folder = base / hashlib.sha256(dumps(parts).encode()).hexdigest()[:16]
-    for other in base.glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
 
 
 def main(job: Job) -> None:
@@ -79,7 +70,7 @@ def main(job: Job) -> None:
     )
     for what, why in data.left_out.items():
         print(f"left out: {what}: {why}")
-    work = work_folder(job)
+    work = job.work_folder(decisive_parts(job))
     trained = train_fold(fold_job, data, list(job.params.intervals), work)
     provenance = job.provenance(
         seed=int(job.params.seed),

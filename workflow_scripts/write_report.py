@@ -65,6 +65,8 @@ def main(job: Job) -> None:
             versions=versions | given,
             downloads=downloads,
             config=ReportConfig.model_validate(job.params.config),
+            imported=job.params.imported,
+            estimated=job.params.estimated,
         ),
     )
 

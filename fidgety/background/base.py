@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.closing import Closing
 from fidgety.config.base import Section
 
 Frame = NDArray[np.uint8]
@@ -27,7 +27,7 @@ Mask = NDArray[np.uint8]
 """(height, width): 0 is background, 255 is body, between them are soft edges and doubt."""
 
 
-class BackgroundMethod(abc.ABC):
+class BackgroundMethod(Closing):
     """One way to tell the body from the background; a context manager.
 
     Parameters
@@ -59,7 +59,7 @@ class BackgroundMethod(abc.ABC):
     def __init__(self, options: Section) -> None:
         self.options = options
 
-    def prepare(self, samples: NDArray[np.uint8]) -> None:  # noqa: B027 - nothing by default
+    def prepare(self, samples: NDArray[np.uint8]) -> None:
         """See frames of the whole recording.
 
         Parameters
@@ -79,16 +79,5 @@ class BackgroundMethod(abc.ABC):
             RGB, one recording from its first frame on. Few are held at a time.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Free what the method holds."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 from fidgety.background.apply import resize_mask
 from fidgety.background.base import Frame, Mask
 from fidgety.background.extract import SCHEMA
+from fidgety.closing import Closing
 from fidgety.storage import read_outcome
 
 
-class BodyMasks:
+class BodyMasks(Closing):
     """The masks of a recording in an open file; a context manager.
 
     ``masks[start:stop]`` reads a stretch as it is stored, ``masks.at(k)`` one mask at the
@@ -83,17 +83,6 @@ class BodyMasks:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> BodyMasks:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_mask(path: Path | str, frame: int, size: tuple[int, int] | None = None) -> Mask:

@@ -26,9 +26,9 @@ class PoseTrainingConfig(Section):
     config: str = "rtmpose-t_8xb256-420e_coco-256x192"
     """mmpose config of a 2D top-down model: a name that mmpose ships, or a file."""
     checkpoint: str | None = None
-    """File with the weights to start from; None starts from random ones, which takes thousands
-    of frames."""
-    checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """File with the weights to start from; None starts from random ones, which takes far more
+    frames, or a small network with heatmaps."""
+    checkpoint_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
     """Checksum that the file must have."""
     epochs: Annotated[int, Field(ge=1)] = 60
     """Passes over the training frames."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.closing import Closing
 from fidgety.config.base import Section
 from fidgety.skeletons import Skeleton
 
@@ -49,7 +49,7 @@ class Estimate:
         return np.asarray(np.any(np.all(known, axis=1), axis=1), dtype=np.bool_)
 
 
-class PoseEstimator(abc.ABC):
+class PoseEstimator(Closing):
     """One way to find keypoints in pictures; a context manager that frees its resources.
 
     Parameters
@@ -101,22 +101,11 @@ class PoseEstimator(abc.ABC):
         Estimate
         """
 
-    def use_threads(self, threads: int) -> None:  # noqa: B027 - most use one
+    def use_threads(self, threads: int) -> None:
         """Use this many processor threads: as many as the job was given."""
 
-    def reset(self) -> None:  # noqa: B027 - an estimator without a memory has nothing to do
+    def reset(self) -> None:
         """Forget what was tracked: the next batch shows another view."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Free what the estimator holds."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

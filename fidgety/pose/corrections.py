@@ -182,6 +182,28 @@ def place_corrections(corrections: Corrections, pose: Pose) -> Placement:
     return Placement(position, placed, removed)
 
 
+def require_inside(corrections: Corrections, width_px: float, height_px: float) -> None:
+    """Refuse places outside the picture, where nobody can have seen anything.
+
+    Such a number is a slip: a decimal point that a spreadsheet lost, or another size of the video.
+
+    Raises
+    ------
+    NotAssessable
+        With ``corrections_invalid`` and every such place.
+    """
+    _raise(
+        [
+            f"{entry.place}: x {entry.x:g}, y {entry.y:g} is outside the picture of {width_px:g} x "
+            f"{height_px:g} pixels; what is not in it is 'missing'"
+            for entry in corrections.entries
+            if entry.x is not None
+            and entry.y is not None
+            and not (0 <= entry.x <= width_px and 0 <= entry.y <= height_px)
+        ]
+    )
+
+
 def describe_corrections(corrections: Corrections, placement: Placement) -> dict[str, Any]:
     """Summarise for a pose's ``details``: counts, frames and raters."""
     return {

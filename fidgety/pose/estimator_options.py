@@ -19,10 +19,13 @@ class EstimatorOptions(Section):
         Processor threads that its job asks for.
     mem_mb
         Memory that its job asks for.
+    runtime_min
+        Minutes that its job asks for, enough for a recording of ten minutes.
     """
 
     max_threads: ClassVar[int] = 1
     mem_mb: ClassVar[int] = 2000
+    runtime_min: ClassVar[int] = 60
 
     def files(self) -> dict[str, Path]:
         """Return the user's files whose content decides the result, by the option naming them."""
@@ -46,6 +49,8 @@ class TorchOptions(EstimatorOptions):
 
     max_threads: ClassVar[int] = 4
     mem_mb: ClassVar[int] = 4000
+    # The larger networks need half a second a frame and core.
+    runtime_min: ClassVar[int] = 600
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """``auto`` uses a GPU where there is one."""

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fidgety.errors import ConfigError, FidgetyError
 from fidgety.pose.estimator_options import TorchOptions
+from fidgety.pose.mmpose_runtime import check_network_files, network_files
 
 
 class MMPoseOptions(TorchOptions):
@@ -35,11 +35,7 @@ class MMPoseOptions(TorchOptions):
 
     def files(self) -> dict[str, Path]:
         """Return the checkpoint, and the config where it is the user's own."""
-        found = {"checkpoint": Path(self.checkpoint).expanduser()}
-        own = Path(self.config).expanduser()
-        if own.suffix == ".py" and own.is_file():
-            found["config"] = own
-        return found
+        return network_files(self.config, self.checkpoint)
 
     def expected_sha256(self) -> dict[str, str]:
         """Return the checkpoint's checksum where it is given."""
@@ -47,22 +43,7 @@ class MMPoseOptions(TorchOptions):
 
     def check(self) -> list[str]:
         """Find a config that is not there, and a checkpoint that is not there."""
-        from fidgety.pose.mmpose_runtime import find_config, where_to_get
-
-        place = Path(self.checkpoint).expanduser()
-        config: Path | None = None
-        findings = []
-        try:
-            config = find_config(self.config, "pose.options.config")
-        except ConfigError as error:
-            findings.append(str(error))
-        except FidgetyError:
-            pass  # mmpose is in the rule's own environment, not in the one that plans
-        if not place.is_file():
-            findings.append(
-                f"pose.options.checkpoint: there is no file {place}. {where_to_get(config, place)}"
-            )
-        return findings
+        return check_network_files(self.config, self.checkpoint, "pose.options")
 
 
 Options = MMPoseOptions

@@ -21,6 +21,7 @@ import importlib
 import importlib.util
 import io
 import pickle
+import re
 import sys
 import types
 import warnings
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 NAMED_KEYS = 5
 #: Weights of losses: they are part of a training state and decide no prediction.
 LOSS_PREFIX = "head.loss"
+#: A layer of mmpretrain, or of mmcls, as it was called before.
+MMPRETRAIN = re.compile(r"""type=['"](mmpretrain|mmcls)\.""")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -238,7 +241,8 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
     Raises
     ------
     ConfigError
-        If there is none, or more than one; nearest names are given.
+        If there is none, or more than one, with nearest names; if it needs mmpretrain (ViTPose),
+        which is not installed.
     FidgetyError
         If a name is given and mmpose is not installed.
     """
@@ -254,6 +258,11 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
         if not tail or path.parent.parts[-len(tail) :] == tail
     ]
     if len(matches) == 1:
+        if needs_mmpretrain(matches[0]):
+            raise ConfigError(
+                f"{where}: {name_or_path!r} needs mmpretrain, which is not installed. ViTPose runs "
+                "by `pose.method: vitpose`, with weights of its own (docs/pose-backends.md)."
+            )
         return matches[0]
     if matches:
         inside = [path.relative_to(configs_folder()).as_posix() for path in matches]
@@ -265,6 +274,13 @@ def find_config(name_or_path: str, where: str = "config") -> Path:
         f"{where}: mmpose ships no config {name_or_path!r}, and there is no such file."
         + (nearest(wanted.name, list(shipped)) or _containing(wanted.name, list(shipped)))
     )
+
+
+def needs_mmpretrain(config: Path) -> bool:
+    """Tell whether a config's own text names a part of mmpretrain, which is not installed."""
+    if _is_installed("mmpretrain"):
+        return False
+    return MMPRETRAIN.search(config.read_text(encoding="utf-8")) is not None
 
 
 def _containing(part: str, names: list[str]) -> str:
@@ -288,10 +304,18 @@ def published_weights(config: Path) -> tuple[str, ...]:
     name = f"configs/{config.relative_to(root).as_posix()}"
     urls = []
     for metafile in sorted(config.parent.glob("*.yml")):
-        listed = yaml.safe_load(metafile.read_text(encoding="utf-8")) or {}
-        models = listed.get("Models", []) if isinstance(listed, dict) else listed
-        urls += [m["Weights"] for m in models if m.get("Config") == name and m.get("Weights")]
+        urls += [
+            m["Weights"]
+            for m in _listed_models(metafile)
+            if m.get("Config") == name and m.get("Weights")
+        ]
     return tuple(dict.fromkeys(urls))
+
+
+@functools.cache
+def _listed_models(metafile: Path) -> list[dict[str, Any]]:
+    listed = yaml.safe_load(metafile.read_text(encoding="utf-8")) or {}
+    return list(listed.get("Models", []) if isinstance(listed, dict) else listed)
 
 
 def where_to_get(config: Path | None, place: Path) -> str:
@@ -303,6 +327,40 @@ def where_to_get(config: Path | None, place: Path) -> str:
         f"Download {' or '.join(urls)} and put it at {place}. "
         "Nothing is downloaded by the workflow."
     )
+
+
+def network_files(config: str, checkpoint: str | Path | None) -> dict[str, Path]:
+    """Return the user's files that make a network: the checkpoint, and a config of one's own."""
+    found = {} if checkpoint is None else {"checkpoint": Path(checkpoint).expanduser()}
+    own = Path(config).expanduser()
+    if own.suffix == ".py" and own.is_file():
+        found["config"] = own
+    return found
+
+
+def check_network_files(config: str, checkpoint: str | Path | None, section: str) -> list[str]:
+    """Find a config and a checkpoint that are not there, one line a finding.
+
+    Parameters
+    ----------
+    config, checkpoint
+        As the user names them.
+    section
+        Where the keys ``config`` and ``checkpoint`` stand in the configuration.
+    """
+    path: Path | None = None
+    findings = []
+    try:
+        path = find_config(config, f"{section}.config")
+    except ConfigError as error:
+        findings.append(str(error))
+    except FidgetyError:
+        pass  # mmpose is in the rule's own environment, not in the one that plans
+    if checkpoint is not None and not (place := Path(checkpoint).expanduser()).is_file():
+        findings.append(
+            f"{section}.checkpoint: there is no file {place}. {where_to_get(path, place)}"
+        )
+    return findings
 
 
 # ----------------------------------------------------------------------------------------------
@@ -340,7 +398,7 @@ def _nothing(*_: Any) -> None:
     """Stand in for ``getattr``, by which a Runner's log names its own four methods."""
 
 
-def _allowed() -> list[Any]:
+def allowed_globals() -> list[Any]:
     """Return what a checkpoint may hold beside tensors, numbers, text and containers.
 
     mmpose writes NumPy arrays into ``meta`` (colours, sigmas), mmengine's Runner its log into
@@ -422,7 +480,7 @@ def read_checkpoint(
     import torch
 
     try:
-        with torch.serialization.safe_globals(_allowed()), warnings.catch_warnings():
+        with torch.serialization.safe_globals(allowed_globals()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -488,7 +546,7 @@ def read_config(config: Path, where: str = "config") -> Config:
     return read
 
 
-def _stay_local(node: Any) -> None:
+def stay_local(node: Any) -> None:
     """Make a config's ``model`` one that is built here, in place.
 
     What would fetch pretrained parts is taken out: all weights come from the checkpoint. Parts
@@ -502,10 +560,10 @@ def _stay_local(node: Any) -> None:
         if node.get("_scope_") == "mmdet" and not _is_installed("mmdet"):
             del node["_scope_"]
         for value in node.values():
-            _stay_local(value)
+            stay_local(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            _stay_local(value)
+            stay_local(value)
 
 
 def _some(keys: list[str]) -> str:
@@ -592,7 +650,7 @@ def build_model(
 
     settings = read_config(config) if isinstance(config, Path) else config
     settings = type(settings)(settings.to_dict(), filename=settings.filename)
-    _stay_local(settings.model)
+    stay_local(settings.model)
     settings.model.train_cfg = None
     name = settings.filename or "the config"
     try:

@@ -9,7 +9,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fidgety.pose.mmpose_runtime import configs_folder, published_weights, shipped_configs
+from fidgety.pose.mmpose_runtime import (
+    configs_folder,
+    needs_mmpretrain,
+    published_weights,
+    shipped_configs,
+)
 
 #: Folders of configs for whole bodies in single pictures.
 BODIES = ("body_2d_keypoint", "wholebody_2d_keypoint")
@@ -24,7 +29,9 @@ def body_models(part: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, paths in sorted(shipped_configs().items()):
         for path in paths:
             folders = Path(path).relative_to(configs_folder()).parts
-            if folders[0] in BODIES and not OTHERS & set(folders) and part in name:
+            if folders[0] not in BODIES or OTHERS & set(folders) or part not in name:
+                continue
+            if not needs_mmpretrain(path):
                 yield name, published_weights(path)
 
 

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.crop import BODY_LEVEL
+from fidgety.pose.in_view import in_view_record, nobody_knows
 
 Rule = Literal["auto", "largest", "central"]
 
@@ -314,7 +315,9 @@ class Persons:
         self._pixels = 1
         self._sums = _Sums()
         self._changes = 0
-        self._max_in_view = self._with_others = self._merged = self._without_infant = 0
+        self._fps = fps
+        self._others: list[NDArray[np.intp]] = []
+        self._max_in_view = self._merged = self._without_infant = 0
         self._rival: tuple[float, dict[str, Any]] | None = None
 
     def sort(self, masks: NDArray[np.uint8]) -> Sorted:
@@ -556,7 +559,7 @@ class Persons:
     def _count(self, frames: list[_Frame], found: Sorted) -> None:
         total = found.others_in_view + found.infant_in_view
         self._max_in_view = max(self._max_in_view, int(total.max()))
-        self._with_others += int((found.others_in_view > 0).sum())
+        self._others.append(found.others_in_view)
         self._merged += int(found.merged.sum())
         self._without_infant += int((~found.infant_in_view).sum())
         for frame in frames:
@@ -581,17 +584,14 @@ class Persons:
         Returns
         -------
         dict
-            ``known`` (True), ``max_in_view``, ``share_with_others``, ``frames_with_others``,
-            ``frames_touching``, ``frames_without_infant``; ``chosen`` (None without any body)
-            with the rule, the changes of mind, the evidence, the infant's mean figures, those
-            of the strongest other (``next``) and a sentence, ``why``.
+            What :func:`~fidgety.pose.in_view.in_view_record` gives; ``frames_touching``,
+            ``frames_without_infant``; ``chosen`` (None without any body) with the rule, the
+            changes of mind, the evidence, the infant's mean figures, those of the strongest
+            other (``next``) and a sentence, ``why``.
         """
-        n = max(self._frame, 1)
+        others = np.concatenate([np.zeros(0, dtype=np.intp), *self._others])
         return {
-            "known": True,
-            "max_in_view": self._max_in_view,
-            "share_with_others": round(self._with_others / n, 4),
-            "frames_with_others": self._with_others,
+            **in_view_record(others, self._max_in_view, self._fps),
             "frames_touching": self._merged,
             "frames_without_infant": self._without_infant,
             "chosen": self._chosen(),
@@ -625,10 +625,7 @@ class Persons:
 def no_masks_record() -> dict[str, Any]:
     """Return the record of a recording without masks: nobody knows."""
     return {
-        "known": False,
-        "max_in_view": None,
-        "share_with_others": None,
-        "frames_with_others": None,
+        **nobody_knows(),
         "frames_touching": None,
         "frames_without_infant": None,
         "chosen": None,

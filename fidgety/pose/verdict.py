@@ -81,6 +81,17 @@ def _persons(details: Mapping[str, Any]) -> tuple[float | None, float | None]:
     return most, share
 
 
+def _others(details: Mapping[str, Any], n: int) -> NDArray[np.float64] | None:
+    """Return the share of every second with somebody else in view; None if unknown."""
+    found = details.get("persons")
+    shares = found.get("others_by_second") if isinstance(found, Mapping) else None
+    if not isinstance(shares, list):
+        return None
+    out = np.full(n, np.nan)
+    out[: len(shares)] = shares[:n]
+    return out
+
+
 def _face(pose: Pose, origin: NDArray[np.uint8]) -> float | None:
     if "nose" not in pose.keypoints:
         return None
@@ -113,7 +124,7 @@ def measure(
     measures : dict
         :data:`MEASURES`; None where it cannot be told.
     series : dict
-        ``camera``, ``speed``, ``extent``, ``facing``: one value a second, or None.
+        ``camera``, ``speed``, ``extent``, ``facing``, ``others``: one value a second, or None.
     """
     origin = pose.origin
     if origin is None:
@@ -174,6 +185,7 @@ def measure(
         "speed": _rounded(moving.speed if moving else None),
         "extent": _rounded(moving.extent if moving else None),
         "facing": _rounded(side),
+        "others": _rounded(_others(pose.details, n)),
     }
     return measures, series
 

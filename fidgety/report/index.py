@@ -134,6 +134,13 @@ def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
     return value, percent(value) if share else number(value, 1)
 
 
+def _placed_by_hand(quality: pd.DataFrame) -> int:
+    """Count the recordings with keypoints that were placed by hand."""
+    if "manual" not in quality.columns:
+        return 0
+    return int((pd.to_numeric(quality["manual"], errors="coerce") > 0).sum())
+
+
 def index_page(
     summary: Mapping[str, Any],
     infants: pd.DataFrame,
@@ -145,6 +152,8 @@ def index_page(
     versions: Mapping[str, str],
     downloads: Sequence[Download],
     config: ReportConfig,
+    imported: int = 0,
+    estimated: int = 1,
 ) -> str:
     """Write the index page as HTML.
 
@@ -170,6 +179,8 @@ def index_page(
         Files to offer.
     config
         Title.
+    imported, estimated
+        Numbers of recordings with another program's tracks, and with an estimated pose.
     """
     risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
     links = {Path(p).stem: relative(p, index) for p in pages}
@@ -209,7 +220,9 @@ def index_page(
         ],
         cohort_columns=columns,
         cohort=cohort[columns].to_numpy().tolist(),
-        methods=methods(study),
+        methods=methods(
+            study, corrected=_placed_by_hand(quality), imported=imported, estimated=estimated
+        ),
         versions=versions,
         parameters=parameters(study),
         downloads=downloads,

@@ -133,6 +133,12 @@ def _pose(config: Mapping[str, Any], cite: _Citations) -> str:
     )
 
 
+def _imported(recordings: int, estimated: int) -> str:
+    """Say how many recordings came with another program's tracks."""
+    others = "all recordings" if not estimated else count(recordings, "recording")
+    return f"Keypoints of {others} came from tracks of other programs."
+
+
 def _outliers(config: Mapping[str, Any]) -> str:
     bones = {
         "auto": "by bone lengths (where the tracks' units are lengths) and ",
@@ -210,6 +216,58 @@ def _lifting(config: Mapping[str, Any], cite: _Citations) -> str:
         f" Clean 2D positions were lifted to 3D by the network {Path(options.config).stem} of "
         f"MMPose {cite('mmpose')}, which learned from adults."
     )
+
+
+def _corrected(recordings: int) -> str:
+    """Say how many recordings a person put right, if any."""
+    if not recordings:
+        return ""
+    return (
+        f" Keypoints of {count(recordings, 'recording')} were put right by hand: what a person "
+        "placed was never taken out or smoothed, and what a person took out counted as missing."
+    )
+
+
+def _quality(config: Mapping[str, Any]) -> str:
+    """Say from which limits on a recording is not assessable; those that are off need no word."""
+    limits = []
+    if config["min_measured"] > 0:
+        limits.append(f"less than {_share(config['min_measured'])} of trunk, head, limbs measured")
+    if config["max_gap_s"] is not None:
+        limits.append(f"one of their keypoints missing for more than {config['max_gap_s']:g} s")
+    if config["min_supine"] > 0:
+        limits.append(
+            f"seen from the front (shoulders and hips at least {config['side_width']:g} wide) for "
+            f"less than {_share(config['min_supine'])} of the time"
+        )
+    for key, text in (
+        ("max_other_person", "somebody else in view"),
+        ("max_camera_moving", f"the camera faster than {config['camera_speed']:g} a second"),
+        (
+            "max_fussing",
+            "fussing or crying suspected (the median hand or foot faster than "
+            f"{config['fussing_speed']:g} a second for at least {config['fussing_s']:g} s)",
+        ),
+        (
+            "max_still",
+            "sleep suspected (no hand or foot spread further around its mean place than "
+            f"{config['still_extent']:g} within a second, root mean square)",
+        ),
+    ):
+        if config[key] < 1:
+            limits.append(f"{text} for more than {_share(config[key])} of the time")
+    if config["min_assessable_s"] > 0:
+        limits.append(f"less than {config['min_assessable_s']:g} s fit in all")
+    if not limits:
+        return "No limits of quality were set."
+    return (
+        f"Recordings were not assessable with any of: {'; '.join(limits)}. Lengths are in trunk "
+        "lengths. What could not be told was no reason; suspicions are by movement alone."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:g} %"
 
 
 def _features(config: Mapping[str, Any]) -> str:
@@ -320,16 +378,24 @@ def _inclusion(config: Mapping[str, Any]) -> str:
     )
 
 
-def methods(study: Mapping[str, Any]) -> Methods:
+def methods(
+    study: Mapping[str, Any], *, corrected: int = 0, imported: int = 0, estimated: int = 1
+) -> Methods:
     """Write the methods.
 
     Parameters
     ----------
     study
         The whole configuration as plain values.
+    corrected, imported, estimated
+        Numbers of recordings: with keypoints placed by hand, with another program's tracks, and
+        with an estimated pose.
     """
     cite = _Citations()
     video = study["video"]
+    pose = [_pose(study["pose"], cite)] if estimated or not imported else []
+    pose += [_imported(imported, estimated)] if imported else []
+    cleaning = _cleaning(study["cleaning"], cite) + _corrected(corrected)
     paragraphs = [
         ("Cohort", _inclusion(study["inclusion"])),
         (
@@ -339,8 +405,9 @@ def methods(study: Mapping[str, Any]) -> Methods:
             f"{video['max_side_px']} pixels. Recordings shorter than {video['min_duration_s']:g} s "
             f"were not assessable. {_background(study['background'], cite)}",
         ),
-        ("Pose", _pose(study["pose"], cite)),
-        ("Cleaning", _cleaning(study["cleaning"], cite) + _lifting(study["lifting"], cite)),
+        ("Pose", " ".join(pose)),
+        ("Cleaning", cleaning + _lifting(study["lifting"], cite)),
+        ("Quality", _quality(study["quality"])),
         ("Features", _features(study["features"])),
         ("Training", _training(study, cite)),
         ("Evaluation", _evaluation(study, cite)),

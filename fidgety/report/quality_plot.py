@@ -1,4 +1,4 @@
-"""One figure of how fit a recording is, on one time axis: tracks, exchanges, camera, movement."""
+"""One figure of how fit a recording is, on one time axis: tracks, persons, movement, camera."""
 
 from __future__ import annotations
 
@@ -104,6 +104,11 @@ def _draw_parts(panel: Axes, shares: Mapping[str, NDArray[np.float64]], edges: A
     panel.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 
 
+def _name_strip(panel: Axes, title: str) -> None:
+    panel.set_yticks([])
+    panel.set_title(title, loc="left", fontsize=8)
+
+
 def _draw_series(
     panel: Axes, values: Sequence[float | None], title: str, unit: str, limit: float, what: str
 ) -> None:
@@ -142,7 +147,9 @@ def draw_fitness(pose: Pose, record: Mapping[str, Any]) -> str:
     series, limits = record.get("series", {}), record.get("limits", {})
     rows = [row for row in ROWS if series.get(row[0]) and limits.get(row[3]) is not None]
     swaps = pose.details.get("cleaning", {}).get("swaps", [])
-    heights = [0.24 * len(shares) + 0.2, *([0.25] if swaps else []), *[0.55] * len(rows)]
+    others = np.array([v or 0.0 for v in series.get("others") or []], dtype=np.float64)
+    strips = bool(swaps) + bool(others.any())
+    heights = [0.24 * len(shares) + 0.2, *[0.25] * strips, *[0.55] * len(rows)]
     n = next(iter(shares.values())).shape[1]
     with figure(9.0, 1.1 * sum(heights) + 0.35 * len(heights) + 0.3) as drawing:
         drawing.clear()
@@ -156,8 +163,14 @@ def draw_fitness(pose: Pose, record: Mapping[str, Any]) -> str:
             start = float(pose.time_s[0])
             spans = [(s["start_s"] - start, max(s["end_s"] - s["start_s"], 0.2)) for s in swaps]
             panels[1].broken_barh(spans, (0, 1), color=ORIGIN_COLOURS["corrected"])
-            panels[1].set_yticks([])
-            panels[1].set_title("left and right exchanged, put right", loc="left", fontsize=8)
+            _name_strip(panels[1], "left and right exchanged, put right")
+        if others.any():
+            strip = panels[strips]
+            strip.fill_between(
+                np.arange(others.size + 1), _steps(others), step="post", color=COLOURS[0]
+            )
+            strip.set_ylim(0, 1)
+            _name_strip(strip, "somebody else in view (share of each second)")
         for panel, (name, title, unit, key, what) in zip(
             panels[len(panels) - len(rows) :], rows, strict=True
         ):

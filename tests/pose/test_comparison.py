@@ -37,7 +37,7 @@ from fidgety.pose.comparison.reference import (
 )
 from fidgety.pose.corrections import Correction, Corrections
 from fidgety.pose.finetune.labels import LabelledFrame, Labels
-from fidgety.pose.finetune.scoring import oks, sigmas_of
+from fidgety.pose.finetune.scoring import average_precision, oks, sigmas_of
 from fidgety.pose.tracks import Pose
 from fidgety.report import compare_pose as pages
 from fidgety.skeletons import (
@@ -122,10 +122,10 @@ def shifted(similarities: list[list[float]], keypoints: tuple[str, ...]) -> tupl
     """Make truth and predictions whose keypoints have given similarities, by OKS's formula."""
     wanted = np.array(similarities)
     rng = np.random.default_rng(4)
-    true = rng.uniform(100, 400, size=(len(wanted), 2, len(keypoints)))
+    true = rng.uniform(100, 400, size=(len(wanted), len(keypoints), 2))
     away = np.sqrt(-8.0 * sigmas_of(keypoints) ** 2 * AREA * np.log(wanted))
     predicted = true.copy()
-    predicted[:, 0] += away
+    predicted[..., 0] += away
     return predicted, true, np.ones(wanted.shape, dtype=bool)
 
 
@@ -134,13 +134,7 @@ def test_oks_of_coco_is_the_formula_and_pycocotools_agrees() -> None:
     # By hand: OKS is the mean over the keypoints of exp(-d^2 / (2 s^2 (2 sigma)^2)).
     levels = [[1.0] * 17, [0.9] * 17, [0.8] * 8 + [0.6] * 9, [0.3] * 17]
     predicted, true, marked = shifted(levels, k)
-    got = oks(
-        predicted.transpose(0, 2, 1),
-        true.transpose(0, 2, 1),
-        marked,
-        np.full(4, AREA),
-        sigmas_of(k),
-    )
+    got = oks(predicted, true, marked, np.full(4, AREA), sigmas_of(k))
     want = [1.0, 0.9, (8 * 0.8 + 9 * 0.6) / 17, 0.3]
     np.testing.assert_allclose(got, want)
 
@@ -152,14 +146,15 @@ def test_oks_of_coco_is_the_formula_and_pycocotools_agrees() -> None:
         {
             "id": i + 1, "image_id": i + 1, "category_id": 1, "iscrowd": 0, "area": AREA,
             "bbox": [0, 0, 50, 50], "num_keypoints": 17,
-            "keypoints": np.vstack([true[i], np.full(17, 2)]).T.ravel().tolist(),
+            "keypoints": np.column_stack([true[i], np.full(17, 2)]).ravel().tolist(),
         }
         for i in range(4)
     ]  # fmt: skip
     own.dataset = {"images": [{"id": i + 1} for i in range(4)], "annotations": rows,
                    "categories": [{"id": 1, "name": "infant"}]}  # fmt: skip
     guesses = [
-        row | {"score": 0.5, "keypoints": np.vstack([predicted[i], np.ones(17)]).T.ravel().tolist()}
+        row
+        | {"score": 0.5, "keypoints": np.column_stack([predicted[i], np.ones(17)]).ravel().tolist()}
         for i, row in enumerate(rows)
     ]
     found.dataset = own.dataset | {"annotations": guesses}
@@ -177,7 +172,7 @@ def test_average_precision_by_hand() -> None:
     k = COCO_17.keypoints
     # Scores fall with quality, so precision is 1 until the first miss. OKS 1, 0.925, 0.775, 0.425.
     predicted, true, marked = shifted([[v] * 17 for v in (1.0, 0.925, 0.775, 0.425)], k)
-    got = measures.average_precision(
+    got = average_precision(
         predicted, true, marked, np.full(4, AREA), np.array([0.9, 0.8, 0.7, 0.6]), k
     )
     # Thresholds 0.50, 0.55 ... 0.95: three pictures reach 0.50 to 0.75, two 0.80 to 0.90, one 0.95.
@@ -193,12 +188,8 @@ def test_average_precision_by_hand() -> None:
 def test_a_confident_miss_costs_precision() -> None:
     k = COCO_17.keypoints
     predicted, true, marked = shifted([[0.01] * 17, [1.0] * 17], k)
-    first = measures.average_precision(
-        predicted, true, marked, np.full(2, AREA), np.array([0.9, 0.1]), k
-    )
-    last = measures.average_precision(
-        predicted, true, marked, np.full(2, AREA), np.array([0.1, 0.9]), k
-    )
+    first = average_precision(predicted, true, marked, np.full(2, AREA), np.array([0.9, 0.1]), k)
+    last = average_precision(predicted, true, marked, np.full(2, AREA), np.array([0.1, 0.9]), k)
     assert first["ap"] == pytest.approx(51 / 101 * 0.5)
     assert last["ap"] == pytest.approx(51 / 101)
     assert first["ar"] == last["ar"] == pytest.approx(0.5)
@@ -208,10 +199,10 @@ def test_a_picture_without_a_pose_is_missed() -> None:
     k = COCO_17.keypoints
     predicted, true, marked = shifted([[1.0] * 17] * 4, k)
     predicted[:2] = NAN
-    got = measures.average_precision(predicted, true, marked, np.full(4, AREA), np.ones(4), k)
+    got = average_precision(predicted, true, marked, np.full(4, AREA), np.ones(4), k)
     assert got["ar"] == pytest.approx(0.5)
     marked[:] = False
-    nothing = measures.average_precision(predicted, true, marked, np.full(4, AREA), np.ones(4), k)
+    nothing = average_precision(predicted, true, marked, np.full(4, AREA), np.ones(4), k)
     assert all(np.isnan(v) for v in nothing.values())
 
 

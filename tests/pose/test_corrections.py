@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import clean
-from fidgety.pose.corrections import Correction, Corrections, place_corrections
+from fidgety.pose.corrections import Correction, Corrections, place_corrections, require_inside
 from fidgety.pose.corrections_table import (
     differences,
     find_corrections,
@@ -23,13 +23,18 @@ from fidgety.pose.corrections_table import (
     read_corrections,
     row_of,
     table_text,
+    write_corrections,
 )
 from fidgety.pose.lifting import derived_origin
 from fidgety.pose.swaps import partners
 from fidgety.pose.tracks import Origin, Pose
 from fidgety.skeletons import BLAZEPOSE_33, HUMAN36M_17
+from fidgety.storage import Provenance
 from fidgety.tables import Findings
+from fidgety.video.record import VideoRecord, write_video_record
 from tests.pose.infant import infant_pose
+from workflow_scripts.clean_pose import checked_corrections
+from workflow_scripts.stage import Job
 
 CONFIG = CleaningConfig()
 WRIST = BLAZEPOSE_33.index("left_wrist")
@@ -180,6 +185,17 @@ def test_all_that_does_not_fit_is_told_at_once(pose: Pose) -> None:
     flat = replace(pose, position=np.zeros((300, 3, 33)), world=None)
     with pytest.raises(NotAssessable, match="2D positions"):
         place_corrections(Corrections((wrong,)), flat)
+
+
+def test_places_outside_the_picture_are_slips() -> None:
+    require_inside(put((1, "nose", 0.0, 0.0), (2, "nose", 320.0, 240.0)), 320, 240)
+    require_inside(gone("nose", 3, 5), 320, 240)
+    slips = put((1, "nose", 5.0, 6.0), (2, "nose", 4305.0, 6.0), (3, "nose", 5.0, -1.0))
+    with pytest.raises(NotAssessable, match=r"x 4305, y 6 is outside .* 320 x 240") as caught:
+        require_inside(slips, 320, 240)
+    assert caught.value.reason is Reason.CORRECTIONS_INVALID
+    assert "y -1" in caught.value.detail
+    assert "x 5, y 6" not in caught.value.detail
 
 
 TABLE = """frame,time_s,keypoint,x,y,action,rater,note,present_x,present_y
@@ -336,3 +352,22 @@ def test_files_are_found_by_recording(tmp_path: Path) -> None:
     assert "stands beside baby-01.csv" in text
     assert "no recording 'baby-1'. Did you mean 'baby-01'?" in text
     assert "baby-02.xlsx: is a workbook" in text
+
+
+def test_cleaning_asks_the_video_for_its_picture(tmp_path: Path) -> None:
+    write_corrections(tmp_path / "r.csv", put((1, "nose", 400.0, 6.0)).entries)
+    given = {"corrections": str(tmp_path / "r.csv")}
+    assert len(checked_corrections(Job(given, {}, {}, {})).entries) == 1
+    for width, fits in ((640, True), (320, False)):
+        record = tmp_path / f"{width}.json"
+        write_video_record(record, VideoRecord(width_px=width, height_px=240), Provenance())
+        job = Job({**given, "record": str(record)}, {}, {}, {})
+        if fits:
+            assert len(checked_corrections(job).entries) == 1
+        else:
+            with pytest.raises(NotAssessable, match="outside the picture"):
+                checked_corrections(job)
+    nothing = tmp_path / "none.json"
+    reason = NotAssessable(Reason.VIDEO_UNREADABLE, "x")
+    write_video_record(nothing, VideoRecord.of(reason), Provenance())
+    assert len(checked_corrections(Job({**given, "record": str(nothing)}, {}, {}, {})).entries) == 1

@@ -160,6 +160,11 @@ def test_the_most_complete_individual_is_taken_and_named(tmp_path: Path) -> None
     np.testing.assert_array_equal(pose.position, dataset["position"].values[..., 1])
     assert pose.details["individual"] == "id_1"
     assert pose.details["individuals_complete"] == {"id_0": 0.25, "id_1": 0.75, "id_2": 0.5}
+    # id_1 comes in frame 10, id_2 in frame 20, id_0 in frame 30.
+    persons = pose.details["persons"]
+    assert persons["max_in_view"] == 3
+    assert persons["frames_with_others"] == 20
+    assert persons["others_by_second"] == [0.2, 1.0]
 
 
 def test_no_dimension_for_individuals_is_one_individual(tmp_path: Path) -> None:
@@ -320,6 +325,7 @@ def test_unknown_keypoints_are_named(tmp_path: Path) -> None:
         (lambda d: d.isel(space=[0]), "expected x, y"),
         (lambda d: d.assign(position=d["position"].astype(str)), "numbers"),
         (lambda d: d.assign(position=d["position"].expand_dims(extra=2)), "extra"),
+        (lambda d: d.isel(individuals=[0, 0]).assign(position=d["position"][..., 0]), "position"),
     ],
 )
 def test_another_layout_is_a_reason_that_says_what(tmp_path: Path, change: Any, what: str) -> None:

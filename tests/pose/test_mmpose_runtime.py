@@ -28,6 +28,7 @@ from fidgety.pose.mmpose_runtime import (
     read_config,
     shipped_configs,
 )
+from fidgety.pose.mmpose_zoo import body_models
 from fidgety.storage import file_sha256
 from tests.pose.fitted import CONFIG, random_checkpoint
 
@@ -116,9 +117,18 @@ def test_an_unknown_config_comes_with_the_nearest_name() -> None:
         find_config(f"hand_2d_keypoint/{CONFIG}")
 
 
+def test_a_config_that_cannot_run_is_refused_before_any_download() -> None:
+    with pytest.raises(ConfigError, match=r"pose\.config: .* needs mmpretrain.*method: vitpose"):
+        find_config("td-hm_ViTPose-base_8xb64-210e_coco-256x192", "pose.config")
+    assert not [name for name, _ in body_models("ViTPose")]
+    # Only where a backbone's first weights are from does not matter.
+    assert find_config("td-hm_seresnet101_8xb64-210e_coco-256x192")
+
+
 def test_an_ambiguous_name_is_no_config(monkeypatch: pytest.MonkeyPatch) -> None:
     two = tuple(configs_folder() / folder / "same.py" for folder in ("a", "b"))
     monkeypatch.setattr(mmpose_runtime, "shipped_configs", lambda: {"same": two})
+    monkeypatch.setattr(mmpose_runtime, "needs_mmpretrain", lambda config: False)
     with pytest.raises(ConfigError, match=r"several configs: a/same\.py, b/same\.py"):
         find_config("same")
     assert find_config("b/same") == two[1]

@@ -85,6 +85,22 @@ def test_another_number_of_frames_is_another_video(n: int, fits: int) -> None:
         assert mismatch(tracks(n), video) == f"the tracks have {n} frames, the video {N}"
 
 
+def test_numbers_from_1_are_told_by_the_last_one() -> None:
+    later = tracks(N + 1)
+    later.position[0] = np.nan
+    frames = list(range(0, N, 3))
+    found = onto_video(later, record(frames))
+    np.testing.assert_allclose(found.position[:, 0, 0], (101 + np.array(frames)) / 2)
+    assert found.details["video"]["first_frame_number"] == 1
+    # One frame more, and one in the beginning that is not known: each by itself says nothing.
+    blank = tracks()
+    blank.position[0] = np.nan
+    for other in (tracks(N + 1), blank):
+        found = onto_video(other, record(frames))
+        np.testing.assert_allclose(found.position[1:, 0, 0], (100 + np.array(frames[1:])) / 2)
+        assert "first_frame_number" not in found.details["video"]
+
+
 def test_files_that_list_persons_may_end_early() -> None:
     sparse = {"counted_in": "frames", "every_frame": False}
     found = onto_video(tracks(10, details=sparse), record(list(range(0, N, 2))))

@@ -178,6 +178,8 @@ def test_a_hand_that_enters_and_leaves_is_left_out() -> None:
     record = persons.record()
     assert record["max_in_view"] == 2
     assert record["frames_with_others"] == visible.sum()
+    seconds = visible.reshape(-1, round(FPS)).mean(axis=1)
+    np.testing.assert_allclose(record["others_by_second"], seconds, atol=0.005)
     assert record["chosen"]["changes"] == 0
     assert record["chosen"]["border_contact"] == 0
     assert record["chosen"]["next"]["border_contact"] > 0.2

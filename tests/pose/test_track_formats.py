@@ -41,6 +41,7 @@ from tests.pose.foreign import (
     write_coco_results,
     write_dlc_csv,
     write_dlc_h5,
+    write_movement,
     write_openpose,
     write_openpose_zip,
     write_slp,
@@ -322,8 +323,8 @@ def test_the_most_complete_of_several_animals(write: Any, tmp_path: Path) -> Non
     assert_is(pose, truth)
     assert pose.details["individual"] == "infant"
     persons = pose.details["persons"]
-    assert persons["most_in_view"] == 2
-    assert persons["frames_with_several"] == 12
+    assert persons["max_in_view"] == 2
+    assert persons["frames_with_others"] == 12
     assert list(persons["known_keypoints"]) == ["infant", "mother"]
     # Somebody else's track does not fill the gaps of the infant's.
     assert "joined" not in persons
@@ -505,11 +506,43 @@ def test_other_pickles_are_refused(data: bytes) -> None:
         plain_values(data)
 
 
-def test_links_to_other_files_are_refused(tmp_path: Path) -> None:
-    path = write_dlc_h5(random_truth(n=4), tmp_path)
+def link_elsewhere(file: h5py.File, other: Path) -> None:
+    file["more"] = h5py.ExternalLink(str(other), "x")
+
+
+def view_elsewhere(file: h5py.File, other: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(4,), dtype="f8")
+    layout[:] = h5py.VirtualSource(str(other), "x", shape=(4,))
+    file.create_virtual_dataset("more", layout)
+
+
+def store_elsewhere(file: h5py.File, other: Path) -> None:
+    file.create_dataset("more", shape=(4,), dtype="f8", external=[(str(other), 0, 32)])
+
+
+@pytest.mark.parametrize("write", [write_dlc_h5, write_movement])
+@pytest.mark.parametrize("point", [link_elsewhere, view_elsewhere, store_elsewhere])
+def test_values_in_other_files_are_refused(write: Any, point: Any, tmp_path: Path) -> None:
+    path = write(random_truth(n=4), tmp_path)
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = np.arange(4.0)
+    read(path)
     with h5py.File(path, "a") as file:
-        file["df_with_missing"]["more"] = h5py.ExternalLink("/etc/hosts", "/")
-    assert "points to another file" in reason_of(path)[1]
+        point(file, tmp_path / "other.h5")
+    reason, detail = reason_of(path)
+    assert reason is Reason.POSE_UNREADABLE
+    assert "points to another file at 'more'" in detail
+
+
+@pytest.mark.parametrize("write", [write_dlc_h5, write_movement])
+def test_few_bytes_that_unpack_to_many_are_refused_unread(write: Any, tmp_path: Path) -> None:
+    path = write(random_truth(n=4), tmp_path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("zeros", shape=(10**12,), chunks=(1000,), dtype="f8")
+    assert path.stat().st_size < 1_000_000
+    reason, detail = reason_of(path)
+    assert reason is Reason.POSE_UNREADABLE
+    assert "is this one recording?" in detail
 
 
 @pytest.mark.parametrize(
@@ -623,8 +656,32 @@ def test_persons_without_names_are_linked_by_distance(tmp_path: Path) -> None:
     # The others stand in front of the infant in the list, though not always.
     pose = read(write_openpose(truth, tmp_path, [nurse, hand]))
     np.testing.assert_allclose(pose.position, truth.position, atol=1e-4)
-    assert pose.details["persons"]["linked_by"] == "distance"
-    assert pose.details["persons"]["most_in_view"] == 3
+    persons = pose.details["persons"]
+    assert persons["linked_by"] == "distance"
+    assert persons["max_in_view"] == 3
+    assert persons["share_with_others"] == 1.0
+    assert persons["others_by_second"] == [1.0, 1.0]
+
+
+def test_who_else_is_in_view_is_told_by_the_second(tmp_path: Path) -> None:
+    truth = random_truth(OPENPOSE_25, n=100, gaps=0)
+    away = elsewhere(truth, 500, 100, 1.0)
+    nurse = Truth(away.position.copy(), away.confidence, OPENPOSE_25)
+    nurse.position[30:] = np.nan
+    # The infant found twice, and two keypoints by themselves, are nobody else.
+    twice = Truth(truth.position + 3.0, 0.5 * truth.confidence, OPENPOSE_25)
+    twice.position[:60] = np.nan
+    specks = Truth(away.position.copy(), away.confidence, OPENPOSE_25)
+    specks.position[:60], specks.position[..., 2:] = np.nan, np.nan
+    pose = read(write_openpose(truth, tmp_path, [nurse, twice, specks]))
+    np.testing.assert_allclose(pose.position, truth.position, atol=1e-4)
+    persons = pose.details["persons"]
+    assert persons["known"]
+    assert persons["max_in_view"] == 2
+    assert persons["frames_with_others"] == 30
+    assert persons["others_by_second"] == [1.0, 0.2, 0.0, 0.0]
+    alone = read(write_openpose_zip(truth, tmp_path))
+    assert alone.details["persons"]["known"] is False
 
 
 def openpose(tmp_path: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> Path:

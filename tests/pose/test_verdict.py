@@ -15,6 +15,7 @@ from fidgety.background.camera_record import CameraMotion
 from fidgety.config.quality import QualityConfig
 from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
 from fidgety.pose.behaviour import facing, lasting, movement, seconds
+from fidgety.pose.importers.reader import read_track
 from fidgety.pose.tracks import Origin, Pose
 from fidgety.pose.verdict import (
     MEASURES,
@@ -27,6 +28,7 @@ from fidgety.pose.verdict import (
 )
 from fidgety.skeletons import COCO_17
 from fidgety.storage import Provenance
+from tests.pose.foreign import Truth, random_truth, write_dlc_csv
 
 CONFIG = QualityConfig()
 TRUNK_PX = 100.0
@@ -242,8 +244,26 @@ def test_limits_are_within() -> None:
 
 def test_unknown_persons_are_no_reason() -> None:
     for details in ({}, {"persons": {"known": False}}, {"persons": None}):
-        measures, _ = measure(replace(lying(), details=details), CONFIG)
-        assert measures["persons"] is measures["other_person"] is None
+        measures, series = measure(replace(lying(), details=details), CONFIG)
+        assert measures["persons"] is measures["other_person"] is series["others"] is None
+
+
+def test_persons_in_another_programs_tracks_count(tmp_path: Path) -> None:
+    infant = random_truth(n=100, gaps=0)
+    away = random_truth(n=100, seed=1, gaps=0)
+    nurse = Truth(away.position + 600.0, away.confidence, away.skeleton)
+    nurse.position[:25] = np.nan
+    path = write_dlc_csv(infant, tmp_path, individuals={"baby": infant, "nurse": nurse})
+    pose = read_track(path, fps=25.0)
+    measures, series = measure(pose, CONFIG)
+    assert measures["persons"] == 2
+    assert measures["other_person"] == 0.75
+    assert series["others"] == [0.0, 1.0, 1.0, 1.0]
+    assert Reason.OTHER_PERSON in [r.reason for r in judge(measures, CONFIG)]
+    # Times that end before the persons do, and after them.
+    for stretch, expected in ((0.5, [0.0, 1.0]), (1.25, [0.0, 1.0, 1.0, 1.0, None])):
+        _, series = measure(replace(pose, time_s=stretch * pose.time_s), CONFIG)
+        assert series["others"] == expected
 
 
 def test_empty_poses_do_not_break() -> None:

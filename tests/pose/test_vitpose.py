@@ -346,6 +346,26 @@ def _change_config(place: Path, change: Callable[[dict[str, Any]], None]) -> Non
     path.write_text(json.dumps(config))
 
 
+def _odd_backbone(folder: Path) -> None:
+    _describe(folder, backbone_config={"model_type": "no_such_backbone"})
+
+
+def _odd_type(folder: Path) -> None:
+    _describe(folder, backbone_config=3)
+
+
+def _backbone_of_the_hub(folder: Path) -> None:
+    _describe(folder, backbone="facebook/dinov2-base", use_pretrained_backbone=True)
+
+
+def _describe(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    known = json.loads(path.read_text())
+    if "backbone" in changes:
+        del known["backbone_config"]
+    path.write_text(json.dumps(known | changes))
+
+
 BEFORE_ANY_JOB: dict[Spoil, str] = {
     _no_folder: "there is no folder",
     _no_weights: "lacks model.safetensors",
@@ -359,6 +379,9 @@ WHEN_LOADED: dict[Spoil, str] = {
     _cut_weights: "cannot be read",
     _no_safetensors: "cannot be read",
     _pickle_by_another_name: "cannot be read",
+    _odd_backbone: "cannot be read",
+    _odd_type: "cannot be read",
+    _backbone_of_the_hub: "cannot be read",
     _other_size: "",
     _more_layers: "lacks weights",
     _other_keypoints: "14 keypoints",

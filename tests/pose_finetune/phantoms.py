@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from fidgety.skeletons import BLAZEPOSE_33, COCO_17
 SIZE = 256
 
 
-def phantom(number: int, n_frames: int) -> PhantomSpec:
+def phantom(number: int, n_frames: int, **nuisances: Any) -> PhantomSpec:
     """Return an infant of its own body, movement, picture and direction."""
     rng = np.random.default_rng((77, number))
 
@@ -43,18 +44,21 @@ def phantom(number: int, n_frames: int) -> PhantomSpec:
             blanket=one(BLANKETS),
             skin=one(SKINS),
             clothing=one(CLOTHES),
+            **nuisances,
         ),
     )
 
 
-def render(folder: Path, numbers: range, n_frames: int) -> tuple[Labels, dict[str, Path]]:
+def render(
+    folder: Path, numbers: range, n_frames: int, **nuisances: Any
+) -> tuple[Labels, dict[str, Path]]:
     """Render infants, and label them by their truth in COCO-17."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = [BLAZEPOSE_33.index(k) for k in COCO_17.keypoints]
     tolerance = depth_tolerance()[columns]
     frames, pictures = [], {}
     for number in numbers:
-        spec = phantom(number, n_frames)
+        spec = phantom(number, n_frames, **nuisances)
         simulation = simulate(spec)
         scene = Scene(spec, simulation.pose, simulation.camera)
         try:
@@ -87,27 +91,41 @@ def render(folder: Path, numbers: range, n_frames: int) -> tuple[Labels, dict[st
     return Labels(COCO_17.keypoints, tuple(frames), COCO_17.bones), pictures
 
 
-def small_config(path: Path, size: tuple[int, int] = (128, 128)) -> Path:
-    """Write RTMPose-t for a small input: what a CPU trains in a minute."""
+def small_config(path: Path, side: int = 128) -> Path:
+    """Write an HRNet of few channels for a small input: what a CPU trains in a minute.
+
+    With heatmaps, hundreds of frames teach where keypoints are; RTMPose's classification of
+    coordinates learns little more than the mean posture from as many.
+    """
     from fidgety.pose.mmpose_runtime import find_config, read_config
 
-    config = read_config(find_config("rtmpose-t_8xb256-420e_coco-256x192"))
-    width, height = size
+    config = read_config(find_config("td-hm_hrnet-w32_8xb64-210e_coco-256x192"))
+
+    def stage(*channels: int) -> dict[str, object]:
+        n = len(channels)
+        return {
+            "num_modules": 1,
+            "num_branches": n,
+            "block": "BASIC",
+            "num_blocks": (2,) * n,
+            "num_channels": channels,
+        }
+
+    first = {**stage(16), "block": "BOTTLENECK", "num_blocks": (1,)}
+    stages = (first, stage(16, 32), stage(16, 32, 64), stage(16, 32, 64, 128))
+    config.model.backbone.extra = {f"stage{k}": s for k, s in enumerate(stages, start=1)}
+    config.model.head.in_channels = 16
     codec = {
-        "type": "SimCCLabel",
-        "input_size": size,
-        "sigma": (4.0 * width / 192, 4.0 * height / 192),
-        "simcc_split_ratio": 2.0,
-        "normalize": False,
-        "use_dark": False,
+        "type": "MSRAHeatmap",
+        "input_size": (side, side),
+        "heatmap_size": (side // 4, side // 4),
+        "sigma": 1.5,
     }
-    config.model.head.input_size = size
-    config.model.head.in_featuremap_size = (width // 32, height // 32)
     config.model.head.decoder = codec
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         for step in config[loader].dataset.pipeline:
             if step["type"] == "TopdownAffine":
-                step["input_size"] = size
+                step["input_size"] = (side, side)
             if step["type"] == "GenerateTarget":
                 step["encoder"] = codec
     config.dump(str(path))

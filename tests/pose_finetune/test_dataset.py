@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from fidgety.config.labelling import LabellingConfig
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
+from fidgety.pose.crop import Crop
 from fidgety.pose.finetune.dataset import (
     SEEN_SHARE,
+    SHAKE_DEG,
     find_pictures,
     frame_angle,
     frame_crop,
@@ -24,6 +26,7 @@ from fidgety.pose.finetune.dataset import (
     metainfo,
     name_infants,
     prepare,
+    shake,
     split,
     usable,
 )
@@ -32,8 +35,10 @@ from fidgety.pose.finetune.inputs import (
     check_pose_training,
     label_files,
     named_recordings,
+    network_inputs,
     read_infants,
     read_labels,
+    taken_for_infants,
 )
 from fidgety.pose.finetune.labels import LabelError, Labels, to_coco
 from fidgety.skeletons import COCO_17, OPENPOSE_25
@@ -126,6 +131,20 @@ def test_crops_show_the_labels_and_mmpose_s_pixels_begin_in_the_middle_of_ours(
         assert picture[hip[1], hip[0]].mean() > 100  # on the bright figure, not on the noise
 
 
+def test_crops_to_judge_on_are_off_as_a_video_s_are_and_always_alike() -> None:
+    crop = Crop(30.0, (80.0, 60.0), 100.0, 200)
+    moved = [shake(crop, f"{k}.png", 7) for k in range(200)]
+    assert moved == [shake(crop, f"{k}.png", 7) for k in range(200)]
+    assert moved[0] != shake(crop, "0.png", 8)
+    turned = np.array([m.angle_deg - 30.0 for m in moved])
+    assert np.abs(turned).max() <= SHAKE_DEG
+    assert turned.std() == pytest.approx(SHAKE_DEG / np.sqrt(3), rel=0.15)
+    assert abs(turned.mean()) < 3
+    away = np.array([m.centre_px for m in moved]) - (80.0, 60.0)
+    assert 3 < np.abs(away).max() <= 5
+    assert {m.size_px for m in moved} == {200}
+
+
 def test_frames_with_too_few_marks_are_left_out_by_name() -> None:
     labels = _six_infants()
     flag = np.zeros(17, dtype=np.int64)
@@ -202,6 +221,7 @@ def test_labels_are_read_with_their_pictures_wherever_tools_put_them(
     found, where = read_labels(config, {"rec-0": "somebody"})
     assert set(where) == set(pictures)
     assert "somebody" in found.groups
+    assert taken_for_infants(found, config, {"rec-0": "somebody"}) == []
     (folder / labels.frames[0].file).unlink()
     with pytest.raises(LabelError, match=r"pose_training\.images"):
         read_labels(config, {})
@@ -234,11 +254,41 @@ def test_mistakes_are_found_before_any_job(tmp_path: Path) -> None:
     ):
         assert words in findings
     missing = PoseTrainingConfig(checkpoint=str(tmp_path / "none.pth"))
-    assert "there is no file" in check_pose_training(missing, file_sha256)[0]
+    (told,) = check_pose_training(missing, file_sha256)
+    assert "pose_training.checkpoint: there is no file" in told
+    assert "Download https://download.openmmlab.com/" in told
+    right = file_sha256(tmp_path / "weights.pth").upper()
+    start = PoseTrainingConfig(checkpoint=str(tmp_path / "weights.pth"), checkpoint_sha256=right)
+    assert check_pose_training(start, file_sha256) == []
     strange = LabellingConfig(recordings=("baby-02",), skeleton="coco18")
     found = check_labelling(strange, ["baby-01"], ["coco17", "kaur24"])
     assert "'baby-01'" in found[0]
     assert "'coco17'" in found[1]
+
+
+def test_recordings_of_nobody_are_named(tmp_path: Path) -> None:
+    """Two recordings of one infant would be on both sides of the split, and nobody would know."""
+    plain = _six_infants()
+    strange = replace(plain, frames=tuple(replace(f, infant="") for f in plain.frames))
+    known = {"rec-0": "rec-0", "rec-1": "somebody"}
+    named = name_infants(strange, known)
+    config = PoseTrainingConfig()
+    recordings = sorted({f.recording for f in plain.frames} - set(known))
+    assert recordings
+    assert taken_for_infants(named, config, known) == recordings
+    table = tmp_path / "infants.tsv"
+    table.write_text("recording\tinfant\n" + "".join(f"{r}\ta\n" for r in recordings))
+    config = PoseTrainingConfig(infants=str(table))
+    told = name_infants(strange, known | dict.fromkeys(recordings, "a"))
+    assert taken_for_infants(told, config, known) == []
+
+
+def test_the_network_s_own_files_decide_as_the_labels_do(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("model = {}\n")
+    config = PoseTrainingConfig(config=str(own), checkpoint=str(tmp_path / "start.pth"))
+    assert set(network_inputs(config)) == {own, tmp_path / "start.pth"}
+    assert network_inputs(PoseTrainingConfig()) == []
 
 
 def test_a_table_of_infants_needs_its_columns(tmp_path: Path) -> None:

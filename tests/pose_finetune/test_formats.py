@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
+from fidgety.config.labelling import LabelFormat
 from fidgety.errors import FidgetyError
 from fidgety.pose.finetune.deeplabcut import KEY, read_deeplabcut, to_table, write_h5
-from fidgety.pose.finetune.kit import cvat_labels, kit_files, png, write_kit
+from fidgety.pose.finetune.kit import Content, cvat_labels, kit_files, png, write_kit
 from fidgety.pose.finetune.labelme import read_labelme, to_labelme
 from fidgety.pose.finetune.labels import (
     HIDDEN,
@@ -326,13 +329,41 @@ def test_picked_frames_are_kept_whole(tmp_path: Path) -> None:
         same(one, other)
 
 
-ALL = ("cvat", "labelme", "deeplabcut")
+ALL: tuple[LabelFormat, ...] = ("cvat", "labelme", "deeplabcut")
+
+
+def kit(
+    *recordings: str,
+    formats: tuple[LabelFormat, ...] = ALL,
+    pictures_of: Callable[[str], NDArray[np.uint8]] = lambda name: picked(name).picture,
+) -> dict[str, Content]:
+    frames = {name: picked(name).labelled() for name in recordings}
+    return kit_files(frames, pictures_of, COCO_17, formats, "lab")
+
+
+def test_pictures_are_asked_for_when_they_are_written_a_recording_at_a_time(
+    tmp_path: Path,
+) -> None:
+    asked: list[str] = []
+
+    def pictures_of(recording: str) -> NDArray[np.uint8]:
+        asked.append(recording)
+        return picked(recording).picture
+
+    files = kit("rec-1", "rec-2", formats=("labelme",), pictures_of=pictures_of)
+    assert asked == []
+    write_kit(tmp_path, files)
+    n = len(picked().frame)
+    assert asked == ["rec-1"] * n + ["rec-2"] * n
+    for k, frame in enumerate(picked("rec-2").labelled()):
+        assert (tmp_path / "images" / frame.file).read_bytes() == png(picked("rec-2").picture[k])
 
 
 def test_the_kit_closes_the_circle_in_every_format(tmp_path: Path) -> None:
     pytest.importorskip("tables")
-    files = kit_files([picked(), picked("rec-2")], COCO_17, ALL, "lab")
-    assert kit_files([picked(), picked("rec-2")], COCO_17, ALL, "lab") == files
+    files = kit("rec-1", "rec-2")
+    again = kit("rec-1", "rec-2")
+    assert {n: make() for n, make in files.items()} == {n: make() for n, make in again.items()}
     write_kit(tmp_path, files)
     wanted = [*picked().labelled(), *picked("rec-2").labelled()]
     found = {
@@ -353,10 +384,10 @@ def test_the_kit_closes_the_circle_in_every_format(tmp_path: Path) -> None:
 
 
 def test_work_by_hand_is_never_overwritten(tmp_path: Path) -> None:
-    first = kit_files([picked(), picked("rec-2")], COCO_17, ("labelme",), "lab")
+    first = kit("rec-1", "rec-2", formats=("labelme",))
     write_kit(tmp_path, first)
     write_kit(tmp_path, first)
-    fewer = kit_files([picked()], COCO_17, ("labelme",), "lab")
+    fewer = kit("rec-1", formats=("labelme",))
     write_kit(tmp_path, fewer)
     assert not (tmp_path / "labelme/rec-2__f000000.json").exists()
     mine = tmp_path / "labelme/rec-1__f000000.json"

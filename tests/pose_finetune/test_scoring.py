@@ -87,17 +87,17 @@ def test_recall_and_precision_are_shares_of_frames_above_each_threshold(shift: l
     ordered = score(labels, guess, np.tile(plain.oks[:, None], (1, K)))
     shares = [np.mean(plain.oks >= t) for t in np.linspace(0.5, 0.95, 10)]
     for found in (plain, ordered):
-        assert found.precision["AR"] == pytest.approx(np.mean(shares), abs=1e-6)
+        assert found.precision["ar"] == pytest.approx(np.mean(shares), abs=1e-6)
     # pycocotools keeps recall on a grid of 101 points, so shares of six are rounded.
-    assert ordered.precision["AP"] == pytest.approx(np.mean(shares), abs=0.02)
-    assert ordered.precision["AP50"] == pytest.approx(shares[0], abs=0.02)
-    assert plain.precision["AP"] <= ordered.precision["AP"] + 1e-9
+    assert ordered.precision["ap"] == pytest.approx(np.mean(shares), abs=0.02)
+    assert ordered.precision["ap50"] == pytest.approx(shares[0], abs=0.02)
+    assert plain.precision["ap"] <= ordered.precision["ap"] + 1e-9
 
 
 def test_perfect_guesses_score_one_and_missing_ones_do_not_help() -> None:
     labels = make()
     perfect = score(labels, truth(labels), np.ones((4, K)))
-    assert perfect.precision == {"AP": 1.0, "AP50": 1.0, "AP75": 1.0, "AR": 1.0}
+    assert perfect.precision == {"ap": 1.0, "ap50": 1.0, "ap75": 1.0, "ar": 1.0}
     gone = truth(labels)
     gone[:, :5] = np.nan
     found = score(labels, gone, np.ones((4, K)))

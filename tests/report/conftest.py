@@ -237,7 +237,13 @@ def build_site(
         job(
             input={**files, "cohort": cohort, "pages": list(pages.values())},
             output={"index": index},
-            params={"config": report, "study": study, "versions": {"note": ATTACK}},
+            params={
+                "config": report,
+                "study": study,
+                "imported": 2,
+                "estimated": 5,
+                "versions": {"note": ATTACK},
+            },
         )
     )
     return Site(folder, index, pages)

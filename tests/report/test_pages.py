@@ -229,6 +229,8 @@ def test_cohort_paths_and_methods(site: Site) -> None:
     text = page.get_text(" ", strip=True)
     methods = text[text.index("Made from the configuration") :]
     assert "modified Akima interpolation" in methods
+    assert "Keypoints of 2 recordings came from tracks of other programs." in methods
+    assert "somebody else in view for more than" in methods
     for author in ("Kaur M", "Gao Q", "Bazarevsky V", "Akima H", "Mölder F"):
         assert author in methods
     assert "cleaning.max_gap_s" in methods

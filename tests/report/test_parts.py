@@ -226,6 +226,46 @@ def test_methods_name_the_network_that_lifted() -> None:
     assert any("MMPose" in r for r in text.references)
 
 
+def test_methods_say_whose_tracks_they_are_and_what_hands_did() -> None:
+    study = Config().model_dump(mode="json")
+    plain = dict(methods(study).paragraphs)
+    assert "other programs" not in plain["Pose"]
+    assert "by hand" not in plain["Cleaning"]
+    some = dict(methods(study, imported=3, estimated=9, corrected=1).paragraphs)
+    assert "BlazePose" in some["Pose"]
+    assert "Keypoints of 3 recordings came from tracks of other programs." in some["Pose"]
+    assert "Keypoints of 1 recording were put right by hand" in some["Cleaning"]
+    every = methods(study, imported=3, estimated=0)
+    assert dict(every.paragraphs)["Pose"] == (
+        "Keypoints of all recordings came from tracks of other programs."
+    )
+    assert not any("BlazePose" in r for r in every.references)
+
+
+def test_methods_name_the_limits_of_quality_that_are_set() -> None:
+    study = Config().model_dump(mode="json")
+    text = dict(methods(study).paragraphs)["Quality"]
+    for part in (
+        "less than 30 % of trunk, head, limbs measured",
+        "for less than 50 % of the time",
+        "somebody else in view for more than 50 % of the time",
+        "the camera faster than 0.15 a second",
+        "faster than 2 a second for at least 5 s) for more than 50 %",
+        "than 0.025 within a second, root mean square) for more than 95 %",
+    ):
+        assert part in text, part
+    assert "fit in all" not in text
+    study["quality"] |= {"max_gap_s": 4.0, "min_assessable_s": 60, "max_other_person": 1.0}
+    text = dict(methods(study).paragraphs)["Quality"]
+    assert "missing for more than 4 s" in text
+    assert "less than 60 s fit in all" in text
+    assert "somebody else" not in text
+    off = {"max_other_person", "max_camera_moving", "max_fussing", "max_still"}
+    study["quality"] |= dict.fromkeys(off, 1.0) | {"min_measured": 0, "min_supine": 0}
+    study["quality"] |= {"max_gap_s": None, "min_assessable_s": 0}
+    assert dict(methods(study).paragraphs)["Quality"] == "No limits of quality were set."
+
+
 def cleaning_text(**changes: object) -> str:
     study = Config().model_dump(mode="json")
     study["cleaning"] |= changes

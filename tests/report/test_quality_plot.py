@@ -68,6 +68,11 @@ def test_it_shows_what_is_known_and_no_more(pose: Pose) -> None:
         "moving above 0.15",
     ):
         assert text in svg, text
+    assert "somebody else" not in svg
+    persons = {"known": True, "others_by_second": [0.0, 0.5, 1.0, *[0.0] * 5]}
+    accompanied = replace(pose, details={**pose.details, "persons": persons})
+    _, record = quality_record(accompanied, config, camera)
+    assert "somebody else in view" in draw_fitness(accompanied, record)
     _, blind = quality_record(replace(pose, units="zscore", details={}), config)
     without = draw_fitness(replace(pose, details={}), blind)
     assert "right leg" in without

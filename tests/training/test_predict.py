@@ -139,11 +139,11 @@ def test_the_same_job_gives_the_same_bytes(models, larger, tmp_path):
 
 def test_work_of_other_inputs_is_thrown_away(larger, tmp_path):
     job = train_job(larger, tmp_path, "cnn1d", 1)
-    first = train_script.work_folder(job)
-    assert train_script.work_folder(job) == first
+    first = job.work_folder(train_script.decisive_parts(job))
+    assert job.work_folder(train_script.decisive_parts(job)) == first
     (first / "train").mkdir(parents=True)
     job.params.seed = 6
-    assert train_script.work_folder(job) != first
+    assert job.work_folder(train_script.decisive_parts(job)) != first
     assert not first.exists()
 
 

@@ -45,7 +45,7 @@ def test_from_picked_frames_to_a_model_that_the_workflow_uses(tiny_copy: Workflo
     assert "Traceback" not in stopped.stderr
 
     folder.rename(tiny_copy.folder / "labels")
-    small_config(tiny_copy.folder / "small.py", (64, 64))
+    small_config(tiny_copy.folder / "small.py", 64)
     training = {
         "labels": ["labels/labelme"],
         "config": "small.py",
@@ -65,6 +65,12 @@ def test_from_picked_frames_to_a_model_that_the_workflow_uses(tiny_copy: Workflo
     assert report["training"]["n_frames"] == report["validation"]["n_frames"] == 3
     assert report["tested_recordings"] == ["phantom-ext-01", "phantom-ext-02"]
     assert not (tiny_copy.folder / "results" / "work" / "pose_training").exists()
+
+    # A config of one's own counts by its content, like labels and weights.
+    assert "train_pose_model" not in tiny_copy.planned("train_pose_model")
+    own = tiny_copy.folder / "small.py"
+    own.write_text(own.read_text() + "\nnothing = 1\n")
+    assert "train_pose_model" in tiny_copy.planned("train_pose_model")
 
     options = {"config": "results/pose_training/config.py", "checkpoint": str(made / "model.pth")}
     configure(tiny_copy, pose={"method": "mmpose", "options": options})

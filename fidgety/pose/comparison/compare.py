@@ -20,7 +20,7 @@ from fidgety.errors import FidgetyError, NotAssessable, Outcome
 from fidgety.pose.cleaning import clean
 from fidgety.pose.comparison import measures
 from fidgety.pose.comparison.reference import Reference
-from fidgety.pose.finetune.scoring import interval, oks, sigmas_of
+from fidgety.pose.finetune.scoring import average_precision, interval, oks, sigmas_of
 from fidgety.pose.gaps import blank
 from fidgety.pose.normalisation import trunk_length
 from fidgety.pose.quality import longest_gap_s
@@ -179,9 +179,9 @@ class _Against:
         if not self.true:
             return {}
         true = np.concatenate(self.true)
-        return measures.average_precision(
-            np.concatenate(self.predicted),
-            true,
+        return average_precision(
+            np.concatenate(self.predicted).transpose(0, 2, 1),
+            true.transpose(0, 2, 1),
             np.asarray(np.isfinite(true).all(axis=1), dtype=np.bool_),
             np.concatenate(self.area),
             np.concatenate(self.score),

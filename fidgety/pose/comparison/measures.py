@@ -10,20 +10,13 @@ Lengths are in trunk lengths (pelvis to thorax, the median over a recording).
   movements have next to nothing and white noise of variance s^2 has s^2 (1 - 16 / fps).
 - *PCK@x*: share of keypoints within x trunk lengths of the truth (Yang and Ramanan 2013, IEEE
   TPAMI 35:2878, with the trunk for the box); a keypoint that was not found is not.
-- *OKS and AP*: Lin et al. 2014 (cocodataset.org, "Keypoint evaluation"), by pycocotools.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import welch
-
-from fidgety.pose.finetune.scoring import sigmas_of
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -119,100 +112,3 @@ def pck(error: Array, limit: float) -> float:
     """
     known = error[~np.isnan(error)]
     return float(np.mean(known <= limit)) if known.size else float("nan")
-
-
-def average_precision(
-    predicted: NDArray[np.floating],
-    true: NDArray[np.floating],
-    marked: Mask,
-    area: NDArray[np.floating],
-    score: NDArray[np.floating],
-    keypoints: Sequence[str],
-) -> dict[str, float]:
-    """Compute COCO's average precision and recall of one body a picture, by pycocotools.
-
-    Parameters
-    ----------
-    predicted, true : ndarray of shape (picture, 2, keypoint)
-        Pixels; NaN for missing ones. A picture without any is one where nothing was found.
-    marked : ndarray of bool, shape (picture, keypoint)
-        Where there is a truth.
-    area : ndarray of shape (picture,)
-        Of the body, in square pixels: OKS is relative to it.
-    score : ndarray of shape (picture,)
-        Confidence of each picture's pose: the order in which precision is counted.
-    keypoints
-        Names: their spread among labellers is COCO's, that of other names
-        :func:`fidgety.pose.finetune.scoring.sigmas_of`.
-
-    Returns
-    -------
-    dict
-        ``ap`` (mean over OKS from 0.50 to 0.95), ``ap50``, ``ap75``, ``ar``; NaN without truth.
-    """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    used = np.flatnonzero(marked.any(axis=1))
-    if used.size == 0:
-        return dict.fromkeys(("ap", "ap50", "ap75", "ar"), float("nan"))
-    images, truths, guesses = [], [], []
-    for number, i in enumerate(used, 1):
-        flag = 2.0 * marked[i]
-        points = np.vstack([np.where(marked[i], true[i], 0.0), flag]).T
-        common = {"image_id": number, "category_id": 1, "id": number, "area": float(area[i])}
-        box = [0.0, 0.0, float(np.sqrt(area[i])), float(np.sqrt(area[i]))]
-        images.append({"id": number})
-        truths.append(
-            {
-                **common,
-                "iscrowd": 0,
-                "bbox": box,
-                "keypoints": points.ravel().tolist(),
-                "num_keypoints": int(marked[i].sum()),
-            }
-        )
-        there = np.isfinite(predicted[i]).all(axis=0)
-        if not there.any():
-            continue
-        # A keypoint that was not found is far from everything, but a number.
-        far = np.where(there, predicted[i], -1e7)
-        triples = np.vstack([far, np.ones(len(there))]).T
-        guesses.append(
-            {
-                **common,
-                "bbox": box,
-                "score": float(score[i]),
-                "keypoints": triples.ravel().tolist(),
-            }
-        )
-    with contextlib.redirect_stdout(io.StringIO()):
-        parts = []
-        for annotations in (truths, guesses):
-            part = COCO()
-            part.dataset = {
-                "images": images,
-                "annotations": annotations,
-                "categories": [{"id": 1, "name": "infant", "keypoints": list(keypoints)}],
-            }
-            part.createIndex()
-            parts.append(part)
-        judge = COCOeval(*parts, "keypoints")
-        judge.params.kpt_oks_sigmas = sigmas_of(keypoints)
-        # One range of areas: COCO's limits of small and large are made for its own pictures.
-        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
-        judge.evaluate()
-        judge.accumulate()
-    # (threshold, recall, category, area, detections); -1 is where there is nothing to find.
-    precision, recall = judge.eval["precision"][..., 0, 0, 0], judge.eval["recall"][..., 0, 0, 0]
-    thresholds = judge.params.iouThrs
-
-    def at(limit: float) -> float:
-        return float(precision[np.argmin(np.abs(thresholds - limit))].clip(0).mean())
-
-    return {
-        "ap": float(precision.clip(0).mean()),
-        "ap50": at(0.5),
-        "ap75": at(0.75),
-        "ar": float(recall.clip(0).mean()),
-    }

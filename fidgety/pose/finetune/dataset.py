@@ -41,6 +41,8 @@ TRAINING_SHARE = 0.5
 SEEN_SHARE = 0.72
 #: From our pixels to mmpose's, which count from the centre of the first one.
 HALF_PX = 0.5
+#: How far crops for validation are off: degrees, shares of their side.
+SHAKE_DEG, SHAKE_SHIFT, SHAKE_SCALE = 20.0, 0.05, 0.1
 #: Marks that are needed to place a crop.
 MIN_MARKS = 4
 #: What mmpose weights a keypoint's loss by, as its COCO description does.
@@ -160,6 +162,24 @@ def frame_crop(
     return crop_around(points, angle, (body / share - 1.0) / 2.0, size)
 
 
+def shake(crop: Crop, name: str, seed: int) -> Crop:
+    """Move a crop as a video's crop is off, by an amount that its name and the seed decide.
+
+    In a video nobody tells how the infant lies: the crop comes from a body mask and an estimated
+    direction. Crops that were made from the labels themselves would tell a model where the
+    keypoints are before it looks.
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    shift = crop.side_px * rng.uniform(-SHAKE_SHIFT, SHAKE_SHIFT, 2)
+    return Crop(
+        crop.angle_deg + float(rng.uniform(-SHAKE_DEG, SHAKE_DEG)),
+        (crop.centre_px[0] + float(shift[0]), crop.centre_px[1] + float(shift[1])),
+        crop.side_px * float(rng.uniform(1 - SHAKE_SCALE, 1 + SHAKE_SCALE)),
+        crop.size_px,
+    )
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Crops on disk, and how they lie in their pictures.
@@ -195,6 +215,7 @@ def prepare(
     share: float,
     body_px: int,
     name: str,
+    shaken: int | None = None,
 ) -> Prepared:
     """Cut crops, and write them with their annotations.
 
@@ -210,6 +231,8 @@ def prepare(
         As for :func:`frame_crop`.
     name
         ``training`` or ``validation``.
+    shaken
+        Seed of :func:`shake`; None leaves the crops where the labels say.
 
     Raises
     ------
@@ -221,6 +244,8 @@ def prepare(
     target.mkdir(parents=True, exist_ok=True)
     for k, frame in enumerate(track(labels.frames, f"crops for {name}", len(labels.frames))):
         crop = frame_crop(frame, labels.keypoints, share, body_px)
+        if shaken is not None:
+            crop = shake(crop, frame.file, shaken)
         picture = crop.cut(read_picture(pictures[frame.file], frame))
         file = f"{k:06d}.png"
         if not cv2.imwrite(str(target / file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):

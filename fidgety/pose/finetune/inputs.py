@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from fidgety.config.labelling import LabellingConfig
 from fidgety.config.pose_training import PoseTrainingConfig
-from fidgety.errors import ConfigError, FidgetyError
+from fidgety.errors import ConfigError
+from fidgety.pose.mmpose_runtime import check_network_files, network_files
 from fidgety.registry import nearest
 
 if TYPE_CHECKING:
@@ -49,40 +50,20 @@ def check_pose_training(config: PoseTrainingConfig, checksum: Callable[[Path], s
             read_infants(Path(config.infants).expanduser())
         except ConfigError as error:
             findings.append(str(error))
-    if config.checkpoint is not None:
-        findings += _check_checkpoint(config, checksum)
-    if config.labels:
-        findings += _check_network(config)
+    if config.labels or config.checkpoint is not None:
+        findings += check_network_files(config.config, config.checkpoint, "pose_training")
+        findings += _check_checksum(config, checksum)
     return findings
 
 
-def _check_checkpoint(config: PoseTrainingConfig, checksum: Callable[[Path], str]) -> list[str]:
-    path = Path(str(config.checkpoint)).expanduser()
-    if not path.is_file():
-        return [
-            f"pose_training.checkpoint: there is no file {path}. Download the weights that belong "
-            f"to {config.config} from mmpose's model zoo, or leave the key out to start from "
-            "random weights."
-        ]
-    expected = config.checkpoint_sha256
-    if expected is not None and checksum(path) != expected:
-        return [
-            f"pose_training.checkpoint: {path} has SHA-256 {checksum(path)}, expected {expected}: "
-            "it is damaged, or another file."
-        ]
-    return []
-
-
-def _check_network(config: PoseTrainingConfig) -> list[str]:
-    from fidgety.pose.mmpose_runtime import find_config
-
-    try:
-        find_config(config.config, "pose_training.config")
-    except ConfigError as error:
-        return [str(error)]
-    except FidgetyError:
-        return []  # mmpose is in the rule's own environment, not in the one that plans
-    return []
+def _check_checksum(config: PoseTrainingConfig, checksum: Callable[[Path], str]) -> list[str]:
+    path, expected = Path(str(config.checkpoint)).expanduser(), config.checkpoint_sha256
+    if expected is None or not path.is_file() or checksum(path) == expected.lower():
+        return []
+    return [
+        f"pose_training.checkpoint: {path} has SHA-256 {checksum(path)}, expected {expected}: "
+        "it is damaged, or another file."
+    ]
 
 
 def check_labelling(
@@ -122,6 +103,11 @@ def label_files(config: PoseTrainingConfig) -> list[Path]:
     if config.infants is not None:
         files.append(Path(config.infants).expanduser())
     return files
+
+
+def network_inputs(config: PoseTrainingConfig) -> list[Path]:
+    """Return the files that the network starts from: weights, and a config of one's own."""
+    return list(network_files(config.config, config.checkpoint).values())
 
 
 def named_recordings(files: Iterable[Path], recordings: Iterable[str]) -> list[str]:
@@ -201,10 +187,25 @@ def read_labels(
         missing += gone
     if missing:
         raise LabelError("\n".join(missing) + "\nName their folder in pose_training.images.")
-    table = dict(infants)
-    if config.infants is not None:
-        table |= read_infants(Path(config.infants).expanduser())
-    return name_infants(merge(parts), table), pictures
+    return name_infants(merge(parts), _infants(config, infants)), pictures
+
+
+def _infants(config: PoseTrainingConfig, infants: Mapping[str, str]) -> dict[str, str]:
+    """Return the infant of each recording: the user's table before the sample sheet."""
+    if config.infants is None:
+        return dict(infants)
+    return dict(infants) | read_infants(Path(config.infants).expanduser())
+
+
+def taken_for_infants(
+    labels: Labels, config: PoseTrainingConfig, infants: Mapping[str, str]
+) -> list[str]:
+    """Return the recordings that were each taken for an infant of its own: nobody says whose.
+
+    Two recordings of one infant could then be on both sides of the validation split.
+    """
+    alone = {f.recording for f in labels.frames if f.infant == f.recording}
+    return sorted(alone - set(_infants(config, infants)))
 
 
 def _read(path: Path, config: PoseTrainingConfig) -> Labels:

@@ -8,20 +8,24 @@
     deeplabcut/         labeled-data/<recording>/ with pictures and tables, config-snippet.yaml
 
 Work by hand is dear: a file that was changed since it was written here is never overwritten.
-What was written is remembered by checksum in ``.written.json``.
+What was written is remembered by checksum in ``.written.json``. A file's content is made when it
+is written: the pictures of a large cohort do not fit into memory.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,9 +34,11 @@ from fidgety.errors import FidgetyError
 from fidgety.pose.finetune.deeplabcut import FOLDER, project_snippet, to_table, write_h5
 from fidgety.pose.finetune.labelme import to_labelme
 from fidgety.pose.finetune.labels import CATEGORY, LabelledFrame, Labels, to_coco
-from fidgety.pose.finetune.picked import Picked
 from fidgety.skeletons import Skeleton
 from fidgety.storage import atomic_path, file_sha256, read_json, write_json
+
+#: Makes a file's content.
+Content = Callable[[], bytes]
 
 WRITTEN = ".written.json"
 NOTICE = """\
@@ -101,34 +107,52 @@ def cvat_labels(labels: Labels) -> list[dict[str, Any]]:
     ]
 
 
+def _given(content: bytes) -> Content:
+    return lambda: content
+
+
+def _h5(table: pd.DataFrame) -> bytes:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "table.h5"
+        write_h5(path, table)
+        return path.read_bytes()
+
+
 def _deeplabcut(
-    frames: Sequence[LabelledFrame], labels: Labels, scorer: str, pictures: Mapping[str, bytes]
-) -> Iterator[tuple[str, bytes]]:
+    by_recording: Mapping[str, Sequence[LabelledFrame]],
+    labels: Labels,
+    scorer: str,
+    pictures: Mapping[str, Content],
+) -> Iterator[tuple[str, Content]]:
     """Yield the files of DeepLabCut's project."""
-    for recording in sorted({f.recording for f in frames}):
-        own = [f for f in frames if f.recording == recording]
+    for recording, own in by_recording.items():
         folder = f"deeplabcut/{FOLDER}/{recording}"
         for frame in own:
             yield f"{folder}/{frame.file}", pictures[frame.file]
         table = to_table(own, labels.keypoints, scorer)
-        yield f"{folder}/CollectedData_{scorer}.csv", table.to_csv(lineterminator="\n").encode()
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / "table.h5"
-            write_h5(path, table)
-            yield f"{folder}/CollectedData_{scorer}.h5", path.read_bytes()
+        text = table.to_csv(lineterminator="\n").encode()
+        yield f"{folder}/CollectedData_{scorer}.csv", _given(text)
+        yield f"{folder}/CollectedData_{scorer}.h5", functools.partial(_h5, table)
     snippet = project_snippet(labels.keypoints, labels.bones, scorer)
-    yield "deeplabcut/config-snippet.yaml", snippet.encode("utf-8")
+    yield "deeplabcut/config-snippet.yaml", _given(snippet.encode("utf-8"))
 
 
 def kit_files(
-    picked: Sequence[Picked], skeleton: Skeleton, formats: Sequence[LabelFormat], scorer: str
-) -> dict[str, bytes]:
-    """Make all files of the folder.
+    by_recording: Mapping[str, Sequence[LabelledFrame]],
+    pictures_of: Callable[[str], NDArray[np.uint8]],
+    skeleton: Skeleton,
+    formats: Sequence[LabelFormat],
+    scorer: str,
+) -> dict[str, Content]:
+    """Name all files of the folder.
 
     Parameters
     ----------
-    picked
-        Frames by recording.
+    by_recording
+        Frames of each recording.
+    pictures_of
+        Returns a recording's pictures (frame, height, width, 3), RGB. It is called when a
+        picture is written, the recordings one after the other.
     skeleton
         Its keypoints are marked, its bones drawn.
     formats
@@ -139,30 +163,34 @@ def kit_files(
     Returns
     -------
     dict
-        Path below the folder to content.
+        Path below the folder to what makes the content.
     """
-    frames = [frame for p in picked for frame in p.labelled()]
+    frames = [frame for own in by_recording.values() for frame in own]
     labels = Labels(skeleton.keypoints, tuple(frames), skeleton.bones)
-    pictures = {
-        frame.file: png(picture)
-        for p in picked
-        for frame, picture in zip(p.labelled(), p.picture, strict=True)
+
+    def picture(recording: str, k: int) -> bytes:
+        return png(pictures_of(recording)[k])
+
+    pictures: dict[str, Content] = {
+        frame.file: functools.partial(picture, recording, k)
+        for recording, own in by_recording.items()
+        for k, frame in enumerate(own)
     }
-    files: dict[str, bytes] = {"README.txt": NOTICE.encode("utf-8")}
+    files: dict[str, Content] = {"README.txt": _given(NOTICE.encode("utf-8"))}
     files |= {f"images/{name}": content for name, content in pictures.items()}
     if "cvat" in formats:
-        files["cvat/annotations.json"] = _json(to_coco(labels))
-        files["cvat/labels.json"] = _json(cvat_labels(labels))
+        files["cvat/annotations.json"] = _given(_json(to_coco(labels)))
+        files["cvat/labels.json"] = _given(_json(cvat_labels(labels)))
     if "labelme" in formats:
         for frame in frames:
             content = to_labelme(frame, labels.keypoints, f"../images/{frame.file}")
-            files[f"labelme/{Path(frame.file).stem}.json"] = _json(content)
+            files[f"labelme/{Path(frame.file).stem}.json"] = _given(_json(content))
     if "deeplabcut" in formats:
-        files |= dict(_deeplabcut(frames, labels, scorer, pictures))
+        files |= dict(_deeplabcut(by_recording, labels, scorer, pictures))
     return files
 
 
-def write_kit(folder: str | Path, files: Mapping[str, bytes]) -> None:
+def write_kit(folder: str | Path, files: Mapping[str, Content]) -> None:
     """Write the folder, and remove what an earlier call wrote and nobody needs any more.
 
     Raises
@@ -188,10 +216,11 @@ def write_kit(folder: str | Path, files: Mapping[str, bytes]) -> None:
     for name in sorted(set(known) - set(files)):
         (folder / name).unlink(missing_ok=True)
     sums = {}
-    for name, content in files.items():
+    for name, make in files.items():
+        content = make()
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
-        sums[name] = file_sha256(folder / name)
+        sums[name] = hashlib.sha256(content).hexdigest()
     write_json(folder / WRITTEN, sums)
 
 
@@ -200,8 +229,8 @@ def _written(folder: Path) -> dict[str, str]:
     return dict(read_json(path)) if path.is_file() else {}
 
 
-def _is_ours(path: Path, known: str | None, wanted: bytes | None) -> bool:
+def _is_ours(path: Path, known: str | None, wanted: Content | None) -> bool:
     """Tell whether a file is as it was written here, or as it would be written now."""
     if known is not None and file_sha256(path) == known:
         return True
-    return wanted is not None and path.read_bytes() == wanted
+    return wanted is not None and path.read_bytes() == wanted()

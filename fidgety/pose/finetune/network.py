@@ -24,6 +24,7 @@ from fidgety.pose.mmpose_runtime import (
     find_config,
     read_checkpoint,
     read_config,
+    stay_local,
 )
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def adapt(settings: Config, meta: Mapping[str, Any], config: PoseTrainingConfig)
     from mmengine.config import Config
 
     model = copy.deepcopy(settings.model.to_dict())
-    _stay_local(model)
+    stay_local(model)
     count = len(meta["keypoint_info"])
     old = n_keypoints(settings)
     for key in COUNTS:
@@ -190,24 +191,6 @@ def adapt(settings: Config, meta: Mapping[str, Any], config: PoseTrainingConfig)
             },
         }
     )
-
-
-def _stay_local(node: Any) -> None:
-    """Take out of a model's config what would fetch pretrained parts, in place."""
-    if isinstance(node, dict):
-        for key in ("init_cfg", "pretrained"):
-            if key in node:
-                node[key] = None
-        if node.get("_scope_") == "mmdet":
-            del node["_scope_"]
-        # One process: batches are not normalised together with other ones.
-        if node.get("type") == "SyncBN":
-            node["type"] = "BN"
-        for value in node.values():
-            _stay_local(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            _stay_local(value)
 
 
 def loading_workers(config: PoseTrainingConfig) -> int:

@@ -131,66 +131,98 @@ def oks(
 
 
 def average_precision(
-    labels: Labels, predicted: NDArray[np.floating], score: NDArray[np.floating]
+    predicted: NDArray[np.floating],
+    true: NDArray[np.floating],
+    marked: NDArray[np.bool_],
+    area: NDArray[np.floating],
+    score: NDArray[np.floating],
+    keypoints: Sequence[str],
 ) -> dict[str, float]:
-    """Compute COCO's AP and AR by pycocotools.
+    """Compute COCO's average precision and recall of one body a frame, by pycocotools.
 
     Parameters
     ----------
-    labels
-        Truth; frames without a mark are left out.
-    predicted : ndarray of shape (frame, keypoint, 2)
-        Pixels; NaN for missing ones.
+    predicted, true : ndarray of shape (frame, keypoint, 2)
+        Pixels; NaN for missing ones. In a frame without any nothing was found.
+    marked : ndarray of bool, shape (frame, keypoint)
+        Where there is a truth.
+    area : ndarray of shape (frame,)
+        Of the body, in square pixels: OKS is relative to it.
     score : ndarray of shape (frame,)
-        Confidence of each frame's pose.
+        Confidence of each frame's pose: the order in which precision is counted.
+    keypoints
+        Names, for their spread (:func:`sigmas_of`).
 
     Returns
     -------
     dict
-        ``AP``, ``AP50``, ``AP75``, ``AR``.
+        ``ap`` (mean over OKS from 0.50 to 0.95), ``ap50``, ``ap75``, ``ar``; NaN without truth.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    images, truth, found = [], [], []
-    for k, frame in enumerate(labels.frames):
-        if not frame.marked.any():
-            continue
-        box = marked_box(frame, BOX_MARGIN)
-        known = np.where(frame.marked[:, None], frame.position, 0.0)
-        triplets = np.column_stack([known, frame.flag]).ravel().tolist()
-        images.append({"id": k + 1, "width": frame.width_px, "height": frame.height_px})
-        common = {"image_id": k + 1, "category_id": 1, "area": body_area(frame)}
-        truth.append(
+    used = np.flatnonzero(marked.any(axis=1))
+    if used.size == 0:
+        return dict.fromkeys(("ap", "ap50", "ap75", "ar"), float("nan"))
+    images, truths, guesses = [], [], []
+    for number, i in enumerate(used, 1):
+        points = np.column_stack([np.where(marked[i, :, None], true[i], 0.0), 2.0 * marked[i]])
+        common = {"image_id": number, "category_id": 1, "id": number, "area": float(area[i])}
+        box = [0.0, 0.0, float(np.sqrt(area[i])), float(np.sqrt(area[i]))]
+        images.append({"id": number})
+        truths.append(
             {
                 **common,
-                "id": k + 1,
-                "bbox": list(box),
                 "iscrowd": 0,
-                "keypoints": triplets,
-                "num_keypoints": int(frame.marked.sum()),
+                "bbox": box,
+                "keypoints": points.ravel().tolist(),
+                "num_keypoints": int(marked[i].sum()),
             }
         )
-        # A missing keypoint is far away from any label, but a number.
-        far = np.where(np.isfinite(predicted[k]), predicted[k], -1e6)
-        guess = np.column_stack([far, np.ones(len(far))]).ravel().tolist()
-        found.append({**common, "id": k + 1, "bbox": list(box), "score": float(score[k]),
-                      "keypoints": guess})  # fmt: skip
+        there = np.isfinite(predicted[i]).all(axis=1)
+        if not there.any():
+            continue
+        # A keypoint that was not found is far from everything, but a number.
+        far = np.where(there[:, None], predicted[i], -1e7)
+        triples = np.column_stack([far, np.ones(len(there))])
+        guesses.append(
+            {
+                **common,
+                "bbox": box,
+                "score": float(score[i]),
+                "keypoints": triples.ravel().tolist(),
+            }
+        )
     with contextlib.redirect_stdout(io.StringIO()):
-        coco, guesses = COCO(), COCO()
-        category = {"id": 1, "name": "infant", "keypoints": list(labels.keypoints)}
-        for part, annotations in ((coco, truth), (guesses, found)):
-            part.dataset = {"images": images, "annotations": annotations, "categories": [category]}
+        parts = []
+        for annotations in (truths, guesses):
+            part = COCO()
+            part.dataset = {
+                "images": images,
+                "annotations": annotations,
+                "categories": [{"id": 1, "name": "infant", "keypoints": list(keypoints)}],
+            }
             part.createIndex()
-        judge = COCOeval(coco, guesses, "keypoints")
-        judge.params.kpt_oks_sigmas = sigmas_of(labels.keypoints)
-        # One range of areas: COCO's limits for small and large are made for its own pictures.
-        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]] * 3, ["all", "medium", "large"]
+            parts.append(part)
+        judge = COCOeval(*parts, "keypoints")
+        judge.params.kpt_oks_sigmas = sigmas_of(keypoints)
+        # One range of areas: COCO's limits of small and large are made for its own pictures.
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()
         judge.accumulate()
-        judge.summarize()
-    values = [max(float(v), 0.0) for v in judge.stats]
-    return {"AP": values[0], "AP50": values[1], "AP75": values[2], "AR": values[5]}
+    # (threshold, recall, category, area, detections); -1 is where there is nothing to find.
+    precision, recall = judge.eval["precision"][..., 0, 0, 0], judge.eval["recall"][..., 0, 0, 0]
+    thresholds = judge.params.iouThrs
+
+    def at(limit: float) -> float:
+        return float(precision[np.argmin(np.abs(thresholds - limit))].clip(0).mean())
+
+    return {
+        "ap": float(precision.clip(0).mean()),
+        "ap50": at(0.5),
+        "ap75": at(0.75),
+        "ar": float(recall.clip(0).mean()),
+    }
 
 
 @dataclass(frozen=True)
@@ -336,7 +368,9 @@ def score(
         tuple(f.group for f in labels.frames),
         error,
         oks(predicted, np.nan_to_num(true), marked, area, sigmas_of(labels.keypoints)),
-        average_precision(labels, predicted, np.nan_to_num(confidence).mean(axis=1)),
+        average_precision(
+            predicted, true, marked, area, np.nan_to_num(confidence).mean(axis=1), labels.keypoints
+        ),
     )
 
 

@@ -1,15 +1,17 @@
 """Fine-tuning a top-down 2D model of mmpose on labelled frames, and judging it.
 
 The model is judged on infants it never learned from, through the very estimator that will use it
-(:class:`fidgety.pose.mmpose.MMPose`): weights by the safe loader, crops as of a video, upright.
-The best epoch is chosen on the same infants, so figures are a little too good; with many
-infants less so.
+(:class:`fidgety.pose.mmpose.MMPose`): weights by the safe loader, crops about as of a video,
+upright but for some degrees. The best epoch is chosen on the same infants, so figures are a
+little too good; with many infants less so. Beside the model stands a guess that never looks, the
+mean posture: infants on their backs are much alike, and a small error alone says little.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import FidgetyError
+from fidgety.pose.crop import Crop
 from fidgety.pose.finetune.dataset import (
     SEEN_SHARE,
     TRAINING_SHARE,
@@ -30,10 +33,11 @@ from fidgety.pose.finetune.dataset import (
     metainfo,
     prepare,
     read_picture,
+    shake,
     split,
     usable,
 )
-from fidgety.pose.finetune.labels import LabelError, Labels
+from fidgety.pose.finetune.labels import LabelError, LabelledFrame, Labels
 from fidgety.pose.finetune.network import (
     Start,
     adapt,
@@ -55,7 +59,7 @@ from fidgety.pose.finetune.runner import (
 from fidgety.pose.finetune.scoring import Scores, compare, score, trunk_lengths
 from fidgety.pose.mmpose import MMPose
 from fidgety.pose.mmpose_options import MMPoseOptions
-from fidgety.pose.mmpose_runtime import _allowed
+from fidgety.pose.mmpose_runtime import allowed_globals
 from fidgety.pose.torch_device import pick_device
 from fidgety.progress import track
 from fidgety.storage import job_seed
@@ -130,17 +134,23 @@ def train(
     resolved.dump(str(work / CONFIG))
     export(work / START, start.model.state_dict())
     body_px = body_side_px(input_size(settings)[0])
-    parts = [
-        prepare(part, pictures, work, share=share, body_px=body_px, name=name)
-        for part, share, name in (
-            (training, TRAINING_SHARE, "training"),
-            (validation, SEEN_SHARE, "validation"),
-        )
-    ]
-    history = _run(start, resolved, config, parts[0], parts[1], work, job_seed(seed, "training"))
+    shaken = job_seed(seed, "shake")
+    seen = prepare(training, pictures, work, share=TRAINING_SHARE, body_px=body_px, name="training")
+    judged = prepare(
+        validation,
+        pictures,
+        work,
+        share=SEEN_SHARE,
+        body_px=body_px,
+        name="validation",
+        shaken=shaken,
+    )
+    history = _run(start, resolved, config, seen, judged, work, job_seed(seed, "training"))
     scores = [
-        evaluate(work / CONFIG, work / file, validation, pictures, config) for file in (START, BEST)
+        evaluate(work / CONFIG, work / file, validation, pictures, config, shaken)
+        for file in (START, BEST)
     ]
+    intervals = job_seed(seed, "intervals")
     report = {
         "training": _describe(training),
         "validation": _describe(validation),
@@ -148,7 +158,8 @@ def train(
         "start_from": {"sha256": start.sha256, "random": list(start.random)},
         "epochs": int(history["epoch"].max()),
         "best_epoch": int(history["epoch"].to_numpy()[int(np.argmax(history["oks"]))]),
-        **compare(scores[0], scores[1], job_seed(seed, "intervals")),
+        **compare(scores[0], scores[1], intervals),
+        "mean_posture": mean_posture(training, validation, shaken).summary(intervals),
     }
     return Trained(work / BEST, work / CONFIG, history, report)
 
@@ -188,7 +199,7 @@ def _run(
     keeper = Keeper(work, seed, config.epochs, config.patience)
     resume = (work / STATE).is_file()
     n_steps = n // batch if n >= config.batch_size else 1
-    with on_device(device), torch.serialization.safe_globals(_allowed()):
+    with on_device(device), torch.serialization.safe_globals(allowed_globals()):
         runner = Runner(
             model=start.model.train(),
             work_dir=str(work / "runner"),
@@ -226,10 +237,45 @@ def _epochs(config: PoseTrainingConfig) -> dict[str, Any]:
     }
 
 
+def _judged_crop(frame: LabelledFrame, keypoints: tuple[str, ...], shaken: int) -> Crop:
+    """Return the crop that models are judged on, of any size in its own pixels."""
+    return shake(frame_crop(frame, keypoints, SEEN_SHARE, 100), frame.file, shaken)
+
+
+def mean_posture(training: Labels, validation: Labels, shaken: int) -> Scores:
+    """Judge a guess that never looks: the training frames' mean posture, put into each crop.
+
+    A model that is no better has learned how infants lie, not where this one's limbs are.
+    """
+    postures = np.stack(
+        [
+            frame_crop(f, training.keypoints, SEEN_SHARE, 100).to_crop(f.position.T[None])[0].T
+            for f in training.frames
+        ]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a keypoint that nobody marked
+        middle = np.nanmean(postures, axis=0)
+    crops = [_judged_crop(f, validation.keypoints, shaken) for f in validation.frames]
+    guess = np.stack([crop.to_video(middle.T[None])[0].T for crop in crops])
+    return score(validation, guess, np.ones(guess.shape[:2]))
+
+
 def estimate_frames(
-    estimator: MMPose, labels: Labels, pictures: Mapping[str, Path]
+    estimator: MMPose, labels: Labels, pictures: Mapping[str, Path], shaken: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimate labelled frames as a video's: upright, cut around the body.
+    """Estimate labelled frames as a video's: about upright, cut around the body.
+
+    Parameters
+    ----------
+    estimator
+        Open.
+    labels
+        Frames: their marks place the crops, which are then shaken.
+    pictures
+        File of each frame, by its name.
+    shaken
+        Seed of :func:`fidgety.pose.finetune.dataset.shake`.
 
     Returns
     -------
@@ -242,10 +288,9 @@ def estimate_frames(
     for begin in track(range(0, len(labels), BATCH), "estimate", -(-len(labels) // BATCH)):
         frames = labels.frames[begin : begin + BATCH]
         crops = [
-            frame_crop(f, labels.keypoints, SEEN_SHARE, round(estimator.crop_px * SEEN_SHARE))
+            replace(_judged_crop(f, labels.keypoints, shaken), size_px=estimator.crop_px)
             for f in frames
         ]
-        crops = [replace(crop, size_px=estimator.crop_px) for crop in crops]
         cut = [c.cut(read_picture(pictures[f.file], f)) for c, f in zip(crops, frames, strict=True)]
         found = estimator.estimate(np.stack(cut), consecutive=False)
         for k, crop in enumerate(crops):
@@ -260,6 +305,7 @@ def evaluate(
     labels: Labels,
     pictures: Mapping[str, Path],
     config: PoseTrainingConfig,
+    shaken: int,
 ) -> Scores:
     """Judge a model on labelled frames, through the ``mmpose`` estimator."""
     options = MMPoseOptions(
@@ -272,5 +318,5 @@ def evaluate(
         min_score=0.0,
     )
     with MMPose(options) as estimator:
-        position, confidence = estimate_frames(estimator, labels, pictures)
+        position, confidence = estimate_frames(estimator, labels, pictures, shaken)
     return score(labels, position, confidence)

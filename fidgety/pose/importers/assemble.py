@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fidgety.errors import ConfigError
 from fidgety.pose.importers.content import MAX_FRAMES, empty, unreadable
 from fidgety.pose.importers.keypoints import match_keypoints
-from fidgety.pose.importers.people import Sights, choose
+from fidgety.pose.importers.people import Choice, Sights, choose
+from fidgety.pose.in_view import in_view_record, nobody_knows
 from fidgety.pose.tracks import Pose
 from fidgety.skeletons import Skeleton, own_or_none
 
@@ -212,6 +213,7 @@ def assemble(
         **choice.details,
         **listing.details,
     }
+    details["persons"] |= _company(choice, at, first, n, fps)
     if matched.dropped:
         details["keypoints_left_out"] = list(matched.dropped)
     if not listing.has_confidence:
@@ -230,6 +232,21 @@ def assemble(
         own_skeleton=own_or_none(matched.skeleton),
         details=details,
     )
+
+
+def _company(
+    choice: Choice, infant: NDArray[np.int64], first: int, n: int, fps: float
+) -> dict[str, Any]:
+    """Say who else was in view in ``n`` frames from number ``first`` on.
+
+    ``infant`` are the places of the frames with the infant among them.
+    """
+    if choice.others is None:
+        return nobody_knows()
+    others = np.zeros(n, dtype=np.int64)
+    for frame, count in choice.others.items():
+        others[frame - first] = count
+    return in_view_record(others, int((others + np.isin(np.arange(n), infant)).max()), fps)
 
 
 def whole_numbers(values: Sequence[Any], what: str) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 #: Largest JSON file: four hours of one person at 25 frames a second. Parsed, text of this size
 #: takes some ten times as much memory.
 MAX_JSON_BYTES = 200_000_000
-#: Largest table of text: five hours of 33 keypoints at 25 frames a second.
+#: Largest table, as text or unpacked: five hours of 33 keypoints at 25 frames a second, as text.
 MAX_TABLE_BYTES = 1_000_000_000
 #: Most frames: a day at 50 frames a second.
 MAX_FRAMES = 4_400_000
@@ -88,15 +89,33 @@ def read_json_file(path: Path) -> Any:
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file by h5py, which unpickles nothing; refuse links to other files."""
+    """Open an HDF5 file by h5py, which unpickles nothing.
+
+    A file that takes values from other files of the machine is refused, and one whose arrays are
+    larger than :data:`MAX_TABLE_BYTES` when unpacked: few bytes can stand for any number of zeros.
+    """
     with reasons_for(path), h5py.File(path, "r") as file:
         # The name of the first, found without raising inside HDF5's own walk.
         outside = file.visititems_links(
             lambda name, link: name if isinstance(link, h5py.ExternalLink) else None
-        )
+        ) or file.visititems(lambda name, item: name if _is_outside(item) else None)
         if outside is not None:
             unreadable(f"it points to another file at {outside!r}; store its content in it")
+        sizes: list[int] = []
+        file.visititems(lambda _, item: sizes.append(_unpacked_bytes(item)))
+        require_size(max(sizes, default=0), MAX_TABLE_BYTES)
         yield file
+
+
+def _is_outside(item: h5py.Group | h5py.Dataset) -> bool:
+    """Tell whether a dataset's values lie in another file."""
+    return isinstance(item, h5py.Dataset) and (item.is_virtual or bool(item.external))
+
+
+def _unpacked_bytes(item: h5py.Group | h5py.Dataset) -> int:
+    if not isinstance(item, h5py.Dataset) or item.shape is None:
+        return 0
+    return math.prod(item.shape) * int(item.id.get_type().get_size())
 
 
 def text_of(value: Any) -> str:

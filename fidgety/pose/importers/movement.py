@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, without_path
 from fidgety.pose.importers.base import TrackImporter
-from fidgety.pose.importers.content import HDF5_MAGIC
+from fidgety.pose.importers.content import HDF5_MAGIC, MAX_TABLE_BYTES, open_hdf5
 from fidgety.pose.importers.keypoints import Matched, match_keypoints
+from fidgety.pose.importers.people import MIN_SHARED
+from fidgety.pose.in_view import in_view_record
 from fidgety.pose.tracks import UNITS, Origin, Pose
 from fidgety.skeletons import Skeleton, own_or_none, plain_name
 
@@ -43,8 +45,6 @@ UNIT_NAMES = {
 RATE_TOLERANCE = 0.25
 REMEDY = "write the rate into the sheet's column fps"
 VARIABLES = ("position", "confidence", "position_3d", "origin")
-#: Largest file content: a day of 33 keypoints in 3D at 50 frames a second.
-MAX_BYTES = 5_000_000_000
 
 
 def _unreadable(detail: str) -> NoReturn:
@@ -80,13 +80,16 @@ def _load(path: Path) -> xr.Dataset:
         {"engine": "scipy"} if netcdf3 else {"engine": "h5netcdf", "phony_dims": "access"}
     )
     try:
+        if not netcdf3:
+            with open_hdf5(path):
+                pass
         with xr.open_dataset(
             path, decode_times=False, decode_timedelta=False, **options
         ) as dataset:
             some = dataset[[name for name in VARIABLES if name in dataset.data_vars]]
             some.attrs = dict(dataset.attrs)
-            if some.nbytes > MAX_BYTES:
-                _unreadable(f"{some.nbytes} bytes, more than {MAX_BYTES}")
+            if some.nbytes > MAX_TABLE_BYTES:
+                _unreadable(f"{some.nbytes} bytes, more than {MAX_TABLE_BYTES}")
             found = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
             if "position" not in some and "status" not in some.attrs:
                 _unreadable(f"no variable 'position' (found: {found})")
@@ -233,8 +236,11 @@ def _skeleton(
     return matched, list(matched.order)
 
 
-def _most_complete(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Take the individual with the largest share of finite positions, and say so."""
+def _most_complete(dataset: xr.Dataset, fps: float) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Take the individual with the largest share of finite positions, and say so.
+
+    Names are taken at their word: whoever else has keypoints in a frame is in view.
+    """
     if "individuals" not in dataset.dims:
         return dataset, {}
     n = dataset.sizes["individuals"]
@@ -243,11 +249,15 @@ def _most_complete(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
     labels = _labels(dataset, "individuals") or [str(i) for i in range(n)]
     if n == 1:
         return dataset.isel(individuals=0, drop=True), {"individual": labels[0]}
-    position = dataset["position"].transpose("individuals", ...).values
+    dims = ("individuals", "time", "space", "keypoints")
+    position = _array(dataset, "position", dims)
     complete = np.isfinite(position.reshape(n, -1)).mean(axis=1)
     chosen = int(np.argmax(complete))
+    known = np.isfinite(position).all(axis=2).sum(axis=2) >= MIN_SHARED
+    others = np.delete(known, chosen, axis=0).sum(axis=0)
     return dataset.isel(individuals=chosen, drop=True), {
         "individual": labels[chosen],
+        "persons": in_view_record(others, int((others + known[chosen]).max()), fps),
         "individuals_complete": {
             label: round(float(share), 4) for label, share in zip(labels, complete, strict=True)
         },
@@ -284,7 +294,7 @@ def _pose(
     matched, order = _skeleton(dataset, own, names)
     skeleton = matched.skeleton
     axes = _space_order(dataset, "space")
-    one, details = _most_complete(dataset)
+    one, details = _most_complete(dataset, clock.fps)
     if matched.dropped:
         details["keypoints_left_out"] = list(matched.dropped)
 

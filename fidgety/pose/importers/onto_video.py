@@ -44,8 +44,10 @@ def onto_video(pose: Pose, record: VideoRecord) -> Pose:
         that are none of this picture.
     """
     if pose.details.get("counted_in") == "frames":
-        rows = _rows_by_number(pose, record)
+        counted = counted_from(pose, record.n_source_frames)
+        rows = _rows_by_number(pose, record, counted)
     else:
+        counted = 0
         rows = _rows_by_time(pose, record)
     there = rows >= 0
     n = record.n_frames
@@ -64,6 +66,7 @@ def onto_video(pose: Pose, record: VideoRecord) -> Pose:
             "frames_of_source": record.n_source_frames,
             "frames_of_video": n,
             "frames_without_tracks": int((~there).sum()),
+            **({"first_frame_number": counted} if counted else {}),
         },
     }
     if pose.units == "pixels" and pose.n_space == 2:
@@ -85,16 +88,29 @@ def _mismatch(detail: str) -> NotAssessable:
     return NotAssessable(Reason.POSE_VIDEO_MISMATCH, detail)
 
 
-def _rows_by_number(pose: Pose, record: VideoRecord) -> NDArray[np.int64]:
-    """Return each standard frame's row in the tracks, -1 where there is none."""
+def _rows_by_number(pose: Pose, record: VideoRecord, counted: int) -> NDArray[np.int64]:
+    """Return each standard frame's row in the tracks, -1 where there is none.
+
+    ``counted`` is the number of the first one.
+    """
     n = record.n_source_frames
     more = pose.n_frames - n
     # A file that lists frames with a person alone ends with the last of them.
     fewer = -more if pose.details.get("every_frame", True) else 0
     if more > FRAMES_TOLERANCE or fewer > FRAMES_TOLERANCE:
         raise _mismatch(f"the tracks have {pose.n_frames} frames, the video {n}")
-    rows = np.asarray(record.source_frame, dtype=np.int64)
+    rows = np.asarray(record.source_frame, dtype=np.int64) + counted
     return np.where(rows < pose.n_frames, rows, -1)
+
+
+def counted_from(pose: Pose, n_source_frames: int) -> int:
+    """Return the number that tracks give to a video's first frame.
+
+    It is 1 where they have none for number 0 and one for a frame that counting from 0 does not
+    reach: then the whole file is one frame late.
+    """
+    beyond = pose.n_frames == n_source_frames + 1
+    return int(beyond and not np.isfinite(pose.position[0]).any())
 
 
 def _rows_by_time(pose: Pose, record: VideoRecord) -> NDArray[np.int64]:

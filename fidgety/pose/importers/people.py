@@ -5,13 +5,13 @@ numbers, persons are linked from frame to frame by the distance between their ke
 infant is who has the most known keypoints over the whole recording: it lies in the middle of the
 picture all the time, while parents and staff come and go or show a hand. The numbers of a tracker
 change when it loses a person, so tracks that continue the infant's, at its place and at times when
-it has none, are joined to it. The choice is recorded.
+it has none, are joined to it. The choice is recorded, and who else was in view.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ from scipy.optimize import linear_sum_assignment
 GATE = 0.5
 #: Fewest keypoints that two sights must share to be compared one by one.
 MIN_SHARED = 3
+#: Two persons in one frame whose keypoints are nearer than this, in diagonals, are one body that
+#: was found twice.
+DOUBLE = 0.1
 #: Name of who is the only person in every frame of a file without names.
 INFANT = "1"
 #: Frames for which a lost person is remembered when linking; tracks are joined over longer times.
@@ -67,10 +70,14 @@ class Choice:
         Indices of the sights, one a frame at most, in the order of frames.
     details
         What was chosen among what.
+    others
+        Number of a frame to how many other persons are in it; None where the file lists nobody
+        else at all, so that it is not known whether it would.
     """
 
     rows: NDArray[np.intp]
     details: dict[str, Any]
+    others: Mapping[int, int] | None = None
 
 
 def link(sights: Sights, memory: int = MEMORY) -> list[str]:
@@ -185,8 +192,6 @@ def choose(sights: Sights, *, join: bool) -> Choice:
         "individual": order[0],
         "persons": {
             "tracks": len(order),
-            "most_in_view": int(in_view.max()),
-            "frames_with_several": int((in_view > 1).sum()),
             "linked_by": linked_by,
             "known_keypoints": {name: amount[name] for name in order[:5]},
         },
@@ -197,7 +202,31 @@ def choose(sights: Sights, *, join: bool) -> Choice:
     if n_double:
         details["persons"]["named_twice_in_a_frame"] = n_double
     rows = np.array([chosen[frame] for frame in sorted(chosen)], dtype=np.intp)
-    return Choice(rows, details)
+    own = {order[0], *joined}
+    theirs = {name: sights_of for name, sights_of in by_name.items() if name not in own}
+    others = _others(sights, known, chosen, theirs) if len(order) > 1 else None
+    return Choice(rows, details, others)
+
+
+def _others(
+    sights: Sights,
+    known: NDArray[np.int_],
+    chosen: Mapping[int, int],
+    theirs: Mapping[str, Mapping[int, int]],
+) -> dict[int, int]:
+    """Count the other persons in every frame that has one.
+
+    One or two keypoints by themselves are no person, and who lies where the infant lies is the
+    infant, found twice.
+    """
+    count: dict[int, int] = defaultdict(int)
+    for rows in theirs.values():
+        for frame, row in rows.items():
+            mine = chosen.get(frame)
+            double = mine is not None and _distance(sights, mine, row) <= DOUBLE
+            if known[row] >= MIN_SHARED and not double:
+                count[frame] += 1
+    return dict(count)
 
 
 def _weight(sights: Sights, row: int) -> float:

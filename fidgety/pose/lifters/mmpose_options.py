@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from fidgety.errors import ConfigError, FidgetyError
 from fidgety.pose.estimator_options import EstimatorOptions
+from fidgety.pose.mmpose_runtime import check_network_files, network_files
 
 Fit = Literal["trunk", "box", "picture"]
 
@@ -40,11 +40,7 @@ class MMPoseLifterOptions(EstimatorOptions):
 
     def files(self) -> dict[str, Path]:
         """Return the checkpoint, and the config where it is the user's own."""
-        found = {"checkpoint": Path(self.checkpoint).expanduser()}
-        own = Path(self.config).expanduser()
-        if own.suffix == ".py" and own.is_file():
-            found["config"] = own
-        return found
+        return network_files(self.config, self.checkpoint)
 
     def wants_gpu(self, n_gpus: int) -> bool:
         """Tell whether the job takes a GPU on a machine with ``n_gpus`` of them."""
@@ -56,23 +52,7 @@ class MMPoseLifterOptions(EstimatorOptions):
 
     def check(self) -> list[str]:
         """Find a config that is not there, and a checkpoint that is not there."""
-        from fidgety.pose.mmpose_runtime import find_config, where_to_get
-
-        place = Path(self.checkpoint).expanduser()
-        config: Path | None = None
-        findings = []
-        try:
-            config = find_config(self.config, "lifting.options.config")
-        except ConfigError as error:
-            findings.append(str(error))
-        except FidgetyError:
-            pass  # mmpose is in the rule's own environment, not in the one that plans
-        if not place.is_file():
-            findings.append(
-                f"lifting.options.checkpoint: there is no file {place}. "
-                f"{where_to_get(config, place)}"
-            )
-        return findings
+        return check_network_files(self.config, self.checkpoint, "lifting.options")
 
 
 Options = MMPoseLifterOptions
