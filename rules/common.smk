@@ -92,6 +92,8 @@ SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
 MODELS = sorted(CONFIG.models)
 CLASSES = [c.model_dump() for c in CONFIG.classes]
+# Sections of targets of their own: the report neither shows them nor changes with them.
+BESIDE_THE_STUDY = {"compare_pose", "export", "labelling", "pose_training"}
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )

@@ -90,7 +90,7 @@ rule write_report:
         runtime=30,
     params:
         config=section("report"),
-        study=CONFIG.model_dump(mode="json"),
+        study=CONFIG.model_dump(mode="json", exclude=BESIDE_THE_STUDY),
         imported=len(IMPORTED),
         estimated=len(ESTIMATED),
         texts=texts_version(),
