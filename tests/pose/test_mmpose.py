@@ -34,6 +34,7 @@ from fidgety.pose.mmpose_runtime import (
 from fidgety.pose.tracks import read_pose, write_pose
 from fidgety.skeletons import COCO_17, HALPE_26
 from fidgety.storage import Provenance, file_sha256
+from tests.pose.agreement import assert_same_places
 from tests.pose.fitted import BOX_SHARE, CONFIG, fitted_checkpoint, random_checkpoint
 from tests.pose.sight import load_phantom
 
@@ -116,7 +117,7 @@ def test_a_batch_gives_what_mmpose_gives_one_by_one(fitted: Path, flip: bool) ->
     found = made.estimate(crops)
     position, score = one_by_one(made, CONFIG, fitted, crops, flip)
     # Half a pixel: mmpose counts from the first pixel's centre.
-    np.testing.assert_allclose(found.position - 0.5, position, atol=1e-3)
+    assert_same_places(found.position - 0.5, position)
     np.testing.assert_allclose(found.confidence, np.clip(score, 0, 1), atol=1e-4)
     assert score.max() > 0.5
 
@@ -151,9 +152,9 @@ def test_batches_and_runs_do_not_matter(fitted: Path) -> None:
     np.testing.assert_array_equal(whole.position, again.position)
     np.testing.assert_array_equal(whole.confidence, again.confidence)
     made = MMPose(options(fitted, batch_size=3))
-    np.testing.assert_allclose(made.estimate(crops).position, whole.position, atol=1e-3)
+    assert_same_places(made.estimate(crops).position, whole.position)
     single = np.concatenate([made.estimate(crop[None]).position for crop in crops])
-    np.testing.assert_allclose(single, whole.position, atol=1e-3)
+    assert_same_places(single, whole.position)
 
 
 def test_the_flip_test_looks_at_the_mirrored_picture(fitted: Path) -> None:
@@ -303,7 +304,7 @@ def test_a_flat_heat_map_costs_its_own_frame_alone(
     monkeypatch.setattr(made, "_predict", fragile)
     found = made.estimate(crops)
     assert found.detected.tolist() == [True, True, False, True]
-    np.testing.assert_allclose(found.position, wanted.position, atol=1e-3)
+    assert_same_places(found.position, wanted.position)
 
 
 # --- keypoints ---------------------------------------------------------------------------------

@@ -217,7 +217,7 @@ def test_batches_and_runs_give_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Network(config, checkpoint, batch_size=1000).lift(flat), whole)
     for batch_size in (1, 7, 50):
         some = Network(config, checkpoint, batch_size=batch_size).lift(flat)
-        np.testing.assert_allclose(some, whole, atol=1e-6)
+        np.testing.assert_allclose(some, whole, atol=1e-5)
 
 
 # -- placement ---------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_nothing_is_invented_in_gaps(lifter: MMPoseLifter) -> None:
     flat = convert(cleaned.pose.position, cleaned.pose.anatomy, HUMAN36M_17)
     placement = place(flat, "trunk")
     alone = turn(lifter.network.lift(placement.apply(flat[later])), -placement.angle)
-    np.testing.assert_allclose(found.position[later], alone, atol=1e-6)
+    np.testing.assert_allclose(found.position[later], alone, atol=1e-5)
 
 
 def test_the_lifted_pose_turns_with_the_picture_and_ends_upright(lifter: MMPoseLifter) -> None:
