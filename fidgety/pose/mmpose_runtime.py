@@ -161,18 +161,8 @@ def _no_transformers() -> dict[str, types.ModuleType | None]:
 
 
 @functools.cache
-def import_mmpose() -> None:
-    """Import mmpose with everything that it registers; after this ``import mmpose`` works.
-
-    Call it before any import from mmpose or mmengine. Where mmdet, compiled mmcv, torchvision
-    or xtcocotools are installed they are used. A process that is spawned rather than forked
-    has to call it again.
-
-    Raises
-    ------
-    FidgetyError
-        If mmpose is not installed, or does not import.
-    """
+def _import_parts() -> None:
+    """Import every part once, in the order and the company that it needs."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations of libraries that nobody here calls
@@ -190,8 +180,24 @@ def import_mmpose() -> None:
         ) from error
     # Of mmpose's own calls to torch: nobody here can change them.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"mmpose\.")
+
+
+def import_mmpose() -> None:
+    """Import mmpose with everything that it registers; after this ``import mmpose`` works.
+
+    Call it before any import from mmpose or mmengine. Where mmdet, compiled mmcv, torchvision
+    or xtcocotools are installed they are used. A process that is spawned rather than forked
+    has to call it again.
+
+    Raises
+    ------
+    FidgetyError
+        If mmpose is not installed, or does not import.
+    """
+    _import_parts()
     from mmengine.registry import init_default_scope
 
+    # Every time: whoever ran a Runner of another library since has left its scope behind.
     init_default_scope("mmpose")
 
 
