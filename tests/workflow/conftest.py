@@ -33,6 +33,8 @@ PARTS = (
     "config",
     "pyproject.toml",
 )
+#: The body model's cache, below the results folder: as large as all else, and never changed.
+CACHE = ".cache"
 TINY = {"phantom": {"preset": "tiny"}, "folds": {"n": 2}}
 
 
@@ -106,8 +108,16 @@ class Workflow:
         }
 
     def copy(self, folder: Path) -> Workflow:
-        """Return a second copy with the same results; dates are kept."""
-        shutil.copytree(self.folder, folder, symlinks=True)
+        """Return a second copy with the same results; dates are kept, caches are shared."""
+        cache = self.folder / "results" / CACHE
+        shutil.copytree(
+            self.folder,
+            folder,
+            symlinks=True,
+            ignore=lambda _, names: {CACHE, "__pycache__"} & set(names),
+        )
+        if cache.is_dir():
+            (folder / "results" / CACHE).symlink_to(cache.resolve())
         return Workflow(folder)
 
 
