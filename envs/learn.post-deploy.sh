@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/learn.txt 7615f65a27b6d92c9087696e4f8545cbe3d7510a23080174ed1c5d6d5d06b8ae
+# requirements/learn.txt fe5c54fcbfe18d62e06b375dfc64980450007242e54081f3891162a23855a977
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fidgety.config.base import Section
 
@@ -42,3 +44,32 @@ class ModelConfig(Section):
     """Name from the model registry."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the model; checked against the model's own section."""
+    grid: tuple[dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]], ...] = ()
+    """Options to choose from: of every option a list, all of them combined; or a list of such
+    grids. Every fold trains all combinations and keeps the one with the lowest loss on its
+    validation infants, so its test infants have no say."""
+
+    @field_validator("grid", mode="before")
+    @classmethod
+    def _one_grid(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Return the options of every combination of the grid; without one, the options."""
+        return [{**self.options, **chosen} for chosen in self.choices()]
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what each combination of the grid chooses; without one, one empty choice."""
+        return [
+            dict(zip(grid, values, strict=True))
+            for grid in self.grid or ({},)
+            for values in product(*grid.values())
+        ]
+
+
+def choice_text(choice: Mapping[str, Any]) -> str:
+    """Name a combination of a grid: ``units 64, 32``."""
+    return "; ".join(
+        f"{key} {', '.join(map(str, v)) if isinstance(v, list | tuple) else v}"
+        for key, v in choice.items()
+    )

@@ -15,8 +15,8 @@ How a system learns is the one thing in which its subclass differs:
 - :class:`NetworkSystem`: built with random weights, trained by gradients.
 - :class:`EstimatorSystem`: fitted at once on the training instances by whatever method (a
   support vector machine of scikit-learn, random convolutions with a ridge classifier). It gives
-  an ``nn.Module`` whose buffers are all that was learned. So it is stored without pickles,
-  predicts without the library that fitted it, and is scored as every network is.
+  an ``nn.Module`` whose buffers are all that was learned. So it is stored without pickles
+  and scored as every network is.
 """
 
 from __future__ import annotations

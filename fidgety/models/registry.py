@@ -16,6 +16,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "lstm": "fidgety.models.kaur_lstm:Lstm",
         "vit": "fidgety.models.kaur_vit:Vit",
         "svm": "fidgety.models.kaur_svm:Svm",
+        "multirocket_hydra": "fidgety.models.multirocket:MultiRocketHydra",
         "mam_clip": "fidgety.models.mam:MamClip",
     },
 )

@@ -16,6 +16,8 @@ from fidgety.report.wording import count
 from fidgety.training.results import KAUR_NORMAL_SHARE
 
 REFERENCES = {
+    "aeon": "Middlehurst M, Ismail-Fawaz A, Guillaume A, et al. aeon: a Python toolkit for "
+    "learning from time series. J Mach Learn Res 2024;25(289):1-10.",
     "akima": "Akima H. A new method of interpolation and smooth curve fitting based on local "
     "procedures. J ACM 1970;17:589-602.",
     "blazepose": "Bazarevsky V, Grishchenko I, Raveendran K, et al. BlazePose: on-device real-time "
@@ -25,9 +27,14 @@ REFERENCES = {
     "deep learning to facilitate early screening of cerebral palsy. Nat Commun 2023;14:8294.",
     "hashimoto": "Hashimoto Y, Furui A, Shimatani K, et al. Automated classification of general "
     "movements in infants using two-stream spatiotemporal fusion network. MICCAI 2022:753-762.",
+    "hydra": "Dempster A, Schmidt DF, Webb GI. Hydra: competing convolutional kernels for fast and "
+    "accurate time series classification. Data Min Knowl Discov 2023;37:1779-1805.",
     "kaur": "Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland AJC. Training General "
     "Movements classifiers with global labels offers insights on sub-movement quality. 2025.",
     "mmpose": "MMPose Contributors. OpenMMLab pose estimation toolbox and benchmark. 2020.",
+    "multirocket": "Tan CW, Dempster A, Bergmeir C, Webb GI. MultiRocket: multiple pooling "
+    "operators and transformations for fast and effective time series classification. Data Min "
+    "Knowl Discov 2022;36:1623-1646.",
     "newcombe": "Newcombe RG. Confidence intervals for an effect size measure based on the "
     "Mann-Whitney statistic. Part 2. Stat Med 2006;25:559-573.",
     "sklearn": "Pedregosa F, Varoquaux G, Gramfort A, et al. Scikit-learn: machine learning in "
@@ -50,18 +57,21 @@ _MODEL_TEXTS = {
     "label",
     "svm": "a support vector machine on flattened snippets that carry their infant's label, fitted "
     "with scikit-learn",
+    "multirocket_hydra": "random convolutions with a ridge classifier (MultiRocket-Hydra, as "
+    "in aeon) on snippets that carry their infant's label",
     "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
     "infant's instances",
 }
 _MODEL_SOURCES = {
-    "cnn1d": "kaur",
-    "lstm": "kaur",
-    "vit": "kaur",
-    "svm": "kaur",
-    "mam_clip": "gao",
+    "cnn1d": ("kaur",),
+    "lstm": ("kaur",),
+    "vit": ("kaur",),
+    "svm": ("kaur",),
+    "multirocket_hydra": ("multirocket", "hydra", "aeon"),
+    "mam_clip": ("gao",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).
-INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm")
+INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm", "multirocket_hydra")
 _CHARACTERISTICS = {
     "gestational_age_weeks": "gestational age",
     "birth_weight_g": "birth weight",
@@ -287,9 +297,30 @@ def _models(study: Mapping[str, Any], cite: _Citations) -> str:
     parts = []
     for name, model in sorted(study["models"].items()):
         kind = model["kind"]
-        source = f" {cite(_MODEL_SOURCES[kind])}" if kind in _MODEL_SOURCES else ""
+        source = f" {cite(*_MODEL_SOURCES[kind])}" if kind in _MODEL_SOURCES else ""
         parts.append(f"{name}: {_MODEL_TEXTS.get(kind, kind)}{source}")
-    return f"Models: {'; '.join(parts)}."
+    return f"Models: {'; '.join(parts)}.{_grids(study)}"
+
+
+def _grids(study: Mapping[str, Any]) -> str:
+    """Say which options were chosen on validation infants, of what."""
+    offered = []
+    for name, model in sorted(study["models"].items()):
+        grids = [
+            " x ".join(f"{key} in {{{', '.join(map(_option, found))}}}" for key, found in g.items())
+            for g in model.get("grid", ())
+        ]
+        offered += [f"{name}: {' or '.join(grids)}"] if grids else []
+    if not offered:
+        return ""
+    return (
+        f" Options were chosen within every fold by the lowest loss on its validation infants "
+        f"({'; '.join(offered)})."
+    )
+
+
+def _option(value: Any) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, list | tuple) else str(value)
 
 
 def _threshold(judged: Mapping[str, Any], cite: _Citations) -> str:

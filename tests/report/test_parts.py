@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fidgety import errors
 from fidgety.config.report import ReportConfig
-from fidgety.config.root import Config
+from fidgety.config.root import Config, parse_config
 from fidgety.errors import NotAssessable, Outcome, Reason
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
@@ -197,6 +197,15 @@ def test_methods_follow_the_configuration() -> None:
     assert "The threshold of every fold model was fixed in advance at 0.4." in text["Training"]
     assert any("U2-Net" in r for r in changed.references)
     assert not any("Youden" in r for r in changed.references)
+
+
+def test_methods_say_what_was_chosen_from() -> None:
+    study = parse_config({}).model_dump(mode="json")
+    assert "chosen within every fold" not in dict(methods(study).paragraphs)["Training"]
+    grid = {"filters": [[32, 64], [8]], "dense": [4, 8]}
+    study = parse_config({"models": {"net": {"kind": "cnn1d", "grid": grid}}}).model_dump()
+    text = dict(methods(study).paragraphs)["Training"]
+    assert "(net: filters in {(32, 64), (8)} x dense in {4, 8})" in text
 
 
 def test_methods_name_the_model_of_mmpose() -> None:

@@ -38,6 +38,7 @@ SMALL = {
         "blind_epochs": 4,
     },
     "svm": {**SNIPPETS, "kernel": "rbf"},
+    "multirocket_hydra": {**SNIPPETS, "n_kernels": 168, "hydra_kernels": 4, "hydra_groups": 8},
     "mam_clip": {
         "window_s": 2.4,
         "step_s": 0.48,
