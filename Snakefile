@@ -22,6 +22,7 @@ include: "rules/write_report.smk"
 include: "rules/validate_phantoms.smk"
 include: "rules/compare_pose.smk"
 include: "rules/train_pose.smk"
+include: "rules/study_kaur.smk"
 
 
 if not LIFTED_BY_CLEANING:

@@ -29,6 +29,7 @@ from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry, nearest
 from fidgety.skeletons import SKELETONS, Skeleton
 from fidgety.sources import source_size
+from fidgety.study_kaur import check_kaur
 from fidgety.tables import Findings, suggest
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -81,9 +82,13 @@ def check_methods(config: Config) -> list[str]:
         place = f"models.{name}"
         if not MODEL_NAME.fullmatch(name):
             findings.append(f"{place}: a model's name is of letters, digits, '-' and '_' only.")
-        found, options = _check_member(MODEL_SYSTEMS, model.kind, model.options, place, "kind")
-        findings += found
-        missing = set(options.feature_sets) - set(config.features.sets) if options else set()
+        found: list[str] = []
+        missing: set[str] = set()
+        for candidate in model.candidates():
+            wrong, options = _check_member(MODEL_SYSTEMS, model.kind, candidate, place, "kind")
+            found += wrong
+            missing |= set(options.feature_sets) - set(config.features.sets) if options else set()
+        findings += dict.fromkeys(found)
         if missing:
             findings.append(
                 f"{place}: reads the feature sets {', '.join(sorted(missing))}, which are not "
@@ -268,6 +273,7 @@ def check_plan(
     """
     findings = [
         *check_methods(config),
+        *check_kaur(config.kaur),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),
         *check_infants(config, study),

@@ -23,6 +23,7 @@ from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
+from fidgety.config.learning import ModelConfig
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
 from fidgety.features.registry import FEATURE_SETS
@@ -42,6 +43,7 @@ from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
+from fidgety.study_kaur import StudyJob, closely, study_features, study_jobs, study_options
 
 try:
     CONFIG = parse_config(config)
@@ -82,6 +84,10 @@ wildcard_constraints:
     model="[A-Za-z0-9_-]+",
     backend="[A-Za-z0-9_-]+",
     fold="[0-9]+",
+    candidate="[0-9]+",
+    overlap="[0-9]+",
+    split="infant|snippet",
+    features="[A-Za-z0-9_-]+",
     role="[a-z]+",
 
 
@@ -91,9 +97,12 @@ os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cach
 SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
 MODELS = sorted(CONFIG.models)
+# Of a model with a grid, every fold takes one of the candidates; the others it has no choice of.
+WITH_GRID = [name for name in MODELS if CONFIG.models[name].grid]
+WITHOUT_GRID = [name for name in MODELS if not CONFIG.models[name].grid]
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
-BESIDE_THE_STUDY = {"compare_pose", "export", "labelling", "pose_training"}
+BESIDE_THE_STUDY = {"compare_pose", "export", "kaur", "labelling", "pose_training"}
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
@@ -119,6 +128,29 @@ def section(name, *keys, without=()):
     return getattr(CONFIG, name).model_dump(
         mode="json", include=set(keys) or None, exclude=set(without) or None
     )
+
+
+def one_of(names):
+    """Return a pattern of some names alone, which nothing matches where there are none."""
+    return "|".join(names) or "(?!)"
+
+
+def candidates_of(model):
+    """Return the numbers of a model's combinations of options, from 1."""
+    return range(1, len(model.candidates()) + 1)
+
+
+def training_config(model, candidate=1, **options):
+    """Return what decides a training: the model with one combination of its grid, and how."""
+    chosen = {**model.candidates()[candidate - 1], **options}
+    return {
+        "model": ModelConfig(kind=model.kind, options=chosen).model_dump(
+            mode="json", exclude={"grid"}
+        ),
+        "training": section("training"),
+        "folds": section("folds", "n", "validation_share"),
+        "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),
+    }
 
 
 def recordings_of(*roles):
@@ -412,3 +444,45 @@ def labelled_infants(wildcards):
     """Return who is in the recordings that files of labels name."""
     named = named_recordings(label_files(CONFIG.pose_training), STUDY.recordings)
     return {name: STUDY.recordings[name].infant for name in named}
+
+
+STUDY_JOBS = [vars(job) for job in study_jobs(CONFIG.kaur)]
+STUDY_FEATURES = study_features(CONFIG.kaur, CONFIG.features)
+
+
+def closely_looked_at(split):
+    """Return the wildcards of the study's model whose last hidden layer is looked at."""
+    return vars(closely(CONFIG.kaur, split))
+
+
+def study_config(wildcards, candidate=1):
+    """Return what decides a training of the study of Kaur 2025."""
+    kaur = CONFIG.kaur
+    named = dict(wildcards)
+    job = StudyJob(named["split"], named["features"], int(named["overlap"]), named["model"])
+    config = training_config(kaur.models[job.model], candidate, **study_options(kaur, job))
+    if job.split == "infant":
+        return config
+    split = {
+        "n": CONFIG.folds.n,
+        "random_state": kaur.random_state,
+        "validation_share": kaur.validation_share,
+    }
+    return config | {"snippets": split}
+
+
+def study_models(wildcards):
+    """Return the models of a job of the study: candidate by candidate, each in all folds."""
+    folder = "kaur2025/{split}/{features}/overlap-{overlap}/{model}".format(**dict(wildcards))
+    model = CONFIG.kaur.models[dict(wildcards)["model"]]
+    return [
+        results(f"{folder}/fold-{fold}/candidate-{k}/model.json")
+        for k in candidates_of(model)
+        for fold in FOLDS
+    ]
+
+
+def study_memory_mb(wildcards):
+    """Return the memory of a training: a support vector machine lays its snippets side by side."""
+    max_gb = CONFIG.kaur.models[wildcards.model].options.get("max_gb", 0)
+    return 4000 + int(1500 * max_gb)

@@ -20,6 +20,8 @@ rule train_model:
         results("logs/train_model/{model}-fold-{fold}.log"),
     benchmark:
         results("benchmarks/train_model/{model}-fold-{fold}.tsv")
+    wildcard_constraints:
+        model=one_of(WITHOUT_GRID),
     conda:
         "../envs/learn.yaml"
     threads: 1
@@ -28,12 +30,7 @@ rule train_model:
         runtime=240,
         gpu=GPU,
     params:
-        config=lambda wildcards: {
-            "model": CONFIG.models[wildcards.model].model_dump(mode="json"),
-            "training": section("training"),
-            "folds": section("folds", "n", "validation_share"),
-            "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),
-        },
+        config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
         classes=CLASSES,
         intervals=lambda wildcards: [
             i.model_dump(mode="json")
@@ -51,6 +48,59 @@ rule train_model:
         "Train {wildcards.model} without fold {wildcards.fold}"
     script:
         "../workflow_scripts/train_model.py"
+
+
+use rule train_model as train_candidate with:
+    output:
+        weights=results("models/{model}/fold-{fold}/candidate-{candidate}/weights.safetensors"),
+        model=results("models/{model}/fold-{fold}/candidate-{candidate}/model.json"),
+        history=results("models/{model}/fold-{fold}/candidate-{candidate}/history.tsv"),
+    log:
+        results("logs/train_candidate/{model}-fold-{fold}-candidate-{candidate}.log"),
+    benchmark:
+        results("benchmarks/train_candidate/{model}-fold-{fold}-candidate-{candidate}.tsv")
+    wildcard_constraints:
+        model=one_of(WITH_GRID),
+    params:
+        config=lambda wildcards: training_config(
+            CONFIG.models[wildcards.model], int(wildcards.candidate)
+        ),
+        work=lambda wildcards: results(
+            f"work/{wildcards.model}/fold-{wildcards.fold}-candidate-{wildcards.candidate}"
+        ),
+    message:
+        "Train candidate {wildcards.candidate} of {wildcards.model} without fold {wildcards.fold}"
+
+
+rule select_model:
+    input:
+        models=lambda wildcards: [
+            results(f"models/{wildcards.model}/fold-{wildcards.fold}/candidate-{k}/model.json")
+            for k in candidates_of(CONFIG.models[wildcards.model])
+        ],
+    output:
+        weights=results("models/{model}/fold-{fold}/weights.safetensors"),
+        model=results("models/{model}/fold-{fold}/model.json"),
+        history=results("models/{model}/fold-{fold}/history.tsv"),
+    log:
+        results("logs/select_model/{model}-fold-{fold}.log"),
+    benchmark:
+        results("benchmarks/select_model/{model}-fold-{fold}.tsv")
+    wildcard_constraints:
+        model=one_of(WITH_GRID),
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        choices=lambda wildcards: CONFIG.models[wildcards.model].choices(),
+        code=code_of("select_model"),
+    message:
+        "Choose among the candidates of {wildcards.model} without fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/select_model.py"
 
 
 rule predict_infant:

@@ -14,6 +14,7 @@ from fidgety.pose.corrections_table import load_corrections
 from fidgety.pose.finetune.labels import read_coco
 from fidgety.pose.tracks import read_pose
 from fidgety.report import compare_pose as pages
+from fidgety.report.pages import to_tsv
 from fidgety.storage import job_seed, write_json, write_text
 from fidgety.video.record import VideoRecord, read_video_record
 from workflow_scripts.stage import Job, run
@@ -84,8 +85,8 @@ def main(job: Job) -> None:
     words = known(known_places.values())
     text = pages.text_table(result, words, notes)
     write_text(job.output.text, text)
-    write_text(job.output.figures, pages.to_tsv(result.figures))
-    write_text(job.output.agreement, pages.to_tsv(result.agreement))
+    write_text(job.output.figures, to_tsv(result.figures))
+    write_text(job.output.agreement, to_tsv(result.agreement))
     write_json(job.output.json, pages.to_json(result, backends))
     write_text(job.output.plot, pages.draw_measures(result))
     phantoms = bool(job.params.phantoms)

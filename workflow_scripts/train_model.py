@@ -7,11 +7,7 @@ from typing import Any
 
 import torch
 
-from fidgety.config.evaluation import EvaluationConfig
-from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.datasets.folds import read_folds, read_table
-from fidgety.models.base import parse_model_options
-from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.storage import atomic_path, file_sha256
 from fidgety.training.bundle import write_bundle
 from fidgety.training.fold import FoldJob, gather, train_fold
@@ -38,23 +34,8 @@ def decisive_parts(job: Job) -> dict[str, Any]:
 def main(job: Job) -> None:
     """Read folds, cohorts and features, write weights, description and history."""
     torch.set_num_threads(job.threads)
-    config = job.params.config
-    model = ModelConfig.model_validate(config["model"])
-    system = MODEL_SYSTEMS.get(model.kind)
     name, fold = str(job.wildcards.model), int(job.wildcards.fold)
-    fold_job = FoldJob(
-        model=name,
-        kind=model.kind,
-        system=system,
-        options=parse_model_options(system, model.options, f"models.{name}.options"),
-        classes=tuple(str(c["name"]) for c in job.params.classes),
-        at_risk=tuple(bool(c["at_risk"]) for c in job.params.classes),
-        fold=fold,
-        seed=int(job.params.seed),
-        training=TrainingConfig.model_validate(config["training"]),
-        folds=FoldsConfig.model_validate(config["folds"]),
-        evaluation=EvaluationConfig.model_validate(config["evaluation"]),
-    )
+    fold_job = FoldJob.of(name, fold, job.params.config, job.params.classes, int(job.params.seed))
     reference = reference_tables(job)
     data = gather(
         fold_job,
@@ -74,7 +55,7 @@ def main(job: Job) -> None:
     trained = train_fold(fold_job, data, list(job.params.intervals), work)
     provenance = job.provenance(
         seed=int(job.params.seed),
-        libraries=("torch", "lightning", "numpy", *system.libraries),
+        libraries=("torch", "lightning", "numpy", *fold_job.system.libraries),
     )
     description = {**trained.description, "provenance": json.loads(provenance.to_json())}
     with atomic_path(job.output.history) as temporary:

@@ -18,6 +18,7 @@ from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.export import ExportConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.inclusion import InclusionConfig
+from fidgety.config.kaur import KaurConfig
 from fidgety.config.labelling import LabellingConfig
 from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.config.lifting import LiftingConfig
@@ -74,6 +75,7 @@ class Config(Section):
     """Models to train and compare, by a name of your own."""
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
+    kaur: KaurConfig = KaurConfig()
     labelling: LabellingConfig = LabellingConfig()
     pose_training: PoseTrainingConfig = PoseTrainingConfig()
 

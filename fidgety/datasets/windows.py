@@ -81,6 +81,36 @@ def cut_windows(series: Sequence[Series], length: int, step: int) -> Windows:
     )
 
 
+def thin(owners: Sequence[str], most: int) -> NDArray[np.int64]:
+    """Keep some of many items, in equal steps from every owner's.
+
+    Parameters
+    ----------
+    owners
+        Whose each item is.
+    most
+        How many are kept, at most; but one of every owner at least.
+
+    Returns
+    -------
+    ndarray
+        Indices, in order; of owners with more than their equal share, what others do not need is
+        given to.
+    """
+    names = np.array(owners, dtype=object).astype(str)
+    unique, count = np.unique(names, return_counts=True)
+    # Fill up from the smallest owner: what it does not use is shared among the larger ones.
+    left, share = max(most, len(unique)), {}
+    for rank, k in enumerate(np.argsort(count, kind="stable")):
+        share[unique[k]] = min(int(count[k]), left // (len(unique) - rank))
+        left -= share[unique[k]]
+    kept = []
+    for name, n in share.items():
+        own = np.flatnonzero(names == name)
+        kept.append(own[(np.arange(n) * len(own)) // n])
+    return np.sort(np.concatenate(kept or [np.empty(0, dtype=np.int64)]))
+
+
 def in_intervals(
     start_s: float,
     stop_s: float,

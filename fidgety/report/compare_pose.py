@@ -10,9 +10,9 @@ import pandas as pd
 
 from fidgety.evaluation.plots import COLOURS, MARKERS, figure, to_svg
 from fidgety.pose.comparison.compare import MEASURES, Comparison
-from fidgety.report.pages import pack, render
+from fidgety.report.pages import pack, render, to_tsv
 from fidgety.report.plots import inline
-from fidgety.report.wording import count
+from fidgety.report.wording import count, grid
 
 STAGE_TEXTS = {"raw": "As estimated", "clean": "After cleaning"}
 #: Measures that are drawn, each in a panel.
@@ -57,18 +57,6 @@ def _used(comparison: Comparison, stage: str) -> list[str]:
     return [m for m in MEASURES if m in set(rows[rows["stage"] == stage]["measure"])]
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay cells out in columns, the first one to the left and the others to the right."""
-    widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (header, *rows)
-    ]
-
-
 def text_table(comparison: Comparison, compared_with: str, notes: Sequence[str] = ()) -> str:
     """Write the comparison as plain text.
 
@@ -89,7 +77,7 @@ def text_table(comparison: Comparison, compared_with: str, notes: Sequence[str] 
             [row["backend"], *(row["cells"].get(m, {"text": "–"})["text"] for m in used)]
             for row in _cells(comparison, stage)
         ]
-        lines += [*_grid(["backend", *(MEASURES[m][0] for m in used)], rows), ""]
+        lines += [*grid(["backend", *(MEASURES[m][0] for m in used)], rows), ""]
     pairs = comparison.agreement[comparison.agreement["recording"] == ""]
     if len(pairs):
         lines += ["Distance between backends, trunk lengths", ""]
@@ -100,7 +88,7 @@ def text_table(comparison: Comparison, compared_with: str, notes: Sequence[str] 
             ]
             for p in pairs.to_dict("records")
         ]
-        lines += [*_grid(["pair", "median", "95th percentile", "both found"], rows), ""]
+        lines += [*grid(["pair", "median", "95th percentile", "both found"], rows), ""]
     n = comparison.figures.loc[comparison.figures["recording"] != "", "recording"].nunique()
     lines.append(
         f"{count(n, 'recording')}, {count(len(comparison.keypoints), 'keypoint')} that all "
@@ -228,11 +216,6 @@ def _recording(comparison: Comparison, recording: str) -> list[dict[str, Any]]:
         }
         out.append({"backend": backend, "stage": STAGE_TEXTS[str(stage)], "values": values})
     return out
-
-
-def to_tsv(table: pd.DataFrame) -> str:
-    """Write a table as text, equal for equal figures."""
-    return str(table.to_csv(sep="\t", index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def to_json(comparison: Comparison, backends: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from fidgety import __version__
@@ -72,6 +73,11 @@ def render(template: str, **values: Any) -> str:
 def relative(target: str | os.PathLike[str], page: str | os.PathLike[str]) -> str:
     """Return the link from a page to a file beside or below it."""
     return Path(os.path.relpath(target, Path(page).parent)).as_posix()
+
+
+def to_tsv(table: pd.DataFrame) -> str:
+    """Write a table as text, equal for equal figures."""
+    return str(table.to_csv(sep="\t", index=False, float_format="%.6g", lineterminator="\n"))
 
 
 @dataclass(frozen=True)

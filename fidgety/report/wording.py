@@ -61,6 +61,18 @@ def count(n: int, one: str, many: str | None = None) -> str:
     return f"{n} {one if n == 1 else many or one + 's'}"
 
 
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay cells out in columns, the first one to the left and the others to the right."""
+    widths = [max(len(r[i]) for r in (header, *rows)) for i in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    ]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A model's result in words.

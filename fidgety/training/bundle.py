@@ -12,12 +12,15 @@ inputs              feature sets, rate, window, steps (:class:`~fidgety.datasets
 standardisation     feature names, mean, sd
 pooling             how an infant's recordings are pooled
 threshold           value, rule, detail
+split, leaks        ``infant``, or ``snippet`` and what is wrong with that; else empty
 validation          infants with label and score
+validation_loss     mean over classes of the infants' cross-entropy; null without any
 training_infants    ids; ``reference_infants`` and ``left_out`` (infant or recording to why) too
 counts              windows used and dropped, reference clips
 epochs, best_epoch  run, and (from 0) the one whose weights these are
 weights_sha256      of the file beside it
 parameters          number of trained parameters; of an estimator, of the numbers that it keeps
+selection           only of a model with a grid: the combinations, their losses, the chosen one
 fold, seed          of the job
 provenance          as in every results file
 ==================  ============================================================================
@@ -25,6 +28,7 @@ provenance          as in every results file
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +73,8 @@ class Bundle:
         ``infant`` or ``recording``, as in training.
     threshold
         Lowest probability of being at risk that counts as positive.
+    validation_loss
+        By which candidates of a grid are compared; NaN without validation infants.
     seen
         Infants that had a part in training, validation or pre-training.
     """
@@ -87,6 +93,7 @@ class Bundle:
     at_risk: tuple[bool, ...]
     pooling: str
     threshold: float
+    validation_loss: float
     seen: frozenset[str]
 
 
@@ -125,6 +132,11 @@ def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:
             "Delete it and run the workflow again."
         )
     return description
+
+
+def _number(value: float | None) -> float:
+    """Read a number that JSON has null for where it is not one."""
+    return math.nan if value is None else float(value)
 
 
 def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
@@ -172,6 +184,7 @@ def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
             at_risk=tuple(bool(r) for r in description["at_risk"]),
             pooling=str(description["pooling"]),
             threshold=float(description["threshold"]["value"]),
+            validation_loss=_number(description["validation_loss"]),
             seen=frozenset(seen),
         )
     except (KeyError, TypeError, ValueError, SafetensorError) as error:

@@ -3,6 +3,9 @@
 The test infants of the fold are never read here. Scaling is fitted on the training infants;
 validation infants decide when to stop and where the threshold lies; a reference clip follows its
 infant's fold: reference infants that are tested or kept for validation in this fold give none.
+
+The one exception is the published split of Kaur 2025 (:mod:`fidgety.datasets.snippet_split`),
+where snippets are split and infants are not: asked for by name, and marked as leaking.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fidgety.config.evaluation import EvaluationConfig
-from fidgety.config.learning import FoldsConfig, TrainingConfig
+from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.datasets.clips import FM, NON_FM, clip_runs, reference_clips
 from fidgety.datasets.folds import FoldEntry, choose_validation
 from fidgety.datasets.instances import (
@@ -41,6 +44,7 @@ from fidgety.datasets.series import (
     require_units,
     take_features,
 )
+from fidgety.datasets.snippet_split import LEAKS, SnippetSplit, split_snippets
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import ConfigError, FidgetyError, NotAssessable, Status
 from fidgety.models.base import (
@@ -49,8 +53,10 @@ from fidgety.models.base import (
     NetworkSystem,
     TrainingPlan,
     count_parameters,
+    parse_model_options,
     weights_of,
 )
+from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.storage import job_seed
 from fidgety.training.lit import (
     HISTORY_COLUMNS,
@@ -61,8 +67,8 @@ from fidgety.training.lit import (
     InstanceClassification,
     fit,
 )
-from fidgety.training.score import bags_of, score_infant
-from fidgety.training.thresholds import choose_threshold, risk_score
+from fidgety.training.score import Scores, bags_of, score_windows
+from fidgety.training.thresholds import choose_threshold, risk_score, validation_loss
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class FoldJob:
         Seed of the configuration.
     training, folds, evaluation
         Sections of the configuration.
+    snippets
+        Split by snippet, as published by Kaur 2025 and leaking; None splits by infant.
     """
 
     model: str
@@ -96,6 +104,53 @@ class FoldJob:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     folds: FoldsConfig = field(default_factory=FoldsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    snippets: SnippetSplit | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        fold: int,
+        config: Mapping[str, Any],
+        classes: Sequence[Mapping[str, Any]],
+        seed: int,
+    ) -> FoldJob:
+        """Make a job of the sections of the configuration.
+
+        Parameters
+        ----------
+        name, fold
+            Of the model.
+        config
+            ``model`` (kind, options), ``training``, ``folds``, ``evaluation`` and, where snippets
+            are split, ``snippets`` (:class:`SnippetSplit`).
+        classes
+            Each with name and at_risk.
+        seed
+            Of the configuration.
+
+        Raises
+        ------
+        ConfigError
+            If the model has no such options.
+        """
+        model = ModelConfig.model_validate(config["model"])
+        system = MODEL_SYSTEMS.get(model.kind)
+        split = config.get("snippets")
+        return cls(
+            model=name,
+            kind=model.kind,
+            system=system,
+            options=parse_model_options(system, model.options, f"models.{name}.options"),
+            classes=tuple(str(c["name"]) for c in classes),
+            at_risk=tuple(bool(c["at_risk"]) for c in classes),
+            fold=fold,
+            seed=seed,
+            training=TrainingConfig.model_validate(config["training"]),
+            folds=FoldsConfig.model_validate(config["folds"]),
+            evaluation=EvaluationConfig.model_validate(config["evaluation"]),
+            snippets=SnippetSplit(**split) if split else None,
+        )
 
     @property
     def spec(self) -> InputSpec:
@@ -117,6 +172,8 @@ class FoldData:
         Training infant to class; ``validation_labels`` likewise.
     train, validation, reference
         Recordings.
+    train_windows, validation_windows
+        The instances in them that are learned from and validated on.
     standardisation, feature_names
         Fitted on ``train``.
     units
@@ -130,6 +187,8 @@ class FoldData:
     train: list[Series]
     validation: list[Series]
     reference: list[Series]
+    train_windows: Windows
+    validation_windows: Windows
     standardisation: Standardisation
     feature_names: tuple[str, ...]
     units: tuple[str, ...]
@@ -145,14 +204,14 @@ class Trained:
     history: pd.DataFrame
 
 
-def _usable_rows(table: pd.DataFrame, infants: set[str] | None) -> list[tuple[str, str]]:
+def usable_rows(table: pd.DataFrame, infants: set[str] | None) -> list[tuple[str, str]]:
     """Return (recording, infant) of the assessable rows, sorted."""
     usable = table[table["status"] == Status.OK.value]
     rows = {(str(r), str(i)) for r, i in zip(usable["recording"], usable["infant"], strict=True)}
     return sorted(row for row in rows if infants is None or row[1] in infants)
 
 
-def _load(
+def load_labelled(
     rows: Sequence[tuple[str, str]],
     labels: Mapping[str, str],
     features: Mapping[str, Path],
@@ -195,7 +254,7 @@ def _most_frequent(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return max(sorted(frequency), key=lambda one: frequency[one], default=())
 
 
-def _alike(
+def keep_alike(
     series: Sequence[Series],
     units: tuple[str, ...],
     names: tuple[str, ...],
@@ -254,14 +313,42 @@ def gather(
             f"label {', '.join(strangers)} of the sample sheet is none of the classes "
             f"{', '.join(job.classes)}: correct the sheet or `classes` in config.yaml."
         )
-    labels = {e.infant: e.label for e in entries if e.fold != job.fold}
-    tested = {e.infant for e in entries if e.fold == job.fold}
-    left_out: dict[str, str] = {}
-    series = _load(_usable_rows(cohort, set(labels)), labels, features, job, left_out)
+    split = _split_infants if job.snippets is None else _split_snippets
+    return split(job, entries, cohort, features, reference)
+
+
+def load_training(
+    job: FoldJob,
+    labels: Mapping[str, str],
+    cohort: pd.DataFrame,
+    features: Mapping[str, Path],
+    left_out: dict[str, str],
+) -> tuple[list[Series], dict[str, str]]:
+    """Load the recordings of some infants, all with the same features in the same units.
+
+    Parameters
+    ----------
+    job
+        Which model and fold.
+    labels
+        Infant to class.
+    cohort, features
+        As in :func:`gather`.
+    left_out
+        Infants and recordings that cannot be used are added, with the reason.
+
+    Returns
+    -------
+    series : list of Series
+        Not yet standardised.
+    labels : dict
+        Of the infants that are left.
+    """
+    series = load_labelled(usable_rows(cohort, set(labels)), labels, features, job, left_out)
     # One scaling fits one set of units and of features: the most frequent ones are the model's.
     units = _most_frequent(s.units for s in series)
     names = _most_frequent(s.names for s in series if s.units == units)
-    series = _alike(series, units, names, job, left_out)
+    series = keep_alike(series, units, names, job, left_out)
     usable = {s.infant for s in series}
     for infant in sorted(set(labels) - usable):
         left_out[infant] = "none of its recordings can be used"
@@ -272,29 +359,120 @@ def gather(
                 f"model {job.model}, fold {job.fold}: no training infant of class {name!r} can be "
                 "used. " + "; ".join(f"{k}: {v}" for k, v in left_out.items())
             )
+    return series, labels
+
+
+def _cut(job: FoldJob, series: Sequence[Series], training: bool) -> Windows:
+    return cut_windows(series, job.spec.window_frames, job.spec.step_frames(training))
+
+
+def _split_infants(
+    job: FoldJob,
+    entries: Sequence[FoldEntry],
+    cohort: pd.DataFrame,
+    features: Mapping[str, Path],
+    reference: pd.DataFrame | None,
+) -> FoldData:
+    """Split by infant: whoever is tested in this fold is not read."""
+    tested = {e.infant for e in entries if e.fold == job.fold}
+    left_out: dict[str, str] = {}
+    series, labels = load_training(
+        job, {e.infant: e.label for e in entries if e.fold != job.fold}, cohort, features, left_out
+    )
     kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
     train = [s for s in series if s.infant not in kept_aside]
     scaling = Standardisation.fit((s.values for s in train), job.spec.space_dimensions)
+    units, names = series[0].units, series[0].names
     references: list[Series] = []
     if reference is not None and _reads_reference(job):
         rows = [
             (recording, infant)
-            for recording, infant in _usable_rows(reference, None)
+            for recording, infant in usable_rows(reference, None)
             if infant not in tested and infant not in kept_aside
         ]
-        references = _load(rows, {}, features, job, left_out)
-        references = _alike(references, units, names, job, left_out)
+        references = load_labelled(rows, {}, features, job, left_out)
+        references = keep_alike(references, units, names, job, left_out)
+    train = [scaling.apply_to(s) for s in train]
+    validation = [scaling.apply_to(s) for s in series if s.infant in kept_aside]
     return FoldData(
         labels={i: label for i, label in labels.items() if i not in kept_aside},
         validation_labels={i: labels[i] for i in kept_aside},
-        train=[scaling.apply_to(s) for s in train],
-        validation=[scaling.apply_to(s) for s in series if s.infant in kept_aside],
+        train=train,
+        validation=validation,
         reference=[scaling.apply_to(s) for s in references],
+        train_windows=_cut(job, train, True),
+        validation_windows=_cut(job, validation, False),
         standardisation=scaling,
         feature_names=names,
         units=units,
         left_out=left_out,
     )
+
+
+def snippet_parts(
+    job: FoldJob, series: Sequence[Series]
+) -> tuple[Windows, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Cut the snippets of all infants, and split them without regard to whose they are.
+
+    Returns
+    -------
+    snippets : Windows
+        With the training's overlap.
+    parts : tuple of ndarray
+        Indices of those for training, validation and test in this fold.
+    """
+    if job.snippets is None or job.system.objective != "instance":
+        raise ConfigError(
+            f"model {job.model}: only models of single snippets can be split by snippet."
+        )
+    snippets = _cut(job, series, True)
+    return snippets, split_snippets(_targets(job, series, snippets), job.fold, job.snippets)
+
+
+def _split_snippets(
+    job: FoldJob,
+    entries: Sequence[FoldEntry],
+    cohort: pd.DataFrame,
+    features: Mapping[str, Path],
+    reference: pd.DataFrame | None,
+) -> FoldData:
+    """Split by snippet, as published: every infant stands on both sides."""
+    left_out: dict[str, str] = {}
+    series, labels = load_training(
+        job, {e.infant: e.label for e in entries}, cohort, features, left_out
+    )
+    snippets, (train, validation, _) = snippet_parts(job, series)
+    own = snippets.take(train)
+    scaling = Standardisation.fit(covered(series, own), job.spec.space_dimensions)
+    scaled = [scaling.apply_to(s) for s in series]
+    kept = snippets.take(validation)
+    validated = {series[k].infant for k in kept.series}
+    return FoldData(
+        labels=labels,
+        validation_labels={i: labels[i] for i in sorted(validated)},
+        train=scaled,
+        validation=scaled,
+        reference=[],
+        train_windows=own,
+        validation_windows=kept,
+        standardisation=scaling,
+        feature_names=series[0].names,
+        units=series[0].units,
+        left_out=left_out,
+    )
+
+
+def covered(series: Sequence[Series], windows: Windows) -> list[NDArray[np.float32]]:
+    """Return of every series the frames that lie in some window."""
+    found = []
+    for k, one in enumerate(series):
+        # One more at a window's start, one less behind its end: the sum counts who covers.
+        change = np.zeros(len(one.values) + 1, dtype=np.int64)
+        starts = windows.start[windows.series == k]
+        np.add.at(change, starts, 1)
+        np.add.at(change, starts + windows.length, -1)
+        found.append(one.values[np.cumsum(change[:-1]) > 0])
+    return found
 
 
 def _targets(job: FoldJob, series: Sequence[Series], windows: Windows) -> NDArray[np.int64]:
@@ -308,23 +486,22 @@ def _fixed_batches(n: int, size: int) -> list[list[Draw]]:
     return [draws[k : k + size] for k in range(0, n, size)]
 
 
-def _instances(job: FoldJob, series: Sequence[Series], training: bool) -> InstanceData:
+def _instances(job: FoldJob, series: Sequence[Series], windows: Windows) -> InstanceData:
     """Return the instances of recordings with their infants' labels."""
-    windows = cut_windows(series, job.spec.window_frames, job.spec.step_frames(training))
     return InstanceData(series, windows, _targets(job, series, windows))
 
 
 def _instance_loaders(
     job: FoldJob, data: FoldData, plan: TrainingPlan
 ) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
-    train = _instances(job, data.train, True)
+    train = _instances(job, data.train, data.train_windows)
     sampler = ShuffledBatches(
         len(train), plan.batch_size, job.job_seed("order"), job.training.augment_flip
     )
     loader = DataLoader(train, batch_sampler=sampler)
-    if not data.validation:
+    if not len(data.validation_windows):
         return loader, None, train.targets
-    own = _instances(job, data.validation, False)
+    own = _instances(job, data.validation, data.validation_windows)
     validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 64))
     return loader, validation, train.targets
 
@@ -332,16 +509,15 @@ def _instance_loaders(
 def _bag_loaders(
     job: FoldJob, data: FoldData, plan: TrainingPlan
 ) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
-    spec, pooling = job.spec, job.evaluation.pooling
+    pooling = job.evaluation.pooling
 
-    def bags(labels: Mapping[str, str], series: list[Series], training: bool) -> BagData:
-        windows = cut_windows(series, spec.window_frames, spec.step_frames(training))
+    def bags(labels: Mapping[str, str], series: list[Series], windows: Windows) -> BagData:
         infants = sorted(labels)
         groups, owner = bags_of(infants, series, windows, pooling)
         targets = [job.classes.index(labels[infants[o]]) for o in owner]
         return BagData(series, windows, groups, np.array(targets, dtype=np.int64))
 
-    train = bags(data.labels, data.train, True)
+    train = bags(data.labels, data.train, data.train_windows)
     sampler = BalancedBatches(
         train.targets,
         plan.batch_size,
@@ -354,7 +530,7 @@ def _bag_loaders(
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate_bags)
     if not data.validation:
         return loader, None, train.targets
-    own = bags(data.validation_labels, data.validation, False)
+    own = bags(data.validation_labels, data.validation, data.validation_windows)
     validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 1), collate_fn=collate_bags)
     return loader, validation, train.targets
 
@@ -480,7 +656,7 @@ def _train_network(
 
 def _fit_estimator(job: FoldJob, system: type[EstimatorSystem], data: FoldData) -> _Learned:
     """Fit at once; with mirroring on, every instance is there in both ways."""
-    train = _instances(job, data.train, True)
+    train = _instances(job, data.train, data.train_windows)
     ways = (False, True) if job.training.augment_flip else (False,)
     draws = [Draw(k, mirrored) for mirrored in ways for k in range(len(train))]
     network = system.fit(job.options, train, draws, len(job.classes), job.job_seed("fit"))
@@ -498,6 +674,36 @@ def _fit_estimator(job: FoldJob, system: type[EstimatorSystem], data: FoldData) 
         parameters=sum(t.numel() for t in kept.values()),
         clips={"fm": 0, "non_fm": 0},
     )
+
+
+def _score_validation(job: FoldJob, data: FoldData, network: nn.Module) -> dict[str, Scores]:
+    """Score every validation infant by its windows that are for validation."""
+    found = {}
+    for infant in sorted(data.validation_labels):
+        own = [k for k, s in enumerate(data.validation) if s.infant == infant]
+        chosen = np.flatnonzero(np.isin(data.validation_windows.series, own))
+        windows = data.validation_windows.take(chosen)
+        place = {k: i for i, k in enumerate(own)}
+        local = np.array([place[int(k)] for k in windows.series], dtype=np.int64)
+        found[infant] = score_windows(
+            network,
+            job.system.objective,
+            job.spec,
+            [data.validation[k] for k in own],
+            replace(windows, series=local),
+            job.evaluation.pooling,
+        )
+    return found
+
+
+def one_loss(scores: Scores, job: FoldJob, label: str) -> float:
+    """Return an infant's loss: its instances' mean cross-entropy, or its bag's."""
+    target = job.classes.index(label)
+    if job.system.objective == "instance":
+        probability = scores.probability[:, target]
+    else:
+        probability = scores.infant_probability[target : target + 1]
+    return float(-np.log(np.maximum(probability, np.finfo(np.float64).tiny)).mean())
 
 
 def train_fold(
@@ -528,21 +734,11 @@ def train_fold(
         learned = _fit_estimator(job, system, data)
     else:
         raise TypeError(f"{job.kind} is neither trained by gradients nor fitted")
-    scores = {
-        infant: score_infant(
-            learned.network,
-            job.system.objective,
-            spec,
-            [s for s in data.validation if s.infant == infant],
-            job.evaluation.pooling,
-        ).infant_probability
-        for infant in sorted(data.validation_labels)
-    }
-    risk = {infant: float(risk_score(p, job.at_risk)) for infant, p in scores.items()}
+    scores = _score_validation(job, data, learned.network)
+    risk = {i: float(risk_score(s.infant_probability, job.at_risk)) for i, s in scores.items()}
     positive = [job.at_risk[job.classes.index(data.validation_labels[i])] for i in risk]
     threshold = choose_threshold(list(risk.values()), positive, job.evaluation)
     print(f"threshold {threshold.value:.3f} ({threshold.rule}: {threshold.detail})")
-    train_windows = cut_windows(data.train, spec.window_frames, spec.step_frames(True))
     description = {
         "model": job.model,
         "kind": job.kind,
@@ -559,6 +755,12 @@ def train_fold(
         },
         "pooling": job.evaluation.pooling,
         "threshold": vars(threshold),
+        "split": "infant" if job.snippets is None else "snippet",
+        "leaks": "" if job.snippets is None else LEAKS,
+        "validation_loss": validation_loss(
+            {i: one_loss(s, job, data.validation_labels[i]) for i, s in scores.items()},
+            data.validation_labels,
+        ),
         "validation": [
             {"infant": i, "label": data.validation_labels[i], "score": risk[i]} for i in risk
         ],
@@ -566,8 +768,9 @@ def train_fold(
         "reference_infants": sorted({s.infant for s in data.reference}),
         "left_out": data.left_out,
         "counts": {
-            "train_windows": len(train_windows),
-            "train_windows_dropped": train_windows.dropped,
+            "train_windows": len(data.train_windows),
+            "train_windows_dropped": data.train_windows.dropped,
+            "validation_windows": len(data.validation_windows),
             "train_infants": dict(Counter(data.labels.values())),
             "validation_infants": dict(Counter(data.validation_labels.values())),
             "reference_clips": learned.clips,

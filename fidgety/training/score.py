@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,15 +106,35 @@ def bags_of(
     return bags, owner
 
 
-def _score_instances(
-    network: nn.Module, series: Sequence[Series], windows: Windows
+def score_instances(
+    network: Callable[[torch.Tensor], torch.Tensor],
+    series: Sequence[Series],
+    windows: Windows,
+    *,
+    softmax: bool = True,
 ) -> NDArray[np.float64]:
+    """Return the probabilities of windows, of shape (instance, class).
+
+    Call it inside ``torch.inference_mode()``.
+
+    Parameters
+    ----------
+    network
+        Of a model whose objective is the instance, or a part of it.
+    series
+        Standardised.
+    windows
+        At least one.
+    softmax
+        Whether to turn what it gives into probabilities.
+    """
     data = InstanceData(series, windows, np.zeros(len(windows), dtype=np.int64))
     found = []
     for first in range(0, len(data), BATCH):
         stop = min(first + BATCH, len(data))
         x = torch.stack([data[Draw(i)][0] for i in range(first, stop)])
-        found.append(network(x).softmax(dim=1))
+        given = network(x)
+        found.append(given.softmax(dim=1) if softmax else given)
     return torch.cat(found).double().numpy()
 
 
@@ -139,7 +159,26 @@ def score_infant(
     series: Sequence[Series],
     pooling: str,
 ) -> Scores:
-    """Score one infant's standardised recordings.
+    """Score one infant's standardised recordings: :func:`score_windows` of all its windows.
+
+    Raises
+    ------
+    NotAssessable
+        With ``no_complete_window`` if there is no instance.
+    """
+    windows = complete_windows(series, spec, training=False)
+    return score_windows(network, objective, spec, series, windows, pooling)
+
+
+def score_windows(
+    network: nn.Module,
+    objective: Objective,
+    spec: InputSpec,
+    series: Sequence[Series],
+    windows: Windows,
+    pooling: str,
+) -> Scores:
+    """Score one infant by some windows of its standardised recordings.
 
     The infant's probability is the mean over its instances, or the bag's for bag models. With
     ``pooling="recording"`` every recording is scored by itself and counts the same.
@@ -154,22 +193,18 @@ def score_infant(
         What the model reads.
     series
         All of one infant.
+    windows
+        At least one.
     pooling
         ``infant`` or ``recording``.
-
-    Raises
-    ------
-    NotAssessable
-        With ``no_complete_window`` if there is no instance.
     """
-    windows = complete_windows(series, spec, training=False)
     by_recording = [np.flatnonzero(windows.series == k) for k in range(len(series))]
     attention = None
     whole = np.arange(len(windows))
     single: dict[str, NDArray[np.float64]] = {}
     with torch.inference_mode():
         if objective == "instance":
-            probability = _score_instances(network, series, windows)
+            probability = score_instances(network, series, windows)
             infant = probability.mean(axis=0)
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):

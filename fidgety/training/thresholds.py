@@ -1,8 +1,8 @@
-"""Thresholds, chosen on validation infants and never on those that they are judged on."""
+"""What is chosen on validation infants, and never on those that it is judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,3 +83,27 @@ def choose_threshold(
     equal = candidates[youden >= best - 1e-9]
     value = equal[np.argmin(np.abs(equal - DEFAULT))]
     return Threshold(float(value), "youden", f"{n}; Youden index {best:.3f}")
+
+
+def validation_loss(loss: Mapping[str, float], labels: Mapping[str, str]) -> float:
+    """Return the loss by which one combination of options is preferred to another.
+
+    Parameters
+    ----------
+    loss
+        Validation infant to its loss.
+    labels
+        The same infants to their class.
+
+    Returns
+    -------
+    float
+        Mean over classes of the mean over their infants, so that neither a long recording nor a
+        frequent class counts for more; NaN without validation infants.
+    """
+    by_class: dict[str, list[float]] = {}
+    for infant, value in loss.items():
+        by_class.setdefault(labels[infant], []).append(value)
+    if not by_class:
+        return float("nan")
+    return float(np.mean([np.mean(values) for values in by_class.values()]))

@@ -126,7 +126,9 @@ def message_templates(rules: Path) -> dict[str, re.Pattern[str]]:
     patterns = {}
     for path in rules.glob("*.smk"):
         for rule, message in re.findall(
-            r'^rule (\w+):.*?^    message:\n        "(.*?)"$', path.read_text(), flags=re.M | re.S
+            r'^(?:rule|use rule \w+ as) (\w+)(?: with)?:.*?^    message:\n        "(.*?)"$',
+            path.read_text(),
+            flags=re.M | re.S,
         ):
             pattern = re.sub(r"\\{wildcards\\.(\w+)\\}", r"(?P<\1>[\\w-]+)", re.escape(message))
             patterns[rule] = re.compile(re.sub(r"\\{params\\.\w+\\}", ".*", pattern))

@@ -1,0 +1,240 @@
+"""The study of Kaur 2025 as a sweep over models, inputs, overlaps and splits: `kaur2025`."""
+
+KAUR = CONFIG.kaur
+KAUR_FOLDER = "kaur2025/{split}/{features}/overlap-{overlap}/{model}"
+KAUR_FOLD = KAUR_FOLDER + "/fold-{fold}/candidate-{candidate}"
+
+
+rule build_study_features:
+    input:
+        unpack(feature_inputs),
+    output:
+        features=results("kaur2025/features/{recording}.h5"),
+        quality=results("kaur2025/quality/{recording}.json"),
+    log:
+        results("logs/build_study_features/{recording}.log"),
+    benchmark:
+        results("benchmarks/build_study_features/{recording}.tsv")
+    conda:
+        "../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=STUDY_FEATURES.model_dump(mode="json"),
+        quality=section("quality"),
+        code=code_of(
+            "build_features",
+            *[FEATURE_SETS.module(name) for name in STUDY_FEATURES.sets],
+            libraries=("numpy", "scipy"),
+        ),
+    message:
+        "Build the features of {wildcards.recording} for the study of Kaur 2025"
+    script:
+        "../workflow_scripts/build_features.py"
+
+
+rule train_study_model:
+    input:
+        folds=results("folds.tsv"),
+        cohort=results("training/development.tsv"),
+        features=paths("kaur2025/features/{recording}.h5", recordings_of("development")),
+    output:
+        weights=results(KAUR_FOLD + "/weights.safetensors"),
+        model=results(KAUR_FOLD + "/model.json"),
+        history=results(KAUR_FOLD + "/history.tsv"),
+    log:
+        results("logs/train_study_model/" + KAUR_FOLD.removeprefix("kaur2025/") + ".log"),
+    benchmark:
+        results("benchmarks/train_study_model/" + KAUR_FOLD.removeprefix("kaur2025/") + ".tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: study_memory_mb(wildcards),
+        runtime=600,
+        gpu=GPU,
+    params:
+        config=lambda wildcards: study_config(wildcards, int(wildcards.candidate)),
+        classes=CLASSES,
+        intervals=[],
+        seed=SEED,
+        work=lambda wildcards: results("work/" + KAUR_FOLD.format(**wildcards)),
+        code=lambda wildcards: code_of(
+            "train_model",
+            MODEL_SYSTEMS.module(KAUR.models[wildcards.model].kind),
+            libraries=("torch", "lightning", "numpy"),
+        ),
+    message:
+        "Train {wildcards.model}, candidate {wildcards.candidate}, split by {wildcards.split}, {wildcards.features}, overlap {wildcards.overlap}, without fold {wildcards.fold}"
+    script:
+        "../workflow_scripts/train_model.py"
+
+
+rule score_snippets:
+    input:
+        models=study_models,
+        folds=results("folds.tsv"),
+        cohort=results("training/development.tsv"),
+        external=lambda wildcards: (
+            results("cohort/external.tsv") if STUDY.by_role(Role("external")) else []
+        ),
+        features=paths("kaur2025/features/{recording}.h5", recordings_of("development", "external")),
+    output:
+        scores=results(KAUR_FOLDER + "/scores.h5"),
+    log:
+        results("logs/score_snippets/" + KAUR_FOLDER.removeprefix("kaur2025/") + ".log"),
+    benchmark:
+        results("benchmarks/score_snippets/" + KAUR_FOLDER.removeprefix("kaur2025/") + ".tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        candidates=lambda wildcards: [
+            study_config(wildcards, k) for k in candidates_of(KAUR.models[wildcards.model])
+        ],
+        choices=lambda wildcards: KAUR.models[wildcards.model].choices(),
+        classes=CLASSES,
+        seed=SEED,
+        code=lambda wildcards: code_of(
+            "score_snippets",
+            MODEL_SYSTEMS.module(KAUR.models[wildcards.model].kind),
+            libraries=("torch", "numpy"),
+        ),
+    message:
+        "Ask {wildcards.model}, split by {wildcards.split}, {wildcards.features}, overlap {wildcards.overlap}, about every snippet"
+    script:
+        "../workflow_scripts/score_snippets.py"
+
+
+rule embed_snippets:
+    input:
+        models=lambda wildcards: study_models(closely_looked_at(wildcards.split)),
+        scores=lambda wildcards: results(
+            KAUR_FOLDER.format(**closely_looked_at(wildcards.split)) + "/scores.h5"
+        ),
+        folds=results("folds.tsv"),
+        cohort=results("training/development.tsv"),
+        features=paths("kaur2025/features/{recording}.h5", recordings_of("development")),
+    output:
+        embedding=results("kaur2025/{split}/hidden-layer.h5"),
+    log:
+        results("logs/embed_snippets/{split}.log"),
+    benchmark:
+        results("benchmarks/embed_snippets/{split}.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        candidates=lambda wildcards: [
+            study_config(closely_looked_at(wildcards.split), k)
+            for k in candidates_of(KAUR.models[KAUR.similarity_model])
+        ],
+        model=KAUR.similarity_model,
+        most=KAUR.similarity_snippets,
+        classes=CLASSES,
+        seed=SEED,
+        code=code_of(
+            "embed_snippets",
+            MODEL_SYSTEMS.module(KAUR.models[KAUR.similarity_model].kind),
+            libraries=("torch", "numpy"),
+        ),
+    message:
+        "Look at the last hidden layer of {params.model}, split by {wildcards.split}"
+    script:
+        "../workflow_scripts/embed_snippets.py"
+
+
+rule decompose_snippets:
+    input:
+        folds=results("folds.tsv"),
+        cohort=results("training/development.tsv"),
+        features=paths("kaur2025/features/{recording}.h5", recordings_of("development")),
+    output:
+        components=results("kaur2025/components/{features}.tsv"),
+    log:
+        results("logs/decompose_snippets/{features}.log"),
+    benchmark:
+        results("benchmarks/decompose_snippets/{features}.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        feature_sets=lambda wildcards: list(KAUR.feature_sets[wildcards.features]),
+        overlap=KAUR.overlap,
+        config=lambda wildcards: study_config(
+            {
+                "split": "infant",
+                "features": wildcards.features,
+                "overlap": KAUR.overlap,
+                "model": KAUR.similarity_model,
+            }
+        ),
+        classes=CLASSES,
+        seed=SEED,
+        code=code_of("decompose_snippets", libraries=("scikit-learn", "scipy", "numpy")),
+    message:
+        "Decompose the snippets of {wildcards.features} into independent components"
+    script:
+        "../workflow_scripts/decompose_snippets.py"
+
+
+rule report_kaur2025:
+    input:
+        scores=[results(KAUR_FOLDER.format(**job) + "/scores.h5") for job in STUDY_JOBS],
+        embeddings=[results(f"kaur2025/{split}/hidden-layer.h5") for split in KAUR.splits],
+        components=[results(f"kaur2025/components/{name}.tsv") for name in KAUR.feature_sets],
+        cohort=cohort_tables,
+        features=paths("features/{recording}.h5", recordings_of("development", "external")),
+    output:
+        page=results("kaur2025/index.html"),
+        text=results("kaur2025/table.txt"),
+        table=results("kaur2025/table.tsv"),
+        optimism=results("kaur2025/optimism.tsv"),
+        choices=results("kaur2025/choices.tsv"),
+        left_out=results("kaur2025/left-out.tsv"),
+        overlap_figure=results("kaur2025/figure-2.svg"),
+        components_figure=results("kaur2025/figure-3a.svg"),
+        components=results("kaur2025/figure-3a.tsv"),
+        similarity_figures=[results(f"kaur2025/figure-3b-{s}.svg") for s in KAUR.splits],
+        similarity=results("kaur2025/figure-3b.h5"),
+    log:
+        results("logs/report_kaur2025.log"),
+    benchmark:
+        results("benchmarks/report_kaur2025.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=section("kaur"),
+        evaluation=section("evaluation", "confidence", "bootstrap"),
+        classes=CLASSES,
+        seed=SEED,
+        texts=texts_version(),
+        code=code_of(
+            "report_kaur2025",
+            libraries=("jinja2", "matplotlib", "numpy", "scikit-learn", "scipy"),
+            data=PAGE_FILES,
+        ),
+    message:
+        "Report the study of Kaur 2025"
+    script:
+        "../workflow_scripts/report_kaur2025.py"
+
+
+rule kaur2025:
+    input:
+        rules.report_kaur2025.output.page,
