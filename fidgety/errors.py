@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     NO_3D = "no_3d"
     FEATURE_UNAVAILABLE = "feature_unavailable"
     UNITS_MISMATCH = "units_mismatch"
+    CHARACTERISTICS_MISSING = "characteristics_missing"
     NO_COMPLETE_WINDOW = "no_complete_window"
     EXCLUDED = "excluded"
     CORRECTIONS_INVALID = "corrections_invalid"
@@ -89,6 +90,7 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.NO_3D: "There is no 3D position for this recording.",
     Reason.FEATURE_UNAVAILABLE: "The features that the model needs cannot be had from this pose.",
     Reason.UNITS_MISMATCH: "The features are in other units than those the model learned from.",
+    Reason.CHARACTERISTICS_MISSING: "The model reads characteristics that the sheet does not give.",
     Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
     Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
     Reason.CORRECTIONS_INVALID: "The corrections by hand do not fit the recording.",

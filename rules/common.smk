@@ -26,11 +26,12 @@ from fidgety.config.compare_pose import BackendConfig
 from fidgety.config.learning import ModelConfig
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
+from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
 from fidgety.hardware import count_gpus
 from fidgety.inclusion import criteria
-from fidgety.models.registry import MODEL_SYSTEMS, READ_REFERENCE
+from fidgety.models.registry import MODEL_SYSTEMS, READ_INFO, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
@@ -363,6 +364,14 @@ def rows_of(recordings, *columns):
         "include": set(columns) or None,
     }
     return [r.model_dump(mode="json", **kept) for r in recordings]
+
+
+def characteristics_of(recordings, models):
+    """Return recordings' characteristics, if any of some models reads them."""
+    if not any(CONFIG.models[name].kind in READ_INFO for name in models):
+        return {}
+    rows = rows_of(recordings, "recording", *CHARACTERISTICS)
+    return {row.pop("recording"): row for row in rows}
 
 
 def reference_of(wildcards):

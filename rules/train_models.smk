@@ -37,6 +37,9 @@ rule train_model:
             for r in reference_of(wildcards)
             for i in STUDY.intervals_of(r.recording)
         ],
+        characteristics=lambda wildcards: characteristics_of(
+            recordings_of("development"), [wildcards.model]
+        ),
         seed=SEED,
         work=lambda wildcards: results(f"work/{wildcards.model}/fold-{wildcards.fold}"),
         code=lambda wildcards: code_of(
@@ -127,6 +130,7 @@ rule predict_infant:
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         other_units=CONFIG.evaluation.other_units,
+        characteristics=lambda wildcards: characteristics_of(ASSESSED[wildcards.infant], MODELS),
         code=code_of(
             "predict_infant",
             *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],

@@ -42,6 +42,7 @@ def main(job: Job) -> None:
         list(job.input.models),
         excluded,
         str(job.params.get("other_units", "refuse")),
+        job.params.get("characteristics") or {},
     )
     write_predictions(
         job.output.predictions,

@@ -26,7 +26,8 @@ def decisive_parts(job: Job) -> dict[str, Any]:
     return {
         "inputs": [file_sha256(path) for path in (*tables, *job.input.features)],
         "params": {
-            k: job.params.get(k) for k in ("config", "classes", "intervals", "seed", "code")
+            k: job.params.get(k)
+            for k in ("config", "classes", "intervals", "characteristics", "seed", "code")
         },
     }
 
@@ -43,6 +44,7 @@ def main(job: Job) -> None:
         read_table(job.input.cohort),
         {Path(path).stem: Path(path) for path in job.input.features},
         read_table(reference[0]) if reference else None,
+        job.params.get("characteristics") or {},
     )
     print(
         f"{name}, fold {fold}: {len(data.labels)} training and "

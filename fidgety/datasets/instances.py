@@ -30,12 +30,15 @@ class Draw(NamedTuple):
         With left and right exchanged.
     first, length
         Of a bag: the run of instances to take; a negative length takes all.
+    chosen
+        Of a bag: these instances and no others, each with frames of its own.
     """
 
     item: int
     mirrored: bool = False
     first: int = 0
     length: int = -1
+    chosen: tuple[int, ...] | None = None
 
 
 def _view(series: Series, mirrored: bool, start: int, stop: int) -> torch.Tensor:
@@ -87,6 +90,8 @@ class BagBatch(NamedTuple):
         Where the instance lies: its segment, its first frame there, its bag.
     target : Tensor of shape (bag,) or (instance,)
         Index of the class, of whatever carries the label.
+    info : Tensor of shape (bag, value), optional
+        Characteristics of the infants, for models that read them.
     """
 
     x: torch.Tensor
@@ -94,6 +99,7 @@ class BagBatch(NamedTuple):
     start: torch.Tensor
     bag: torch.Tensor
     target: torch.Tensor
+    info: torch.Tensor | None = None
 
 
 class BagItem(NamedTuple):
@@ -103,6 +109,7 @@ class BagItem(NamedTuple):
     segment: NDArray[np.int64]
     start: NDArray[np.int64]
     target: NDArray[np.int64]
+    info: NDArray[np.float64] | None = None
 
 
 class BagData(Dataset):
@@ -139,7 +146,9 @@ class BagData(Dataset):
         return len(self.bags)
 
     def __getitem__(self, draw: Draw) -> BagItem:
-        """Return the segments and instances of a run of the bag's instances."""
+        """Return the segments and instances of a run, or of a choice, of the bag's instances."""
+        if draw.chosen is not None:
+            return self._apart(draw)
         stop = None if draw.length < 0 else draw.first + draw.length
         index = self.bags[draw.item][draw.first : stop]
         source, start = self.windows.series[index], self.windows.start[index]
@@ -151,8 +160,34 @@ class BagData(Dataset):
             first, last = int(start[own].min()), int(start[own].max()) + self.windows.length
             segments.append(_view(self.series[int(s)], draw.mirrored, first, last))
             segment[own], local[own] = k, start[own] - first
-        target = self.targets[index if self.by_instance else [draw.item]]
-        return BagItem(segments, segment, local, target)
+        return BagItem(segments, segment, local, self._target(draw, index), self._info(draw))
+
+    def _target(self, draw: Draw, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.targets[index if self.by_instance else [draw.item]]
+
+    def _info(self, draw: Draw) -> NDArray[np.float64] | None:
+        """Return the mean of the characteristics of the bag's recordings, all of them."""
+        found = [
+            self.series[int(s)].info for s in np.unique(self.windows.series[self.bags[draw.item]])
+        ]
+        known = [info for info in found if info is not None]
+        return np.mean(known, axis=0) if known else None
+
+    def _apart(self, draw: Draw) -> BagItem:
+        """Return instances that share no frames: one segment each."""
+        index = self.bags[draw.item][list(draw.chosen or ())]
+        length = self.windows.length
+        places = zip(self.windows.series[index], self.windows.start[index], strict=True)
+        segments = [
+            _view(self.series[int(s)], draw.mirrored, int(f), int(f) + length) for s, f in places
+        ]
+        return BagItem(
+            segments,
+            np.arange(len(index)),
+            np.zeros(len(index), dtype=np.int64),
+            self._target(draw, index),
+            self._info(draw),
+        )
 
 
 def collate_bags(items: Sequence[BagItem]) -> BagBatch:
@@ -161,6 +196,7 @@ def collate_bags(items: Sequence[BagItem]) -> BagBatch:
     x = torch.zeros(len(views), max(len(view) for view in views), views[0].shape[1])
     for row, view in zip(x, views, strict=True):
         row[: len(view)] = torch.nan_to_num(view, nan=0.0)
+    info = [item.info for item in items if item.info is not None]
     offsets = np.cumsum([0, *[len(item.segments) for item in items]])
     return BagBatch(
         x,
@@ -170,6 +206,7 @@ def collate_bags(items: Sequence[BagItem]) -> BagBatch:
         torch.from_numpy(np.concatenate([item.start for item in items])),
         torch.from_numpy(np.repeat(np.arange(len(items)), [len(item.start) for item in items])),
         torch.from_numpy(np.concatenate([item.target for item in items])),
+        torch.from_numpy(np.stack(info)).float() if len(info) == len(items) else None,
     )
 
 
@@ -280,3 +317,134 @@ class BalancedBatches(_EpochBatches):
         for b in range(self.batches):
             part = slice(b * self.per_class, (b + 1) * self.per_class)
             yield [self._draw(int(i), rng) for order in orders for i in order[part]]
+
+
+class JointDraw(NamedTuple):
+    """What a batch of joint training is made of: reference clips, and instances of bags."""
+
+    clips: list[Draw]
+    bags: list[Draw]
+
+
+class JointBatch(NamedTuple):
+    """Reference clips and instances of bags in one batch (Gao 2023).
+
+    Parameters
+    ----------
+    bags : BagBatch
+        Of all of them: the clips, last, are one more bag, which has no target.
+    n_bags
+        Number of bags with a target, and so the number of the clips' bag.
+    clip_target : Tensor of shape (clip,)
+        0 without and 1 with fidgety movements.
+    """
+
+    bags: BagBatch
+    n_bags: int
+    clip_target: torch.Tensor
+
+
+class JointData(Dataset):
+    """Reference clips beside bags.
+
+    Parameters
+    ----------
+    clips
+        All clips in one bag, with a target each.
+    bags
+        Bags with a target each.
+    """
+
+    def __init__(self, clips: BagData, bags: BagData) -> None:
+        self.clips, self.bags = clips, bags
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def __getitem__(self, draw: JointDraw) -> JointBatch:
+        """Return a whole batch."""
+        clips = [self.clips[one] for one in draw.clips]
+        bags = [self.bags[one] for one in draw.bags]
+        together = collate_bags([*bags, *clips])
+        kind = together.bag.clamp_max(len(bags))
+        n = sum(len(item.target) for item in bags)
+        info = collate_bags(bags).info
+        whole = together._replace(bag=kind, target=together.target[:n], info=info)
+        return JointBatch(whole, len(bags), together.target[n:])
+
+
+def only_item(items: Sequence[JointBatch]) -> JointBatch:
+    """Return the one item, which is a batch already."""
+    (item,) = items
+    return item
+
+
+class JointBatches(_EpochBatches):
+    """Half reference clips of both kinds, half instances of bags of every class (Gao 2023).
+
+    An epoch shows every bag of the most frequent class once; of each, instances are drawn at random
+    over the whole of it. Clips are drawn anew for every batch, so that rarer ones come as often.
+
+    Parameters
+    ----------
+    clip_targets : ndarray of shape (clip,)
+        Kind of every clip; both have one at least.
+    bag_targets : ndarray of shape (bag,)
+        Class of every bag.
+    sizes : ndarray of shape (bag,)
+        Number of instances of each.
+    per_kind
+        Clips of each kind in a batch; fewer where there are fewer.
+    per_class
+        Bags of each class in a batch; fewer where there are fewer.
+    per_bag
+        Instances of a bag in a batch; all of them where it has fewer.
+    seed
+        Seed of the job.
+    mirror
+        Mirror every other clip and bag at random.
+    at_least
+        Fewest batches an epoch.
+    """
+
+    def __init__(
+        self,
+        clip_targets: NDArray[np.int64],
+        bag_targets: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        *,
+        per_kind: int,
+        per_class: int,
+        per_bag: int,
+        seed: int,
+        mirror: bool,
+        at_least: int = 1,
+    ) -> None:
+        super().__init__(seed, mirror)
+        self.kinds = [np.flatnonzero(clip_targets == k) for k in np.unique(clip_targets)]
+        self.per_kind, self.per_bag, self.sizes = per_kind, per_bag, sizes
+        # What is drawn of the bags' order is drawn as without clips.
+        self.bags = BalancedBatches(bag_targets, per_class, seed, mirror, at_least=at_least)
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next."""
+        super().set_epoch(epoch)
+        self.bags.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[list[JointDraw]]:  # type: ignore[override]
+        rng = np.random.default_rng([self.seed, self.epoch, 1])
+        for bags in self.bags:
+            drawn = []
+            for bag in bags:
+                size = int(self.sizes[bag.item])
+                chosen = rng.choice(size, min(self.per_bag, size), replace=False)
+                drawn.append(bag._replace(chosen=tuple(sorted(int(k) for k in chosen))))
+            clips = []
+            for kind in self.kinds:
+                n = min(self.per_kind, len(kind))
+                picked = [int(k) for k in rng.choice(kind, n, replace=False)]
+                clips += [Draw(0, self._flip(rng), chosen=(k,)) for k in picked]
+            yield [JointDraw(clips, drawn)]

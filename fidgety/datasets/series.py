@@ -95,6 +95,8 @@ class Series:
         The same with left and right exchanged.
     units
         Units of each feature set, in the order of the model's.
+    info : ndarray of shape (value,), optional
+        The infant's characteristics (:mod:`fidgety.datasets.characteristics`).
     """
 
     recording: str
@@ -106,6 +108,7 @@ class Series:
     rate_hz: float
     mirrored: NDArray[np.float32] | None = None
     units: tuple[str, ...] = ()
+    info: NDArray[np.float64] | None = None
 
     @property
     def complete(self) -> NDArray[np.bool_]:

@@ -24,14 +24,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from fidgety.config.base import Section
-from fidgety.datasets.instances import Draw, InstanceData
+from fidgety.datasets.instances import BagBatch, Draw, InstanceData
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
@@ -88,6 +88,26 @@ class OptimiserPlan:
 
 
 @dataclass(frozen=True)
+class JointPlan:
+    """Training on reference clips and bags at once (Gao 2023).
+
+    Parameters
+    ----------
+    clips_per_kind
+        Reference clips with and without fidgety movements in a batch.
+    triplet, closeness
+        Whether these losses are part of the sum.
+    margin
+        Of the triplet loss.
+    """
+
+    clips_per_kind: int = 16
+    triplet: bool = True
+    closeness: bool = True
+    margin: float = 0.4
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """How a model is trained.
 
@@ -117,6 +137,9 @@ class TrainingPlan:
         ``epochs``.
     class_weights
         Weigh the loss by inverse frequency of the classes.
+    joint
+        Bags and reference clips together, where there are clips of both kinds; instances of a
+        bag are then drawn at random over the whole of it, ``bag_instances`` of each.
     """
 
     epochs: int
@@ -130,6 +153,7 @@ class TrainingPlan:
     bag_instances: int | None = None
     pretraining: TrainingPlan | None = None
     class_weights: bool = True
+    joint: JointPlan | None = None
 
 
 class ModelSystem(ABC):
@@ -163,6 +187,14 @@ class ModelSystem(ABC):
     @abstractmethod
     def inputs(cls, options: Any) -> InputSpec:
         """Say what the model reads."""
+
+    @classmethod
+    def reads_info(cls, options: Any) -> bool:
+        """Say whether it reads the infant's characteristics beside the features.
+
+        Its options then have ``info_missing``, and its network takes ``info`` with a bag.
+        """
+        return False
 
     @classmethod
     @abstractmethod
@@ -248,6 +280,15 @@ class EstimatorSystem(ModelSystem):
         ConfigError
             If the instances do not fit the method or the memory.
         """
+
+
+def call_bags(network: nn.Module, batch: BagBatch, n_bags: int) -> BagOutput:
+    """Ask a bag model, with the infants' characteristics where they are there."""
+    info = {} if batch.info is None else {"info": batch.info}
+    return cast(
+        BagOutput,
+        network(batch.x, batch.segment, batch.start, batch.bag, n_bags=n_bags, **info),
+    )
 
 
 def parse_model_options(

@@ -18,8 +18,12 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "svm": "fidgety.models.kaur_svm:Svm",
         "multirocket_hydra": "fidgety.models.multirocket:MultiRocketHydra",
         "mam_clip": "fidgety.models.mam:MamClip",
+        "mam": "fidgety.models.mam_full:Mam",
     },
 )
 
 #: Models that learn from annotated reference clips beside the infants' labels.
-READ_REFERENCE: frozenset[str] = frozenset({"mam_clip"})
+READ_REFERENCE: frozenset[str] = frozenset({"mam_clip", "mam"})
+
+#: Models that may read the infants' characteristics.
+READ_INFO: frozenset[str] = frozenset({"mam"})

@@ -59,6 +59,8 @@ _MODEL_TEXTS = {
     "with scikit-learn",
     "multirocket_hydra": "random convolutions with a ridge classifier (MultiRocket-Hydra, as "
     "in aeon) on snippets that carry their infant's label",
+    "mam": "the motor assessment model: clip encoder, attention pooling over an infant's "
+    "instances, a branch of annotated reference clips and a branch of the infant's characteristics",
     "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
     "infant's instances",
 }
@@ -68,6 +70,7 @@ _MODEL_SOURCES = {
     "vit": ("kaur",),
     "svm": ("kaur",),
     "multirocket_hydra": ("multirocket", "hydra", "aeon"),
+    "mam": ("gao",),
     "mam_clip": ("gao",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).

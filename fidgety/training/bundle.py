@@ -12,6 +12,8 @@ inputs              feature sets, rate, window, steps (:class:`~fidgety.datasets
 standardisation     feature names, mean, sd
 pooling             how an infant's recordings are pooled
 threshold           value, rule, detail
+info                mean, sd of the infants' characteristics, flags of missing ones; null where
+                    the model reads none
 split, leaks        ``infant``, or ``snippet`` and what is wrong with that; else empty
 validation          infants with label and score
 validation_loss     mean over classes of the infants' cross-entropy; null without any
@@ -41,6 +43,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from fidgety.config.base import Section
+from fidgety.datasets.characteristics import InfoScaling
 from fidgety.datasets.series import InputSpec, Standardisation
 from fidgety.errors import StorageError
 from fidgety.models.base import ModelSystem, parse_model_options, weights_of
@@ -75,6 +78,8 @@ class Bundle:
         Lowest probability of being at risk that counts as positive.
     validation_loss
         By which candidates of a grid are compared; NaN without validation infants.
+    info_scaling
+        Of the infants' characteristics, where the model reads them.
     seen
         Infants that had a part in training, validation or pre-training.
     """
@@ -94,6 +99,7 @@ class Bundle:
     pooling: str
     threshold: float
     validation_loss: float
+    info_scaling: InfoScaling | None
     seen: frozenset[str]
 
 
@@ -185,6 +191,9 @@ def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
             pooling=str(description["pooling"]),
             threshold=float(description["threshold"]["value"]),
             validation_loss=_number(description["validation_loss"]),
+            info_scaling=InfoScaling.from_dict(description["info"])
+            if description["info"]
+            else None,
             seen=frozenset(seen),
         )
     except (KeyError, TypeError, ValueError, SafetensorError) as error:

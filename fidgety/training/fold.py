@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from torch.utils.data import DataLoader
 
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
+from fidgety.datasets.characteristics import InfoScaling, with_info
 from fidgety.datasets.clips import FM, NON_FM, clip_runs, reference_clips
 from fidgety.datasets.folds import FoldEntry, choose_validation
 from fidgety.datasets.instances import (
@@ -33,8 +35,11 @@ from fidgety.datasets.instances import (
     BalancedBatches,
     Draw,
     InstanceData,
+    JointBatches,
+    JointData,
     ShuffledBatches,
     collate_bags,
+    only_item,
 )
 from fidgety.datasets.series import (
     InputSpec,
@@ -65,6 +70,7 @@ from fidgety.training.lit import (
     ClipPretraining,
     Fitted,
     InstanceClassification,
+    JointClassification,
     fit,
 )
 from fidgety.training.score import Scores, bags_of, score_windows
@@ -180,6 +186,8 @@ class FoldData:
         Of each feature set.
     left_out
         Infants and recordings that could not be used, and why.
+    info_scaling
+        Of the infants' characteristics, where the model reads them.
     """
 
     labels: dict[str, str]
@@ -193,6 +201,7 @@ class FoldData:
     feature_names: tuple[str, ...]
     units: tuple[str, ...]
     left_out: dict[str, str]
+    info_scaling: InfoScaling | None = None
 
 
 @dataclass(frozen=True)
@@ -275,9 +284,10 @@ def keep_alike(
 def _reads_reference(job: FoldJob) -> bool:
     """Whether the model learns from reference clips."""
     system = job.system
-    return (
-        issubclass(system, NetworkSystem) and system.training(job.options).pretraining is not None
-    )
+    if not issubclass(system, NetworkSystem):
+        return False
+    plan = system.training(job.options)
+    return plan.pretraining is not None or plan.joint is not None
 
 
 def gather(
@@ -286,6 +296,7 @@ def gather(
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
     reference: pd.DataFrame | None = None,
+    characteristics: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> FoldData:
     """Load, split and standardise what a fold's model is made from.
 
@@ -301,6 +312,8 @@ def gather(
         Recording to features file.
     reference
         Table of the reference cohorts.
+    characteristics
+        Recording to the infant's characteristics, for models that read them.
 
     Raises
     ------
@@ -313,8 +326,9 @@ def gather(
             f"label {', '.join(strangers)} of the sample sheet is none of the classes "
             f"{', '.join(job.classes)}: correct the sheet or `classes` in config.yaml."
         )
-    split = _split_infants if job.snippets is None else _split_snippets
-    return split(job, entries, cohort, features, reference)
+    if job.snippets is not None:
+        return _split_snippets(job, entries, cohort, features)
+    return _split_infants(job, entries, cohort, features, reference, characteristics)
 
 
 def load_training(
@@ -323,6 +337,7 @@ def load_training(
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
     left_out: dict[str, str],
+    characteristics: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> tuple[list[Series], dict[str, str]]:
     """Load the recordings of some infants, all with the same features in the same units.
 
@@ -349,6 +364,7 @@ def load_training(
     units = _most_frequent(s.units for s in series)
     names = _most_frequent(s.names for s in series if s.units == units)
     series = keep_alike(series, units, names, job, left_out)
+    series = _informed(job, series, characteristics, left_out)
     usable = {s.infant for s in series}
     for infant in sorted(set(labels) - usable):
         left_out[infant] = "none of its recordings can be used"
@@ -362,6 +378,24 @@ def load_training(
     return series, labels
 
 
+def _informed(
+    job: FoldJob,
+    series: Sequence[Series],
+    characteristics: Mapping[str, Mapping[str, Any]],
+    left_out: dict[str, str],
+) -> list[Series]:
+    """Put the infants' characteristics beside their movement, where the model reads them."""
+    if not job.system.reads_info(job.options):
+        return list(series)
+    kept = []
+    for one in series:
+        try:
+            kept.append(with_info(one, characteristics, job.options.info_missing))
+        except NotAssessable as error:
+            left_out[one.recording] = str(error)
+    return kept
+
+
 def _cut(job: FoldJob, series: Sequence[Series], training: bool) -> Windows:
     return cut_windows(series, job.spec.window_frames, job.spec.step_frames(training))
 
@@ -372,13 +406,13 @@ def _split_infants(
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
     reference: pd.DataFrame | None,
+    characteristics: Mapping[str, Mapping[str, Any]],
 ) -> FoldData:
     """Split by infant: whoever is tested in this fold is not read."""
     tested = {e.infant for e in entries if e.fold == job.fold}
     left_out: dict[str, str] = {}
-    series, labels = load_training(
-        job, {e.infant: e.label for e in entries if e.fold != job.fold}, cohort, features, left_out
-    )
+    others = {e.infant: e.label for e in entries if e.fold != job.fold}
+    series, labels = load_training(job, others, cohort, features, left_out, characteristics)
     kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
     train = [s for s in series if s.infant not in kept_aside]
     scaling = Standardisation.fit((s.values for s in train), job.spec.space_dimensions)
@@ -392,7 +426,11 @@ def _split_infants(
         ]
         references = load_labelled(rows, {}, features, job, left_out)
         references = keep_alike(references, units, names, job, left_out)
-    train = [scaling.apply_to(s) for s in train]
+    info = None
+    if job.system.reads_info(job.options):
+        info = InfoScaling.fit(train, job.options.info_missing)
+        series = [info.apply(s) for s in series]
+    train = [scaling.apply_to(s) for s in series if s.infant not in kept_aside]
     validation = [scaling.apply_to(s) for s in series if s.infant in kept_aside]
     return FoldData(
         labels={i: label for i, label in labels.items() if i not in kept_aside},
@@ -406,6 +444,7 @@ def _split_infants(
         feature_names=names,
         units=units,
         left_out=left_out,
+        info_scaling=info,
     )
 
 
@@ -434,7 +473,6 @@ def _split_snippets(
     entries: Sequence[FoldEntry],
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
-    reference: pd.DataFrame | None,
 ) -> FoldData:
     """Split by snippet, as published: every infant stands on both sides."""
     left_out: dict[str, str] = {}
@@ -563,26 +601,58 @@ class _Learned:
     clips: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Clips:
+    """Reference clips.
+
+    Parameters
+    ----------
+    windows, labels
+        From :func:`reference_clips`.
+    """
+
+    windows: Windows
+    labels: NDArray[np.int64]
+
+    @property
+    def count(self) -> dict[str, int]:
+        """Number of clips of each kind."""
+        return {
+            "fm": int((self.labels == FM).sum()),
+            "non_fm": int((self.labels == NON_FM).sum()),
+        }
+
+    @property
+    def both(self) -> bool:
+        """Whether there are some of both kinds."""
+        return all(self.count.values())
+
+
+def _cut_clips(job: FoldJob, data: FoldData, intervals: Sequence[Mapping[str, Any]]) -> _Clips:
+    """Cut the reference clips and say how many there are."""
+    spec = job.spec
+    clips = _Clips(
+        *reference_clips(data.reference, intervals, spec.window_frames, spec.step_frames(True))
+    )
+    if data.reference:
+        print(
+            f"reference clips: {clips.count['fm']} with fidgety movements, "
+            f"{clips.count['non_fm']} without",
+            file=sys.stderr,
+        )
+    return clips
+
+
 def _pretrain(
     job: FoldJob,
     data: FoldData,
     plan: TrainingPlan,
     network: nn.Module,
-    intervals: Sequence[Mapping[str, Any]],
+    reference: _Clips,
     work: Path,
-) -> tuple[Fitted, dict[str, int]]:
-    """Train the clip part on reference clips, where there are some of both kinds."""
-    spec = job.spec
-    clips, labels = reference_clips(
-        data.reference, intervals, spec.window_frames, spec.step_frames(True)
-    )
-    count = {"fm": int((labels == FM).sum()), "non_fm": int((labels == NON_FM).sum())}
-    print(
-        f"reference clips: {count['fm']} with fidgety movements, {count['non_fm']} without",
-        file=sys.stderr,
-    )
-    if not all(count.values()):
-        return Fitted(), count
+) -> Fitted:
+    """Train the clip part on reference clips."""
+    clips, labels = reference.windows, reference.labels
     runs, run_labels = clip_runs(clips, labels, plan.bag_instances or len(clips))
     sampler = BalancedBatches(
         run_labels,
@@ -592,7 +662,7 @@ def _pretrain(
         at_least=plan.min_steps,
     )
     clip_data = BagData(data.reference, clips, runs, labels, by_instance=True)
-    fitted = fit(
+    return fit(
         ClipPretraining(network, _class_weights(2, labels), job.at_risk, plan.optimiser),
         DataLoader(clip_data, batch_sampler=sampler, collate_fn=collate_bags),
         None,
@@ -602,7 +672,28 @@ def _pretrain(
         work=work,
         seed=job.job_seed("pretrain"),
     )
-    return fitted, count
+
+
+def _joint_loader(
+    job: FoldJob, data: FoldData, plan: TrainingPlan, clips: _Clips, bags: BagData
+) -> DataLoader:
+    """Return batches of reference clips and instances of bags."""
+    assert plan.joint is not None
+    everything = [np.arange(len(clips.windows), dtype=np.int64)]
+    clip_data = BagData(data.reference, clips.windows, everything, clips.labels, by_instance=True)
+    sizes = np.array([len(b) for b in bags.bags], dtype=np.int64)
+    sampler = JointBatches(
+        clips.labels,
+        bags.targets,
+        sizes,
+        per_kind=plan.joint.clips_per_kind,
+        per_class=plan.batch_size,
+        per_bag=plan.bag_instances or int(sizes.max()),
+        seed=job.job_seed("joint"),
+        mirror=job.training.augment_flip,
+        at_least=plan.min_steps,
+    )
+    return DataLoader(JointData(clip_data, bags), batch_sampler=sampler, collate_fn=only_item)
 
 
 def _train_network(
@@ -616,12 +707,10 @@ def _train_network(
     plan = system.training(job.options)
     torch.manual_seed(job.job_seed("weights"))
     network = system.build(job.options, len(data.feature_names), len(job.classes))
-    clips = {"fm": 0, "non_fm": 0}
+    clips = _cut_clips(job, data, intervals)
     history: list[dict[str, Any]] = []
-    if plan.pretraining is not None and data.reference:
-        before, clips = _pretrain(
-            job, data, plan.pretraining, network, intervals, work / "pretrain"
-        )
+    if plan.pretraining is not None and clips.both:
+        before = _pretrain(job, data, plan.pretraining, network, clips, work / "pretrain")
         history += before.history
     loaders = _instance_loaders if system.objective == "instance" else _bag_loaders
     train, validation, targets = loaders(job, data, plan)
@@ -633,6 +722,13 @@ def _train_network(
     if plan.class_weights:
         weights = _class_weights(len(job.classes), targets)
     module = objectives[system.objective](network, weights, plan.optimiser)
+    if plan.joint is not None and clips.both:
+        train = _joint_loader(job, data, plan, clips, cast(BagData, train.dataset))
+        module = JointClassification(
+            network, torch.ones(len(job.classes)), job.at_risk, plan.optimiser, plan.joint
+        )
+    elif plan.joint is not None:
+        print("no reference clips of both kinds: the bags are learned from alone", file=sys.stderr)
     fitted = fit(
         module,
         train,
@@ -650,7 +746,7 @@ def _train_network(
         epochs=len(fitted.history),
         best_epoch=fitted.best_epoch,
         parameters=count_parameters(network),
-        clips=clips,
+        clips=clips.count,
     )
 
 
@@ -753,6 +849,7 @@ def train_fold(
             "mean": data.standardisation.mean,
             "sd": data.standardisation.sd,
         },
+        "info": None if data.info_scaling is None else data.info_scaling.to_dict(),
         "pooling": job.evaluation.pooling,
         "threshold": vars(threshold),
         "split": "infant" if job.snippets is None else "snippet",

@@ -26,9 +26,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fidgety.config.learning import TrainingConfig
-from fidgety.datasets.instances import BagBatch
+from fidgety.datasets.instances import BagBatch, JointBatch
 from fidgety.errors import ConfigError, FidgetyError
-from fidgety.models.base import OptimiserPlan, TrainingPlan
+from fidgety.models.base import JointPlan, OptimiserPlan, TrainingPlan, call_bags
+from fidgety.models.mam_losses import closeness, triplet
 from fidgety.storage import job_seed
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -169,9 +170,7 @@ class BagClassification(Classification):
 
     def losses(self, batch: BagBatch) -> Losses:
         """Return the cross-entropy of every bag."""
-        output = self.network(
-            batch.x, batch.segment, batch.start, batch.bag, n_bags=len(batch.target)
-        )
+        output = call_bags(self.network, batch, len(batch.target))
         return self.weighted(output.bag_log_probability, batch.target)
 
 
@@ -202,13 +201,72 @@ class ClipPretraining(Classification):
 
     def losses(self, batch: BagBatch) -> Losses:
         """Return the cross-entropy of every clip; target 1 is fidgety."""
-        output = self.network(
-            batch.x, batch.segment, batch.start, batch.bag, n_bags=int(batch.bag.max()) + 1
-        )
+        output = call_bags(self.network, batch, int(batch.bag.max()) + 1)
         log_probability = output.instance_logits.float().log_softmax(dim=1)
         risk = torch.tensor(self.at_risk, device=log_probability.device)
         sides = [log_probability[:, mask].logsumexp(dim=1) for mask in (risk, ~risk)]
         return self.weighted(torch.stack(sides, dim=1), batch.target)
+
+
+class JointClassification(BagClassification):
+    """Bags and reference clips at once (Gao 2023, formula 9).
+
+    The sum, without weights, of the cross-entropy of the bags, the cross-entropy of the reference
+    clips, the triplet loss of the clips and the closeness loss of the bags' instances. The epoch's
+    training loss is that sum; validation looks at bags alone.
+
+    Parameters
+    ----------
+    network
+        A bag model.
+    class_weights : Tensor of shape (class,)
+        Of the bags.
+    at_risk
+        For each class whether it is at risk; the others stand for fidgety movements.
+    optimiser
+        Optimiser and schedule.
+    plan
+        Which losses.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        class_weights: torch.Tensor,
+        at_risk: Sequence[bool],
+        optimiser: OptimiserPlan,
+        plan: JointPlan,
+    ) -> None:
+        super().__init__(network, class_weights, optimiser)
+        self.at_risk, self.plan = list(at_risk), plan
+
+    def joint_loss(self, batch: JointBatch) -> torch.Tensor:
+        """Return the sum of the losses of a batch."""
+        output = call_bags(self.network, batch.bags, batch.n_bags + 1)
+        clip = batch.bags.bag == batch.n_bags
+        log_probability = output.instance_logits.float().log_softmax(dim=1)
+        risk = torch.tensor(self.at_risk, device=log_probability.device)
+        sides = torch.stack(
+            [log_probability[:, mask].logsumexp(dim=1) for mask in (risk, ~risk)], dim=1
+        )
+        fidgety = batch.clip_target == 1
+        embedding = output.embedding.float()
+        total = self.weighted(output.bag_log_probability[:-1], batch.bags.target).mean()
+        total = total + nn.functional.nll_loss(sides[clip], batch.clip_target)
+        if self.plan.triplet:
+            total = total + triplet(embedding[clip], fidgety, self.plan.margin)
+        if self.plan.closeness:
+            total = total + closeness(
+                embedding[~clip], sides[~clip, 1].exp(), embedding[clip], fidgety
+            )
+        return total
+
+    def training_step(self, batch: JointBatch, index: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        loss = self.joint_loss(batch)
+        self._sums["train_loss"][0] += float(loss.detach())
+        self._sums["train_loss"][1] += 1.0
+        return loss
 
 
 class Chance(Callback):

@@ -10,9 +10,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+from fidgety.datasets.characteristics import with_info
 from fidgety.datasets.folds import FoldEntry
 from fidgety.datasets.series import InputSpec, Series, load_series, require_units, take_features
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
@@ -114,6 +116,33 @@ def _check_unseen(bundle: Bundle, infant: str) -> None:
         )
 
 
+def informed(
+    bundle: Bundle, series: Sequence[Series], rows: Mapping[str, Mapping[str, Any]]
+) -> list[Series]:
+    """Put standardised characteristics beside the movement, where the model reads them.
+
+    Recordings that lack them are left out.
+
+    Raises
+    ------
+    NotAssessable
+        With ``characteristics_missing`` if that are all.
+    """
+    scaling = bundle.info_scaling
+    if scaling is None:
+        return list(series)
+    kept, problems = [], []
+    for one in series:
+        try:
+            kept.append(scaling.apply(with_info(one, rows, bundle.options.info_missing)))  # type: ignore[attr-defined]
+        except NotAssessable as error:
+            problems.append(error)
+            print(f"{one.recording}: {error}")
+    if not kept:
+        raise problems[0]
+    return kept
+
+
 def _all_features(bundles: Sequence[Bundle]) -> tuple[str, ...]:
     """Return the features that any of some fold models reads."""
     return tuple(dict.fromkeys(name for bundle in bundles for name in bundle.feature_names))
@@ -125,6 +154,7 @@ def predict_model(
     recordings: Mapping[str, Path],
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
     other_units: str = "refuse",
+    rows: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> ModelPrediction:
     """Score an infant by the fold models of one model.
 
@@ -140,6 +170,8 @@ def predict_model(
         Recordings that the study's criteria leave out, with the reason.
     other_units
         ``refuse`` or ``accept`` features in other units than a model learned from.
+    rows
+        Recording to the infant's characteristics, for models that read them.
 
     Raises
     ------
@@ -158,7 +190,7 @@ def predict_model(
         )
         scores: list[Scores] = []
         for bundle in bundles:
-            own = [take_features(s, bundle.feature_names) for s in series]
+            own = [take_features(s, bundle.feature_names) for s in informed(bundle, series, rows)]
             scaled = [bundle.standardisation.apply_to(s) for s in own]
             scores.append(
                 score_infant(
@@ -203,6 +235,7 @@ def predict_infant(
     models: Sequence[str | os.PathLike[str]],
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
     other_units: str = "refuse",
+    rows: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, ModelPrediction]:
     """Score an infant by every model.
 
@@ -220,6 +253,8 @@ def predict_infant(
         Recordings that the study's criteria leave out, with the reason.
     other_units
         ``refuse`` or ``accept`` features in other units than a model learned from.
+    rows
+        Recording to the infant's characteristics, for models that read them.
 
     Returns
     -------
@@ -228,7 +263,7 @@ def predict_infant(
     """
     return {
         model: predict_model(
-            [load_bundle(path) for path in paths], infant, recordings, excluded, other_units
+            [load_bundle(path) for path in paths], infant, recordings, excluded, other_units, rows
         )
         for model, paths in choose_models(infant, entries, models).items()
     }

@@ -14,7 +14,7 @@ from fidgety.datasets.instances import BagData, Draw, InstanceData, collate_bags
 from fidgety.datasets.series import InputSpec, Series
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import NotAssessable, Reason
-from fidgety.models.base import Objective
+from fidgety.models.base import Objective, call_bags
 
 #: Instances that go through a network at a time.
 BATCH = 64
@@ -144,7 +144,7 @@ def _score_bag(
     """Return instance probabilities, attention, and the bag's probability."""
     data = BagData(series, windows, [bag], np.zeros(1, dtype=np.int64))
     batch = collate_bags([data[Draw(0)]])
-    output = network(batch.x, batch.segment, batch.start, batch.bag, n_bags=1)
+    output = call_bags(network, batch, 1)
     return (
         output.instance_logits.softmax(dim=1).double().numpy(),
         output.attention.double().numpy(),

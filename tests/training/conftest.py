@@ -58,6 +58,7 @@ SMALL = {
         "bag_softmax": False,
     },
 }
+SMALL["mam"] = SMALL["mam_clip"] | {"clips_per_kind": 4, "info_missing": "impute"}
 KINDS = list(SMALL)
 NETWORKS = [k for k in KINDS if issubclass(MODEL_SYSTEMS.get(k), NetworkSystem)]
 

@@ -410,3 +410,47 @@ def test_pretraining_stops_when_it_has_learned_enough(cohort, tmp_path):
 def test_standardisation_of_nobody_is_an_error():
     with pytest.raises(ValueError, match="no series"):
         Standardisation.fit([])
+
+
+def characteristics(own, **changes):
+    """Return complete characteristics of every recording, but for what is changed."""
+    whole = {
+        "sex": "female",
+        "gestational_age_weeks": 38.0,
+        "birth_weight_g": 3000.0,
+        "corrected_age_weeks": 12.0,
+    }
+    return {recording: whole | changes.get(recording, {}) for recording in own.features}
+
+
+def test_an_infant_without_a_characteristic_is_left_out_or_marked(larger):
+    job = make_job("mam", info_missing="exclude")
+    lacking = next(e.infant for e in larger.entries if e.fold == 2).removeprefix("i-")
+    rows = characteristics(larger, **{lacking: {"birth_weight_g": None}})
+    data = gathered(job, larger, characteristics=rows)
+    assert "birth_weight_g" in data.left_out[lacking]
+    assert f"i-{lacking}" not in data.labels | data.validation_labels
+    assert all(len(s.info) == 4 for s in data.train)
+    kept = gathered(make_job("mam"), larger, characteristics=rows)
+    assert f"i-{lacking}" in kept.labels | kept.validation_labels
+    (one,) = [s for s in kept.train + kept.validation if s.recording == lacking]
+    assert one.info[4:].tolist() == [0.0, 0.0, 1.0, 0.0]
+    with pytest.raises(ConfigError, match="characteristics_missing"):
+        gathered(job, larger)
+    # Without the branch nobody asks.
+    free = gathered(make_job("mam", info=False), larger)
+    assert all(s.info is None for s in free.train)
+
+
+def test_characteristics_of_tested_infants_leave_no_trace(larger, tmp_path):
+    job = make_job("mam")
+    rows = characteristics(larger)
+    first = trained(job, larger, tmp_path / "a", characteristics=rows)
+    tested = larger.tested(1)[0].removeprefix("i-")
+    other = characteristics(larger, **{tested: {"birth_weight_g": 900.0}})
+    second = trained(job, larger, tmp_path / "b", characteristics=other)
+    assert same(weights_of(first.network), weights_of(second.network))
+    mine = next(e.infant for e in larger.entries if e.fold == 2).removeprefix("i-")
+    changed = characteristics(larger, **{mine: {"birth_weight_g": 900.0}})
+    third = trained(job, larger, tmp_path / "c", characteristics=changed)
+    assert not same(weights_of(first.network), weights_of(third.network))

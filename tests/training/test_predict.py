@@ -16,7 +16,7 @@ from fidgety.models.base import set_weights
 from fidgety.pose.tracks import Pose, write_pose
 from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
 from fidgety.training.bundle import load_bundle
-from fidgety.training.predict import choose_models, predict_infant
+from fidgety.training.predict import choose_models, informed, predict_infant
 from fidgety.training.results import (
     ModelPrediction,
     read_predictions,
@@ -119,11 +119,12 @@ def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
             series = load_series(
                 larger.features[recording], bundle.spec, recording=recording, infant="x"
             )
+            (told,) = informed(bundle, [series], {})
             scores = score_infant(
                 bundle.network,
                 bundle.system.objective,
                 bundle.spec,
-                [bundle.standardisation.apply_to(series)],
+                [bundle.standardisation.apply_to(told)],
                 "infant",
             )
             assert scores.infant_probability[1] == pytest.approx(entry["score"], abs=1e-6)
