@@ -30,6 +30,13 @@ class ConfigError(FidgetyError):
     """``config.yaml`` or one of the tables is wrong; the message lists every finding."""
 
 
+class RefusedError(ConfigError):
+    """A model cannot be trained on what there is: too much for the memory, or too little.
+
+    It stops a job of the main line; a study of many models records it and goes on.
+    """
+
+
 class StorageError(FidgetyError):
     """A results file is not what it should be: other schema, damaged, or not one of ours."""
 

@@ -6,12 +6,13 @@ at closely. NumPy and PyTorch are not needed to plan.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.kaur import KaurConfig
-from fidgety.config.learning import choice_text
+from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
@@ -19,6 +20,10 @@ from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.models.snippet_options import SnippetNetworkOptions, SnippetOptions
 from fidgety.tables import suggest
 
+if TYPE_CHECKING:
+    from fidgety.config.root import Config
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: Options that the study sets itself, by what sets them.
 SET_BY_THE_STUDY = {
     "feature_sets": "kaur.feature_sets",
@@ -64,9 +69,25 @@ def study_jobs(config: KaurConfig) -> list[StudyJob]:
     return list(dict.fromkeys(jobs))
 
 
-def closely(config: KaurConfig, split: str) -> StudyJob:
-    """Return the job whose last hidden layer is looked at."""
-    return StudyJob(split, config.features, config.overlap, config.similarity_model)
+def similarity_of(config: KaurConfig) -> str | None:
+    """Return the model whose last hidden layer is looked at; None if no model is a network."""
+    if config.similarity_model is not None:
+        return config.similarity_model
+    networks = [name for name, model in config.models.items() if _is_network(model.kind)]
+    return "cnn1d" if "cnn1d" in networks else next(iter(networks), None)
+
+
+def _is_network(kind: str) -> bool:
+    try:
+        return issubclass(MODEL_SYSTEMS.options(kind), SnippetNetworkOptions)
+    except ConfigError:  # an unknown kind is told of by itself
+        return False
+
+
+def closely(config: KaurConfig, split: str) -> StudyJob | None:
+    """Return the job whose last hidden layer is looked at, if there is one."""
+    model = similarity_of(config)
+    return None if model is None else StudyJob(split, config.features, config.overlap, model)
 
 
 def study_options(config: KaurConfig, job: StudyJob) -> dict[str, Any]:
@@ -75,6 +96,17 @@ def study_options(config: KaurConfig, job: StudyJob) -> dict[str, Any]:
         "feature_sets": list(config.feature_sets[job.features]),
         "overlap_frames": job.overlap,
     }
+
+
+def study_model(config: KaurConfig, name: str) -> ModelConfig:
+    """Return a model with the options that all share."""
+    model = config.models[name]
+    return model.model_copy(update={"options": {**config.options, **model.options}})
+
+
+def n_snippets(config: KaurConfig, overlap: int, recordings: int, minutes: float = 3.0) -> int:
+    """Estimate how many training snippets recordings of some length give, for planning alone."""
+    return int(recordings * minutes * 60 * 30 / (300 - overlap))
 
 
 def study_features(config: KaurConfig, features: FeaturesConfig) -> FeaturesConfig:
@@ -94,6 +126,10 @@ def check_kaur(config: KaurConfig) -> list[str]:
     """Check names, models, options and inputs of the study; one line a finding."""
     findings = []
     for name, sets in config.feature_sets.items():
+        if not MODEL_NAME.fullmatch(name):
+            findings.append(
+                f"kaur.feature_sets.{name}: a name is of letters, digits, '-' and '_' only."
+            )
         findings += [
             f"kaur.feature_sets.{name}: {one!r} is no feature set."
             f"{suggest(one, FEATURE_SETS.names())}"
@@ -102,7 +138,9 @@ def check_kaur(config: KaurConfig) -> list[str]:
         ]
     for name, model in config.models.items():
         place = f"kaur.models.{name}"
-        for key in {*model.options, *(key for grid in model.grid for key in grid)}:
+        if not MODEL_NAME.fullmatch(name):
+            findings.append(f"{place}: a model's name is of letters, digits, '-' and '_' only.")
+        for key in {*config.options, *model.options, *(key for grid in model.grid for key in grid)}:
             if key in SET_BY_THE_STUDY:
                 findings.append(f"{place}: {key} is set by {SET_BY_THE_STUDY[key]}; leave it out.")
         findings += [
@@ -118,7 +156,7 @@ def check_kaur(config: KaurConfig) -> list[str]:
             for job in study_jobs(config):
                 if job.model != name:
                     continue
-                for candidate in model.candidates():
+                for candidate in study_model(config, name).candidates():
                     whole = {**candidate, **study_options(config, job)}
                     parse_options(options, whole, f"{place}.options")
         except ConfigError as error:
@@ -131,9 +169,19 @@ def check_kaur(config: KaurConfig) -> list[str]:
     return findings
 
 
-def differences(config: KaurConfig) -> list[str]:
+def differences(study: Config) -> list[str]:
     """Say where a configuration of the study departs from the paper, a sentence each."""
-    published = KaurConfig()
+    config, published = study.kaur, KaurConfig()
+    return [
+        *_different_data(study),
+        *_different_models(config, published),
+        "Sizes of a model are chosen within every fold on its validation data; the paper does not "
+        "say how. The intervals and the baselines are not in the paper.",
+    ]
+
+
+def _different_data(study: Config) -> list[str]:
+    config, published = study.kaur, KaurConfig()
     notes = []
     frame = (config.origin, config.scale, config.upright)
     if frame != (published.origin, published.scale, published.upright):
@@ -143,18 +191,36 @@ def differences(config: KaurConfig) -> list[str]:
             f"{'turned upright' if config.upright else 'not turned'}; the paper moves the sternum "
             "to the origin and neither scales nor turns."
         )
+    if config.feature_sets != published.feature_sets:
+        sets = "; ".join(f"{name}: {', '.join(s)}" for name, s in config.feature_sets.items())
+        notes.append(f"Inputs: {sets}.")
+    if study.features.missing_landmarks == "leave_out":
+        notes.append("Landmarks and angles that a tracker lacks are left out.")
     missing = [str(o) for o in published.overlaps if o not in config.overlaps]
     if missing:
         notes.append(f"Overlaps of the paper that were left out: {', '.join(missing)}.")
-    if config.random_state != published.random_state:
-        notes.append(f"random_state of the split by snippet: {config.random_state}, not 42.")
-    for name, model in config.models.items():
-        if published.models.get(name) != model:
+    if "infant" in config.splits:
+        notes.append(f"The split by infant, of {study.folds.n} folds, is not in the paper.")
+    for key in ("folds", "random_state", "validation_share"):
+        own, theirs = getattr(config, key), getattr(published, key)
+        if own != theirs and "snippet" in config.splits:
+            notes.append(f"{key} of the split by snippet: {own}, not {theirs}.")
+    if not study.training.augment_flip:
+        notes.append("Nothing was flipped.")
+    return notes
+
+
+def _different_models(config: KaurConfig, published: KaurConfig) -> list[str]:
+    notes = []
+    absent = [name for name in published.models if name not in config.models]
+    if absent:
+        notes.append(f"Models that were left out: {', '.join(absent)}.")
+    for name in config.models:
+        model = study_model(config, name)
+        if model.kind == "multirocket_hydra":
+            notes.append(f"{name}: MultiRocket-Hydra is not in the paper.")
+        elif published.models.get(name) != model:
             options = choice_text(model.options) or "none"
-            notes.append(f"{name}: {model.kind} with options of your own ({options}).")
-    notes.append(
-        "Sizes of a model are chosen within every fold by the loss on its validation data; the "
-        "paper does not say how."
-    )
-    notes.append("MultiRocket-Hydra, the intervals and the baselines are not in the paper.")
+            grid = " or ".join(choice_text(grid) for grid in model.grid) or "none"
+            notes.append(f"{name}: {model.kind}, options: {options}; to choose from: {grid}.")
     return notes

@@ -44,7 +44,17 @@ from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
-from fidgety.study_kaur import StudyJob, closely, study_features, study_jobs, study_options
+from fidgety.study_kaur import (
+    StudyJob,
+    closely,
+    differences,
+    n_snippets,
+    similarity_of,
+    study_features,
+    study_jobs,
+    study_model,
+    study_options,
+)
 
 try:
     CONFIG = parse_config(config)
@@ -464,16 +474,23 @@ def closely_looked_at(split):
     return vars(closely(CONFIG.kaur, split))
 
 
+# Splits whose networks' last hidden layer is looked at: all, or none without a network.
+LOOKED_AT = list(CONFIG.kaur.splits) if similarity_of(CONFIG.kaur) else []
+
+
 def study_config(wildcards, candidate=1):
     """Return what decides a training of the study of Kaur 2025."""
     kaur = CONFIG.kaur
     named = dict(wildcards)
     job = StudyJob(named["split"], named["features"], int(named["overlap"]), named["model"])
-    config = training_config(kaur.models[job.model], candidate, **study_options(kaur, job))
+    model = study_model(kaur, job.model)
+    config = training_config(model, candidate, **study_options(kaur, job))
+    # An infant's score in the study is the mean over its snippets: so are thresholds chosen.
+    config["evaluation"]["pooling"] = "infant"
     if job.split == "infant":
         return config
     split = {
-        "n": CONFIG.folds.n,
+        "n": kaur.folds,
         "random_state": kaur.random_state,
         "validation_share": kaur.validation_share,
     }
@@ -482,16 +499,29 @@ def study_config(wildcards, candidate=1):
 
 def study_models(wildcards):
     """Return the models of a job of the study: candidate by candidate, each in all folds."""
-    folder = "kaur2025/{split}/{features}/overlap-{overlap}/{model}".format(**dict(wildcards))
-    model = CONFIG.kaur.models[dict(wildcards)["model"]]
+    named = dict(wildcards)
+    folder = "kaur2025/{split}/{features}/overlap-{overlap}/{model}".format(**named)
+    folds = FOLDS if named["split"] == "infant" else range(1, CONFIG.kaur.folds + 1)
     return [
         results(f"{folder}/fold-{fold}/candidate-{k}/model.json")
-        for k in candidates_of(model)
-        for fold in FOLDS
+        for k in candidates_of(study_model(CONFIG.kaur, named["model"]))
+        for fold in folds
     ]
 
 
+def study_snippets(wildcards):
+    """Estimate how many development snippets a job of the study reads."""
+    return n_snippets(CONFIG.kaur, int(wildcards.overlap), len(recordings_of("development")))
+
+
 def study_memory_mb(wildcards):
-    """Return the memory of a training: a support vector machine lays its snippets side by side."""
-    max_gb = CONFIG.kaur.models[wildcards.model].options.get("max_gb", 0)
-    return 4000 + int(1500 * max_gb)
+    """Estimate the memory of a training: series, and snippets where a model lays them out."""
+    series = 10 * len(recordings_of("development"))
+    options = study_model(CONFIG.kaur, wildcards.model).options
+    laid_out = min(1500 * options.get("max_gb", 0), 0.3 * study_snippets(wildcards))
+    return int(3000 + series + laid_out)
+
+
+def study_runtime(wildcards):
+    """Estimate the minutes of a training: some seconds a snippet for the slowest network."""
+    return min(60 + study_snippets(wildcards) // 25, 7 * 24 * 60)

@@ -53,11 +53,12 @@ rule train_study_model:
     threads: 1
     resources:
         mem_mb=lambda wildcards: study_memory_mb(wildcards),
-        runtime=600,
+        runtime=lambda wildcards: study_runtime(wildcards),
         gpu=GPU,
     params:
         config=lambda wildcards: study_config(wildcards, int(wildcards.candidate)),
         classes=CLASSES,
+        refusals="record",
         intervals=[],
         seed=SEED,
         work=lambda wildcards: results("work/" + KAUR_FOLD.format(**wildcards)),
@@ -91,11 +92,11 @@ rule score_snippets:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=lambda wildcards: study_memory_mb(wildcards),
+        runtime=lambda wildcards: study_runtime(wildcards),
     params:
         candidates=lambda wildcards: [
-            study_config(wildcards, k) for k in candidates_of(KAUR.models[wildcards.model])
+            study_config(wildcards, k) for k in candidates_of(study_model(KAUR, wildcards.model))
         ],
         choices=lambda wildcards: KAUR.models[wildcards.model].choices(),
         classes=CLASSES,
@@ -135,15 +136,15 @@ rule embed_snippets:
     params:
         candidates=lambda wildcards: [
             study_config(closely_looked_at(wildcards.split), k)
-            for k in candidates_of(KAUR.models[KAUR.similarity_model])
+            for k in candidates_of(study_model(KAUR, similarity_of(KAUR)))
         ],
-        model=KAUR.similarity_model,
+        model=similarity_of(KAUR),
         most=KAUR.similarity_snippets,
         classes=CLASSES,
         seed=SEED,
-        code=code_of(
+        code=lambda wildcards: code_of(
             "embed_snippets",
-            MODEL_SYSTEMS.module(KAUR.models[KAUR.similarity_model].kind),
+            MODEL_SYSTEMS.module(KAUR.models[similarity_of(KAUR)].kind),
             libraries=("torch", "numpy"),
         ),
     message:
@@ -170,16 +171,13 @@ rule decompose_snippets:
         mem_mb=8000,
         runtime=120,
     params:
-        feature_sets=lambda wildcards: list(KAUR.feature_sets[wildcards.features]),
-        overlap=KAUR.overlap,
-        config=lambda wildcards: study_config(
-            {
-                "split": "infant",
-                "features": wildcards.features,
-                "overlap": KAUR.overlap,
-                "model": KAUR.similarity_model,
-            }
-        ),
+        options=lambda wildcards: {
+            "preset": "kaur2025",
+            "feature_sets": KAUR.feature_sets[wildcards.features],
+            "overlap_frames": KAUR.overlap,
+            "centre": KAUR.options.get("centre", False),
+            "window_s": KAUR.options.get("window_s", 10.0),
+        },
         classes=CLASSES,
         seed=SEED,
         code=code_of("decompose_snippets", libraries=("scikit-learn", "scipy", "numpy")),
@@ -192,7 +190,7 @@ rule decompose_snippets:
 rule report_kaur2025:
     input:
         scores=[results(KAUR_FOLDER.format(**job) + "/scores.h5") for job in STUDY_JOBS],
-        embeddings=[results(f"kaur2025/{split}/hidden-layer.h5") for split in KAUR.splits],
+        embeddings=[results(f"kaur2025/{split}/hidden-layer.h5") for split in LOOKED_AT],
         components=[results(f"kaur2025/components/{name}.tsv") for name in KAUR.feature_sets],
         cohort=cohort_tables,
         features=paths("features/{recording}.h5", recordings_of("development", "external")),
@@ -204,9 +202,10 @@ rule report_kaur2025:
         choices=results("kaur2025/choices.tsv"),
         left_out=results("kaur2025/left-out.tsv"),
         overlap_figure=results("kaur2025/figure-2.svg"),
+        overlap_data=results("kaur2025/figure-2.tsv"),
         components_figure=results("kaur2025/figure-3a.svg"),
         components=results("kaur2025/figure-3a.tsv"),
-        similarity_figures=[results(f"kaur2025/figure-3b-{s}.svg") for s in KAUR.splits],
+        similarity_figures=[results(f"kaur2025/figure-3b-{s}.svg") for s in LOOKED_AT],
         similarity=results("kaur2025/figure-3b.h5"),
     log:
         results("logs/report_kaur2025.log"),
@@ -221,6 +220,7 @@ rule report_kaur2025:
     params:
         config=section("kaur"),
         evaluation=section("evaluation", "confidence", "bootstrap"),
+        notes=differences(CONFIG),
         classes=CLASSES,
         seed=SEED,
         texts=texts_version(),

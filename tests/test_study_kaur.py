@@ -12,8 +12,10 @@ from fidgety.study_kaur import (
     check_kaur,
     closely,
     differences,
+    similarity_of,
     study_features,
     study_jobs,
+    study_model,
 )
 
 PUBLISHED = KaurConfig()
@@ -106,22 +108,69 @@ def test_names_that_do_not_fit_are_told_by_the_configuration():
         parse_config({"kaur": {"features": "bot"}})
     with pytest.raises(ConfigError, match="none of models"):
         parse_config({"kaur": {"similarity_model": "cnn"}})
+    with pytest.raises(ConfigError, match="named twice"):
+        parse_config({"kaur": {"splits": ["infant", "infant"]}})
     with pytest.raises(ConfigError, match=r"kaur\.overlaps"):
         parse_config({"kaur": {"overlaps": [300]}})
 
 
 def test_departures_from_the_paper_are_told():
-    assert len(differences(PUBLISHED)) == 2
-    own = KaurConfig.model_validate(
+    text = " ".join(differences(parse_config({})))
+    assert "of 3 folds" not in text
+    assert "of 5 folds, is not in the paper" in text
+    assert "left out" not in text
+    assert "options:" not in text
+    own = parse_config(
         {
-            "upright": True,
-            "overlaps": [150, 100],
-            "random_state": 1,
-            "models": {**PUBLISHED.models, "cnn1d": {"kind": "cnn1d", "options": {"epochs": 3}}},
+            "folds": {"n": 3},
+            "training": {"augment_flip": False},
+            "features": {"missing_landmarks": "leave_out"},
+            "kaur": {
+                "upright": True,
+                "overlaps": [150, 100],
+                "random_state": 1,
+                "folds": 4,
+                "feature_sets": {"both": ["angles_2d"]},
+                "models": {"cnn1d": {"kind": "cnn1d", "options": {"epochs": 3}}},
+            },
         }
     )
     text = " ".join(differences(own))
-    assert "turned upright" in text
-    assert "left out: 299, 290, 270, 250, 200." in text
-    assert "random_state of the split by snippet: 1" in text
-    assert "cnn1d: cnn1d with options of your own (epochs 3)" in text
+    for part in (
+        "turned upright",
+        "left out: 299, 290, 270, 250, 200.",
+        "random_state of the split by snippet: 1, not 42.",
+        "folds of the split by snippet: 4, not 5.",
+        "of 3 folds, is not in the paper",
+        "Nothing was flipped.",
+        "Landmarks and angles that a tracker lacks are left out.",
+        "Inputs: both: angles_2d.",
+        "Models that were left out: svm, lstm, vit, multirocket_hydra.",
+        "cnn1d: cnn1d, options: epochs 3; to choose from: none.",
+    ):
+        assert part in text, part
+
+
+def test_options_for_all_models_and_a_study_without_a_network():
+    config = KaurConfig.model_validate({"options": {"centre": True, "epochs": 9}})
+    assert study_model(config, "cnn1d").options["centre"] is True
+    assert study_model(config, "cnn1d").options["preset"] == "kaur2025"
+    assert similarity_of(config) == "cnn1d"
+    plain = KaurConfig.model_validate({"models": {"svm": {"kind": "svm"}}})
+    assert similarity_of(plain) is None
+    assert closely(plain, "infant") is None
+    other = KaurConfig.model_validate({"models": {"a": {"kind": "svm"}, "b": {"kind": "lstm"}}})
+    assert similarity_of(other) == "b"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"models": {"my model": {"kind": "svm"}}},
+        {"models": {"a/b": {"kind": "svm"}}},
+        {"feature_sets": {"both": ["angles_2d"], "both sets": ["angles_2d"]}},
+    ],
+)
+def test_names_become_folders(values):
+    findings = check_kaur(KaurConfig.model_validate(values))
+    assert any("letters, digits" in finding for finding in findings), findings

@@ -26,6 +26,9 @@ def main(job: Job) -> None:
     entries, cohort = read_folds(job.input.folds), read_table(job.input.cohort)
     found: list[HiddenLayer] = []
     for models, chosen in zip(folds, scores.chosen, strict=True):
+        if models.bundles[int(chosen)] is None:
+            print(f"fold {models.job.fold}: {models.refused[int(chosen)]}")
+            continue
         asked = scoring.held_out(models, entries, cohort, features, {})
         layer = look_at(models, int(chosen), asked, int(job.params.most))
         print(f"fold {layer.fold}: {len(layer.infant)} of {len(asked.windows)} snippets")

@@ -1,6 +1,6 @@
 """Report the study of Kaur 2025: tables, figures, a page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from fidgety.evaluation.snippet_space import cosine_similarity
 from fidgety.report import kaur as pages
 from fidgety.report.pages import to_tsv
 from fidgety.storage import job_seed, write_dataset, write_text
-from fidgety.study_kaur import differences
+from fidgety.study_kaur import similarity_of
 from fidgety.training.hidden_layer import HiddenLayer, read_hidden_layers
 from fidgety.training.snippet_scores import read_snippet_scores
 from workflow_scripts.stage import Job, run
@@ -54,6 +54,14 @@ def as_dataset(one: pages.Similarity) -> xr.Dataset:
     )
 
 
+def read_components(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read the components of all inputs; names stay as they are written."""
+    tables = [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in paths]
+    table = pd.concat(tables, ignore_index=True)
+    numbers = {name: pd.to_numeric(table[name]) for name in ("component_1", "component_2")}
+    return table.assign(fold=table["fold"].astype(int), **numbers)
+
+
 def main(job: Job) -> None:
     """Read scores, hidden layers and components; write everything that is told."""
     config = KaurConfig.model_validate(dict(job.params.config))
@@ -69,21 +77,20 @@ def main(job: Job) -> None:
     similarities = [
         one for path in job.input.embeddings for one in alike(*read_hidden_layers(str(path)))
     ]
-    tables = [pd.read_csv(str(p), sep="\t", dtype={"infant": str}) for p in job.input.components]
     study = pages.Study(
         table=snippets.study_table(scores, *how),
         optimism=snippets.optimism_table(scores, *how),
         baselines=pd.concat(baselines, ignore_index=True),
         chosen=snippets.chosen_table(scores),
         left_out=snippets.left_out_table(scores),
-        components=pd.concat(tables, ignore_index=True),
+        components=read_components([str(p) for p in job.input.components]),
         similarities=similarities,
         features=config.features,
         overlap=config.overlap,
         confidence=judged.confidence,
-        similarity_model=config.similarity_model,
+        similarity_model=similarity_of(config),
     )
-    notes = differences(config)
+    notes = [str(note) for note in job.params.notes]
     text = pages.text_table(study, notes)
     write_text(job.output.text, text)
     whole = pd.concat([study.table, study.baselines], ignore_index=True)
@@ -92,9 +99,11 @@ def main(job: Job) -> None:
     write_text(job.output.choices, to_tsv(study.chosen))
     write_text(job.output.left_out, to_tsv(study.left_out))
     write_text(job.output.overlap_figure, pages.draw_sweep(study))
-    write_text(job.output.components_figure, pages.draw_components(study.components))
+    write_text(job.output.overlap_data, to_tsv(pages.sweep_table(study)))
+    write_text(job.output.components_figure, pages.draw_components(study))
     write_text(job.output.components, to_tsv(study.components))
-    for split, path in zip(config.splits, job.output.similarity_figures, strict=True):
+    looked_at = config.splits if study.similarity_model else ()
+    for split, path in zip(looked_at, job.output.similarity_figures, strict=True):
         write_text(path, pages.draw_similarity(similarities, split))
     write_dataset(
         job.output.similarity,

@@ -20,6 +20,24 @@ def read_external(job: Job) -> pd.DataFrame:
     return read_table(str(job.input.external))
 
 
+def refusals(folds: list[scoring.FoldModels], choices: tuple[str, ...]) -> dict[str, str]:
+    """Name the models that could not be trained, and those that learned from other features."""
+    found = {}
+    common = scoring.majority(folds)
+    for models in folds:
+        where = f"fold {models.job.fold}"
+        for choice, reason in zip(choices, models.refused, strict=True):
+            if reason:
+                name = ", ".join(text for text in (models.job.model, choice, where) if text)
+                found[name] = f"not trained: {reason}"
+        if common is not None and models.trained and models.signature != common.signature:
+            found[f"{models.job.model}, {where}"] = (
+                "not asked about external infants: its training infants' features or units are "
+                "not those of most folds"
+            )
+    return found
+
+
 def main(job: Job) -> None:
     """Read models and features, write every candidate's answers."""
     torch.set_num_threads(job.threads)
@@ -33,14 +51,20 @@ def main(job: Job) -> None:
     )
     features = {Path(str(p)).stem: Path(str(p)) for p in job.input.features}
     entries, cohort = read_folds(job.input.folds), read_table(job.input.cohort)
-    left_out: dict[str, str] = {}
+    choices = tuple(choice_text(choice) for choice in job.params.choices)
+    outside = read_external(job)
+    left_out = {**scoring.unusable(cohort), **scoring.unusable(outside)}
+    left_out |= refusals(folds, choices)
     internal = []
     for models in folds:
         asked = scoring.held_out(models, entries, cohort, features, left_out)
         answers = scoring.ask(models, asked)
         internal.append(scoring.one_set(models.job, asked, answers[:, None], models.job.fold))
         print(f"fold {models.job.fold}: {len(asked.windows)} snippets")
-    asked = scoring.external(folds[0], read_external(job), features, left_out)
+    known = scoring.majority(folds)
+    asked = scoring.Asked([], asked.windows.take(slice(0)))
+    if known is not None:
+        asked = scoring.external(known, outside, features, left_out)
     answers = np.stack([scoring.ask(models, asked) for models in folds], axis=1)
     print(f"external: {len(asked.windows)} snippets")
     for what, why in left_out.items():
@@ -55,10 +79,12 @@ def main(job: Job) -> None:
         overlap=int(named.overlap),
         classes=first.classes,
         at_risk=first.at_risk,
-        candidates=tuple(choice_text(choice) for choice in job.params.choices),
+        candidates=choices,
         folds=tuple(models.job.fold for models in folds),
-        validation_loss=np.array([[b.validation_loss for b in row] for row in judges]),
-        threshold=np.array([[b.threshold for b in row] for row in judges]),
+        validation_loss=np.array(
+            [[np.nan if b is None else b.validation_loss for b in row] for row in judges]
+        ),
+        threshold=np.array([[np.nan if b is None else b.threshold for b in row] for row in judges]),
         internal=scoring.join_folds(internal),
         external=scoring.one_set(first, asked, answers, 0),
         left_out=left_out,

@@ -5,12 +5,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from fidgety.datasets.folds import read_folds, read_table
+from fidgety.errors import RefusedError
 from fidgety.storage import atomic_path, file_sha256
-from fidgety.training.bundle import write_bundle
+from fidgety.training.bundle import write_bundle, write_refused
 from fidgety.training.fold import FoldJob, gather, train_fold
+from fidgety.training.lit import HISTORY_COLUMNS
 from workflow_scripts.stage import Job, run
 
 
@@ -38,6 +41,27 @@ def main(job: Job) -> None:
     name, fold = str(job.wildcards.model), int(job.wildcards.fold)
     fold_job = FoldJob.of(name, fold, job.params.config, job.params.classes, int(job.params.seed))
     reference = reference_tables(job)
+    try:
+        trained_fold(job, fold_job, reference)
+    except RefusedError as error:
+        if job.params.get("refusals") != "record":
+            raise
+        print(f"not trained: {error}")
+        record_refusal(job, fold_job, str(error))
+    shutil.rmtree(job.params.work, ignore_errors=True)
+
+
+def record_refusal(job: Job, fold_job: FoldJob, reason: str) -> None:
+    """Write that the model could not be trained, in place of the model."""
+    with atomic_path(job.output.history) as temporary:
+        pd.DataFrame(columns=list(HISTORY_COLUMNS)).to_csv(temporary, sep="\t", index=False)
+    known = {"model": fold_job.model, "kind": fold_job.kind, "fold": fold_job.fold}
+    write_refused(job.output.weights, job.output.model, reason, known)
+
+
+def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
+    """Train the fold's model and write it."""
+    name, fold = fold_job.model, fold_job.fold
     data = gather(
         fold_job,
         read_folds(job.input.folds),
@@ -63,7 +87,6 @@ def main(job: Job) -> None:
     with atomic_path(job.output.history) as temporary:
         trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
     write_bundle(job.output.weights, job.output.model, trained.network, description)
-    shutil.rmtree(job.params.work, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -57,13 +57,18 @@ class KaurConfig(Section):
     upright: bool = False
     """As ``features.upright``; the paper does not turn infants. Where yours lie any way round in
     the picture, set it true."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options for all of ``models``, such as ``centre: true``; a model's own win over them."""
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Of the split by snippet, as published. The split by infant takes ``folds.n``."""
     random_state: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Of the split by snippet, as published."""
     validation_share: Share = 0.1
     """Of the split by snippet: share of the training snippets that early stopping watches, as many
     of every class. The split by infant takes ``folds.validation_share``."""
-    similarity_model: str = "cnn1d"
-    """The model whose last hidden layer is looked at in Figure 3B."""
+    similarity_model: str | None = None
+    """The model whose last hidden layer is looked at in Figure 3B: null takes ``cnn1d``, or else
+    the first network; without a network there is no such figure."""
     similarity_snippets: Annotated[int, Field(ge=2, le=2000)] = 400
     """Snippets of a fold in the heat map, at most; infants give in equal steps."""
 
@@ -74,7 +79,9 @@ class KaurConfig(Section):
                 f"features: {self.features!r} is none of feature_sets "
                 f"({', '.join(self.feature_sets)})"
             )
-        if self.similarity_model not in self.models:
+        if len(set(self.splits)) != len(self.splits):
+            raise ValueError("splits: one is named twice")
+        if self.similarity_model is not None and self.similarity_model not in self.models:
             raise ValueError(
                 f"similarity_model: {self.similarity_model!r} is none of models "
                 f"({', '.join(self.models)})"

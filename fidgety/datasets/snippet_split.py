@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fidgety.errors import ConfigError
+from fidgety.errors import RefusedError
 
 #: Stands beside every result of this split.
 LEAKS = "leaks: snippets of one infant on both sides"
@@ -66,14 +66,14 @@ def split_snippets(
 
     Raises
     ------
-    ConfigError
+    RefusedError
         If a class has fewer snippets than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
     count = np.bincount(classes)
     if count[count > 0].min(initial=len(classes)) < max(how.n, 2):
-        raise ConfigError(
+        raise RefusedError(
             f"the split by snippet needs {how.n} snippets of every class, one for each fold; "
             f"there are {', '.join(map(str, count))}. Let snippets overlap more, or add infants."
         )

@@ -64,7 +64,8 @@ def _panels(drawing: Figure, sets: list[str]) -> Iterator[tuple[Axes, str]]:
         yield axes, name
 
 
-def _empty(what: str) -> str:
+def draw_words(what: str) -> str:
+    """Draw a sentence in place of a figure."""
     with figure(4.2, 1.0) as drawing:
         axes = drawing.axes[0]
         axes.axis("off")
@@ -84,7 +85,7 @@ def draw_roc(roc: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """
     sets = list(dict.fromkeys(roc["set"]))
     if not sets:
-        return _empty("No set has infants of both kinds with a result.")
+        return draw_words("No set has infants of both kinds with a result.")
     models = list(dict.fromkeys(roc["model"]))
     areas = metrics[metrics["metric"] == "auc"].set_index(["model", "set"])
     with figure(4.2 * len(sets), 4.6, columns=len(sets)) as drawing:
@@ -118,7 +119,7 @@ def draw_calibration(table: pd.DataFrame) -> str:
     """
     sets = list(dict.fromkeys(table["set"]))
     if not sets:
-        return _empty("No set has labelled infants with a result.")
+        return draw_words("No set has labelled infants with a result.")
     models = list(dict.fromkeys(table["model"]))
     with figure(4.2 * len(sets), 4.6, columns=len(sets)) as drawing:
         for axes, name in _panels(drawing, sets):

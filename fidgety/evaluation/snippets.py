@@ -12,7 +12,7 @@ so that thousands of them may say no more than ten infants do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ from fidgety.storage import job_seed
 from fidgety.training.results import KAUR_NORMAL_SHARE
 from fidgety.training.snippet_scores import SnippetScores, SnippetSet
 
-#: Candidate of the row in which every fold has the options that its validation data chose.
+#: Begins the candidate of the row in which every fold has the options that its validation data
+#: chose; what follows says where there were none.
 CHOSEN = "chosen on validation data"
 #: Kind of the rows that are no model's.
 BASELINE_KIND = "baseline"
@@ -42,6 +43,13 @@ METRICS = (
     *(("infant", f"{metric}_{rule}") for rule in RULES for metric in RULE_METRICS),
     ("infant", "auc"),
 )
+#: Level and metric of what the published split may flatter, in order.
+OPTIMISM_METRICS = (
+    ("snippet", "accuracy"),
+    *(("infant", f"accuracy_{rule}") for rule in RULES),
+)
+#: Why there is no mean speed.
+NO_SPEED = "undefined: no infant has coordinates_2d or coordinates_3d in the main line's features"
 #: Decimals of an infant's means. The rest is rounding, which depends on the snippets' order: it
 #: must neither break a tie nor keep a mean from its threshold.
 DECIMALS = 12
@@ -71,6 +79,8 @@ OPTIMISM_COLUMNS = (
     "model",
     "kind",
     "candidate",
+    "level",
+    "metric",
     "snippet_split",
     "snippet_low",
     "snippet_high",
@@ -98,7 +108,7 @@ CHOSEN_COLUMNS = (
     "reason",
     "leaks",
 )
-LEFT_OUT_COLUMNS = ("features", "overlap", "id", "reason")
+LEFT_OUT_COLUMNS = ("features", "overlap", "split", "id", "reason")
 
 _Share = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
@@ -283,7 +293,7 @@ class Calls:
         self, *, confidence: float, resamples: int, seed: int
     ) -> dict[tuple[str, str], Estimate]:
         """Estimate all of :data:`METRICS` with their intervals by infant."""
-        if not self.whole:
+        if not self.whole or not self.infant.size:
             return {
                 (level, metric): Estimate(NAN, n=int(self.asked(metric).sum()), method="undefined")
                 for level, metric in METRICS
@@ -395,10 +405,14 @@ def _development(scores: SnippetScores, owners: _Owners, candidate: int | None) 
 
 
 def _external(scores: SnippetScores, owners: _Owners, candidate: int | None) -> _Judged:
-    """Judge every snippet by all models: their mean, and each by itself."""
+    """Judge every snippet by all models that answer: their mean, and each by itself."""
     risk, threshold = scores.external_risk(candidate), scores.external_threshold(candidate)
     folds = [owners.calls(r, float(t)) for r, t in zip(risk, threshold, strict=True)]
-    return _Judged(owners.calls(risk.mean(axis=0), float(threshold.mean())), folds)
+    answered = ~np.isnan(risk).all(axis=1)
+    if not answered.any():
+        return _Judged(owners.calls(np.full(risk.shape[1], NAN), NAN), folds)
+    mean = risk[answered].mean(axis=0)
+    return _Judged(owners.calls(mean, float(threshold[answered].mean())), folds)
 
 
 _JUDGES = {"development": _development, "external": _external}
@@ -408,11 +422,36 @@ def _snippets(scores: SnippetScores, role: str) -> SnippetSet:
     return scores.internal if role == "development" else scores.external
 
 
+def _validated(scores: SnippetScores) -> NDArray[np.bool_]:
+    """Return for every fold whether a candidate has a validation loss."""
+    return np.asarray(np.isfinite(scores.validation_loss).any(axis=0))
+
+
+def _trained(scores: SnippetScores) -> NDArray[np.bool_]:
+    """Return for every fold whether a candidate was trained: a model has a threshold."""
+    return np.asarray(np.isfinite(scores.threshold).any(axis=0))
+
+
+def _nested_words(scores: SnippetScores) -> str:
+    """Name the nested choice, with the folds in which there was none; empty without a grid."""
+    if scores.candidates == ("",):
+        return ""
+    trained, n = _trained(scores), len(scores.folds)
+    first = int((trained & ~_validated(scores)).sum())
+    missing = int((~trained).sum())
+    words = CHOSEN
+    if first:
+        words += f"; none in {first} of {n} folds: the first of the grid"
+    if missing:
+        words += f"; no model in {missing} of {n} folds"
+    return words
+
+
 def _candidates(scores: SnippetScores) -> dict[str, int | None]:
     """Return the rows of a model: the nested choice, then every candidate of a grid."""
     if scores.candidates == ("",):
         return {"": None}
-    return {CHOSEN: None, **{words: k for k, words in enumerate(scores.candidates)}}
+    return {_nested_words(scores): None, **{words: k for k, words in enumerate(scores.candidates)}}
 
 
 def _names(scores: SnippetScores) -> dict[str, Any]:
@@ -459,12 +498,14 @@ def study_table(
         Columns :data:`STUDY_COLUMNS`. ``fold_values`` has the fold models' own figures: of
         development snippets each model's on those it is tested on, of external ones each model's
         on all of them. ``n_infants`` and ``n_snippets`` count what the metric is about: those at
-        risk for a sensitivity. A set without snippets has no rows.
+        risk for a sensitivity. A model that was asked about no snippet has rows, too, of no
+        infants; external ones where another model was asked about external snippets.
     """
+    outside = any(len(one.external) for one in scores)
     rows: list[dict[str, Any]] = []
     for one in scores:
         for role, judge in _JUDGES.items():
-            if not len(_snippets(one, role)):
+            if role == "external" and not outside:
                 continue
             owners = _Owners.of(_snippets(one, role), one.at_risk)
             for words, candidate in _candidates(one).items():
@@ -495,7 +536,8 @@ def _metric_rows(
 
 def nested(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows without a choice after the fact: baselines, and models as chosen."""
-    return table[table["candidate"].isin(["", CHOSEN])]
+    candidate = table["candidate"].astype(str)
+    return table[(candidate == "") | candidate.str.startswith(CHOSEN)]
 
 
 def optimism_table(
@@ -512,23 +554,25 @@ def optimism_table(
     -------
     DataFrame
         Columns :data:`OPTIMISM_COLUMNS`: one row an input, overlap and model that has both
-        splits. ``optimism`` is the development snippets' accuracy under the split by snippet
-        minus that under the split by infant, of the infants that are in both.
+        splits, for each of :data:`OPTIMISM_METRICS`. ``optimism`` is the development snippets' or
+        infants' accuracy under the split by snippet minus that under the split by infant, of the
+        infants that are in both.
     """
     pairs: dict[tuple[str, int, str], dict[str, SnippetScores]] = {}
     for one in scores:
         pairs.setdefault((one.features, one.overlap, one.model), {})[one.split] = one
     rows = [
-        _optimism_row(pair["snippet"], pair["infant"], confidence, resamples, seed)
+        row
         for pair in pairs.values()
         if {"snippet", "infant"} <= set(pair)
+        for row in _optimism_rows(pair["snippet"], pair["infant"], confidence, resamples, seed)
     ]
     return pd.DataFrame(rows, columns=list(OPTIMISM_COLUMNS))
 
 
-def _optimism_row(
+def _optimism_rows(
     leaking: SnippetScores, fair: SnippetScores, confidence: float, resamples: int, seed: int
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     names = _names(leaking)
     del names["split"]
     how: dict[str, Any] = {
@@ -536,47 +580,87 @@ def _optimism_row(
         "resamples": resamples,
         "seed": job_seed(seed, "optimism", *(str(v) for v in names.values())),
     }
+    words = [_nested_words(s) for s in (leaking, fair)]
+    if words[0] != words[1]:
+        words[0] = f"{words[0]} (by snippet), {words[1]} (by infant)"
     both = [_development(s, _Owners.of(s.internal, s.at_risk), None).whole for s in (leaking, fair)]
     common = np.intersect1d(both[0].infant.astype(str), both[1].infant.astype(str))
     a, b = (calls.take(np.isin(calls.infant.astype(str), common)) for calls in both)
-    accuracies = [calls.accuracy(**how) for calls in (a, b)]
-    found = _difference(a, b, *accuracies, **how)
-    return (
-        names
-        | {"candidate": next(iter(_candidates(leaking)))}
-        | {
-            f"{prefix}_{part}": getattr(estimate, name)
-            for prefix, estimate in zip(("snippet", "infant"), accuracies, strict=True)
-            for part, name in (("split", "value"), ("low", "low"), ("high", "high"))
-        }
-        | {"n_snippets": int(a.snippets.sum()), "optimism": found.value}
-        | {k: v for k, v in _figures(found).items() if k != "value"}
-    )
+    rows = []
+    for level, metric in OPTIMISM_METRICS:
+        pair = [_accuracy(calls, level, metric, **how) for calls in (a, b)]
+        shares = [_right(calls, level, metric) for calls in (a, b)]
+        found = _difference(shares, a.positive, pair, **how)
+        rows.append(
+            names
+            | {"candidate": words[0], "level": level, "metric": metric}
+            | {
+                f"{prefix}_{part}": getattr(estimate, name)
+                for prefix, estimate in zip(("snippet", "infant"), pair, strict=True)
+                for part, name in (("split", "value"), ("low", "low"), ("high", "high"))
+            }
+            | {"n_snippets": int(a.snippets.sum()), "optimism": found.value}
+            | {k: v for k, v in _figures(found).items() if k != "value"}
+        )
+    return rows
+
+
+def _accuracy(
+    calls: Calls, level: str, metric: str, *, confidence: float, resamples: int, seed: int
+) -> Estimate:
+    """Estimate one of :data:`OPTIMISM_METRICS`, as in :func:`study_table`."""
+    if level == "snippet":
+        return calls.accuracy(confidence=confidence, resamples=resamples, seed=seed)
+    if not calls.whole or not calls.infant.size:
+        return Estimate(NAN, n=int(calls.infant.size), method="undefined")
+    counts = calls.counts(metric.removeprefix("accuracy_"))
+    return proportion(*counts.fraction("accuracy"), confidence)
+
+
+def _right(calls: Calls, level: str, metric: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for every infant how many snippets, or whether it itself, are right, and of what."""
+    if level == "snippet":
+        return calls.right, calls.snippets
+    called = calls.called(metric.removeprefix("accuracy_"))
+    return (called == calls.positive).astype(np.int64), np.ones(called.size, dtype=np.int64)
 
 
 def _difference(
-    a: Calls,
-    b: Calls,
-    first: Estimate,
-    second: Estimate,
+    shares: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    positive: NDArray[np.bool_],
+    pair: Sequence[Estimate],
     *,
     confidence: float,
     resamples: int,
     seed: int,
 ) -> Estimate:
-    """Estimate the difference of two accuracies on the same infants, resampled together."""
-    value, n = first.value - second.value, int(a.infant.size)
+    """Estimate the difference of two accuracies on the same infants, resampled together.
+
+    Parameters
+    ----------
+    shares
+        Of either: numbers right and numbers in all, of shape (infant,).
+    positive : ndarray of shape (infant,)
+        Whether at risk.
+    pair
+        The two accuracies.
+    confidence, resamples, seed
+        Of the interval.
+    """
+    first, second = pair
+    value, n = first.value - second.value, int(positive.size)
     if not np.isfinite(value):
         return Estimate(NAN, n=n, method="undefined")
 
     def gap(index: NDArray[np.int64]) -> NDArray[np.float64]:
-        one, other = (c.right[index].sum(axis=-1) / c.snippets[index].sum(axis=-1) for c in (a, b))
+        one, other = (right[index].sum(axis=-1) / of[index].sum(axis=-1) for right, of in shares)
         return np.asarray(one - other)
 
+    (right_a, of_a), (right_b, of_b) = shares
     low, high = _bootstrap_infants(
         gap,
-        a.right / a.snippets - b.right / b.snippets,
-        a.positive,
+        right_a / of_a - right_b / of_b,
+        positive,
         confidence=confidence,
         resamples=resamples,
         seed=seed,
@@ -585,7 +669,7 @@ def _difference(
         return Estimate(value, low, high, n, "bootstrap BCa by infant, paired")
     # Newcombe's way to join two intervals; it takes them for independent, so it is too wide
     # rather than too narrow for the same infants.
-    one, other = (wilson_by_infant(e.value, n, confidence) for e in (first, second))
+    one, other = (wilson_by_infant(e.value, n, confidence) for e in pair)
     below = np.hypot(one.value - one.low, other.high - other.value)
     above = np.hypot(one.high - one.value, other.value - other.low)
     return Estimate(
@@ -598,10 +682,19 @@ def _difference(
 
 
 def _inputs(scores: Sequence[SnippetScores]) -> dict[tuple[str, int], SnippetScores]:
-    """Return one of the scores of every input and overlap: its infants are all models'."""
+    """Return scores of every input and overlap with the sets of the model asked about most.
+
+    A model that was refused in a fold is not asked about that fold's snippets.
+    """
     found: dict[tuple[str, int], SnippetScores] = {}
     for one in scores:
-        found.setdefault((one.features, one.overlap), one)
+        key = one.features, one.overlap
+        known = found.setdefault(key, one)
+        if len(one.internal) > len(known.internal):
+            known = replace(known, internal=one.internal)
+        if len(one.external) > len(known.external):
+            known = replace(known, external=one.external)
+        found[key] = known
     return found
 
 
@@ -702,7 +795,8 @@ def speed_rows(
     -------
     DataFrame
         Columns :data:`STUDY_COLUMNS`, of the infants of every input and overlap. The direction is
-        chosen on the development infants and told in ``method``; no snippet stands behind it.
+        chosen on the development infants and told in ``method``; no snippet stands behind it. A
+        set in which nobody has a speed has a row that says so.
     """
     config = EvaluationConfig(bootstrap=resamples, confidence=confidence)
     rows: list[dict[str, Any]] = []
@@ -711,16 +805,19 @@ def speed_rows(
         classes = dict(zip(one.classes, one.at_risk, strict=True))
         table, sign = baseline_table(known, speed, classes, config, seed)
         words = "faster is at risk" if sign > 0 else "slower is at risk"
-        for found in table.to_dict("records"):
-            estimate = Estimate(
-                float(found["value"]),
-                float(found["low"]),
-                float(found["high"]),
-                int(found["n"]),
-                f"{found['method']}; {words}",
-            )
-            row = _baseline_row(one, BASELINE, str(found["set"]), "infant", "auc", 0)
-            rows.append(row | _figures(estimate))
+        by_set = {str(found["set"]): found for found in table.to_dict("records")}
+        for role in dict.fromkeys(infant.role for infant in known):
+            estimate = Estimate(NAN, method=NO_SPEED)
+            if role in by_set:
+                found = by_set[role]
+                estimate = Estimate(
+                    float(found["value"]),
+                    float(found["low"]),
+                    float(found["high"]),
+                    int(found["n"]),
+                    f"{found['method']}; {words}",
+                )
+            rows.append(_baseline_row(one, BASELINE, role, "infant", "auc", 0) | _figures(estimate))
     return pd.DataFrame(rows, columns=list(STUDY_COLUMNS))
 
 
@@ -730,13 +827,19 @@ def chosen_table(scores: Sequence[SnippetScores]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns :data:`CHOSEN_COLUMNS`; ``candidate`` is empty for a model without a grid.
+        Columns :data:`CHOSEN_COLUMNS`; ``candidate`` is empty for a model without a grid, and
+        the first of the grid where nothing could be chosen: ``reason`` says why.
     """
     rows = []
     for one in scores:
+        trained = _trained(one)
         for index, (fold, candidate) in enumerate(zip(one.folds, one.chosen, strict=True)):
             loss = float(one.validation_loss[candidate, index])
             reason = "lowest validation loss" if np.isfinite(loss) else "no validation data"
+            if one.candidates == ("",):
+                reason = "there is one alone"
+            if not trained[index]:
+                reason = "none was trained"
             rows.append(
                 _names(one)
                 | {
@@ -744,17 +847,27 @@ def chosen_table(scores: Sequence[SnippetScores]) -> pd.DataFrame:
                     "candidate": one.candidates[candidate],
                     "validation_loss": loss,
                     "threshold": float(one.threshold[candidate, index]),
-                    "reason": reason if one.candidates != ("",) else "there is one alone",
+                    "reason": reason,
                 }
             )
     return pd.DataFrame(rows, columns=list(CHOSEN_COLUMNS))
 
 
 def left_out_table(scores: Sequence[SnippetScores]) -> pd.DataFrame:
-    """Tabulate infants and recordings without a snippet: columns :data:`LEFT_OUT_COLUMNS`."""
-    rows = {
-        (one.features, one.overlap, who): why
-        for one in scores
-        for who, why in sorted(one.left_out.items())
-    }
-    return pd.DataFrame([(*key, why) for key, why in rows.items()], columns=list(LEFT_OUT_COLUMNS))
+    """Tabulate who has no snippet and which models are not there, with the reason.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`LEFT_OUT_COLUMNS`; ``id`` is an infant, a recording, or a model with its
+        options and fold, ``split`` all splits of which it holds.
+    """
+    splits: dict[tuple[str, int, str, str], dict[str, None]] = {}
+    for one in scores:
+        for who, why in sorted(one.left_out.items()):
+            splits.setdefault((one.features, one.overlap, who, why), {})[one.split] = None
+    rows = [
+        (features, overlap, ", ".join(sorted(own)), who, why)
+        for (features, overlap, who, why), own in splits.items()
+    ]
+    return pd.DataFrame(rows, columns=list(LEFT_OUT_COLUMNS))

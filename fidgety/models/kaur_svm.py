@@ -23,7 +23,7 @@ from torch import nn
 
 from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import InputSpec
-from fidgety.errors import ConfigError
+from fidgety.errors import RefusedError
 from fidgety.models.base import EstimatorSystem, set_weights
 from fidgety.models.kaur_svm_options import SvmOptions
 from fidgety.models.snippets import require_sizes, snippet_inputs
@@ -160,13 +160,13 @@ def flattened(
 
     Raises
     ------
-    ConfigError
+    RefusedError
         If it takes more than ``max_gb``.
     """
     n_values = data[draws[0]][0].numel()
     size_gb = len(draws) * n_values * 8 / 1e9
     if size_gb > max_gb:
-        raise ConfigError(
+        raise RefusedError(
             f"svm: {len(draws)} training snippets of {n_values} values take {size_gb:.1f} GB side "
             f"by side, more than max_gb = {max_gb:g}. Let them overlap less (overlap_frames or "
             "step_s), switch training.augment_flip off, or raise max_gb."
@@ -210,7 +210,7 @@ def fit_machine(
         class_weight="balanced" if options.class_weights else None,
     ).fit(x, y)
     if list(fitted.classes_) != list(range(n_classes)):
-        raise ConfigError(f"svm: there are snippets of {len(fitted.classes_)} classes alone.")
+        raise RefusedError(f"svm: there are snippets of {len(fitted.classes_)} classes alone.")
     machine = KernelMachine(
         len(fitted.support_vectors_), x.shape[1], n_classes, options.kernel, options.coef0
     )

@@ -35,7 +35,7 @@ from torch.nn import functional
 
 from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import InputSpec
-from fidgety.errors import ConfigError
+from fidgety.errors import RefusedError
 from fidgety.models.base import EstimatorSystem
 from fidgety.models.multirocket_options import MultiRocketOptions
 from fidgety.models.snippets import require_sizes, snippet_inputs
@@ -48,6 +48,8 @@ MIN_FRAMES = 10
 ALPHAS = np.logspace(-3, 3, 10)
 #: Memory a number of a snippet, when there are the raw ones and the scaled ones.
 BYTES = 12
+#: Matrices of snippets by snippets that the ridge classifier holds at once.
+SQUARES = 4
 #: MultiRocket's kernels of a dilation, and numbers of a bias: fixed by the method.
 KERNELS, POOLED = 84, 4
 
@@ -261,14 +263,15 @@ def laid_out(
 
     Raises
     ------
-    ConfigError
+    RefusedError
         If their numbers take more than ``max_gb``.
     """
     shape = data[draws[0]][0].shape
     width = count_numbers(options, shape[0])
-    size_gb = len(draws) * width * BYTES / 1e9
+    # The ridge classifier's matrices of snippets by snippets come on top.
+    size_gb = (len(draws) * width * BYTES + SQUARES * 8 * len(draws) ** 2) / 1e9
     if size_gb > options.max_gb:
-        raise ConfigError(
+        raise RefusedError(
             f"multirocket_hydra: {len(draws)} training snippets of {width} numbers take "
             f"{size_gb:.1f} GB side by side, more than max_gb = {options.max_gb:g}. Let them "
             "overlap less (overlap_frames or step_s), switch training.augment_flip off, take "
@@ -476,7 +479,7 @@ class MultiRocketHydra(EstimatorSystem):
         x, y = laid_out(data, draws, options)
         there = np.unique(y)
         if there.tolist() != list(range(n_classes)):
-            raise ConfigError(f"{cls.name}: there are snippets of {len(there)} classes alone.")
+            raise RefusedError(f"{cls.name}: there are snippets of {len(there)} classes alone.")
         return fit_machine(x, y, options, seed)
 
     @classmethod

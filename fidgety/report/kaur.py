@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fidgety.datasets.snippet_split import LEAKS, leaks_of
-from fidgety.evaluation.plots import COLOURS, MARKERS, figure, to_svg
+from fidgety.evaluation.plots import COLOURS, MARKERS, draw_words, figure, to_svg
 from fidgety.evaluation.snippet_space import densities
-from fidgety.evaluation.snippets import BASELINE_KIND, nested
+from fidgety.evaluation.snippets import BASELINE_KIND, CHOSEN, nested
 from fidgety.evaluation.tables import MAJORITY
 from fidgety.report.pages import pack, render, to_tsv
 from fidgety.report.plots import inline
@@ -54,6 +54,19 @@ LIMITS = (
     "that of the other group.",
     "The AUC of development infants pools the scores of different fold models, which need not be "
     "on one scale.",
+)
+#: Names of the figures that the published split may flatter, by level and metric.
+FLATTERED = {(level, metric): name for level, metric, name in SHOWN[:3]}
+SWEEP_COLUMNS = (
+    "split",
+    "overlap",
+    "model",
+    "value",
+    "low",
+    "high",
+    "n_infants",
+    "n_snippets",
+    "leaks",
 )
 GREY = "#767676"
 #: Rows of components up to which the page carries them; more would make it heavy.
@@ -97,7 +110,7 @@ class Study:
         Rows of the majority class and of the mean speed, in the columns of ``table``.
     components
         Columns features, fold, part (``train``, ``test``), infant, label, component_1,
-        component_2, one row a snippet; a column ``split`` where it is not by infant.
+        component_2, one row a snippet of the split by infant.
     similarities
         One a fold and split.
     features
@@ -107,7 +120,7 @@ class Study:
     confidence
         Of the intervals.
     similarity_model
-        Whose last hidden layer is compared.
+        Whose last hidden layer is compared; None where no model has one.
     """
 
     table: pd.DataFrame
@@ -120,7 +133,7 @@ class Study:
     features: str
     overlap: int
     confidence: float
-    similarity_model: str
+    similarity_model: str | None
 
 
 def _splits(names: Sequence[str]) -> list[str]:
@@ -142,6 +155,8 @@ class Cell:
         The fold models' own figures; empty where they are not told.
     sort
         What the figure is sorted by.
+    why
+        Why there is no figure, where that is known.
     """
 
     text: str = "–"
@@ -149,6 +164,7 @@ class Cell:
     n: str = ""
     folds: str = ""
     sort: str = ""
+    why: str = ""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Cell:
@@ -159,13 +175,15 @@ class Cell:
         folds = ""
         if row["level"] == "snippet":
             n += f", {count(int(row['n_snippets']), 'snippet')}"
-            folds = " ".join(number(v) for v in str(row["fold_values"]).split())
+            found = [number(v) for v in str(row["fold_values"]).split()]
+            folds = " ".join(found) if set(found) != {"–"} else ""
         return cls(
             number(value),
             "" if between == "–" else between,
             n,
             folds,
             f"{value:.6f}" if np.isfinite(value) else "",
+            str(row.get("method", "")).partition("undefined: ")[2],
         )
 
     @property
@@ -197,6 +215,7 @@ def _main_groups(study: Study) -> list[dict[str, Any]]:
     table = nested(study.table)
     table = table[table["overlap"] == study.overlap]
     plain = study.baselines[study.baselines["overlap"] == study.overlap]
+    chosen = study.chosen[study.chosen["overlap"] == study.overlap]
     groups = []
     for split in _splits(list(table["split"])):
         for features in dict.fromkeys(table["features"]):
@@ -204,25 +223,50 @@ def _main_groups(study: Study) -> list[dict[str, Any]]:
             if own.empty:
                 continue
             rows = pd.concat([own, plain[plain["features"] == features]])
+            fitted = chosen[(chosen["split"] == split) & (chosen["features"] == features)]
             models = [(m, rows[rows["model"] == m]) for m in dict.fromkeys(rows["model"])]
             groups.append(
                 {
                     "split": SPLIT_TEXTS[split],
                     "features": str(features),
                     "leaks": leaks_of(split),
-                    "rows": [_main_row(str(m), found) for m, found in models],
+                    "rows": [
+                        _main_row(str(m), found, fitted.loc[fitted["model"] == m, "threshold"])
+                        for m, found in models
+                    ],
                 }
             )
     return groups
 
 
-def _main_row(model: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _main_row(model: str, rows: pd.DataFrame, thresholds: pd.Series) -> dict[str, Any]:
+    sets = {role: _cells(rows, role) for role in SET_TEXTS}
     return {
         "model": model,
         "baseline": bool((rows["kind"] == BASELINE_KIND).all()),
-        "sets": {role: _cells(rows, role) for role in SET_TEXTS},
+        "sets": sets,
+        "notes": [
+            *_choice_notes(str(rows["candidate"].iloc[0]), thresholds),
+            *dict.fromkeys(cell.why for cells in sets.values() for cell in cells if cell.why),
+        ],
         "leaks": str(rows["leaks"].iloc[0]),
     }
+
+
+def _choice_notes(candidate: str, thresholds: pd.Series) -> list[str]:
+    """Say what is not so with a model: folds without a choice, folds without a model.
+
+    Parameters
+    ----------
+    candidate
+        Of its row.
+    thresholds
+        Of its fold models; NaN where there is none.
+    """
+    if candidate not in ("", CHOSEN):
+        return [f"options {candidate}"]
+    missing = int(thresholds.isna().sum())
+    return [f"no model in {missing} of {count(len(thresholds), 'fold')}"] if missing else []
 
 
 def text_table(study: Study, notes: Sequence[str] = ()) -> str:
@@ -238,8 +282,8 @@ def text_table(study: Study, notes: Sequence[str] = ()) -> str:
     lines = [f"{TITLE}: {study.overlap} frames of overlap", ""]
     for group in _main_groups(study):
         for role, words in SET_TEXTS.items():
-            rows = [_text_row(r, role) for r in group["rows"]]
-            rows = [r for r in rows if any(cell != "–" for cell in r[1:5])]
+            told = [r for r in group["rows"] if any(cell.n for cell in r["sets"][role])]
+            rows = [_text_row(r, role) for r in told]
             head = f"{group['split']}; input {group['features']}; {words.lower()}"
             lines.append(f"{head}; {group['leaks']}" if group["leaks"] else head)
             if not rows:
@@ -250,7 +294,8 @@ def text_table(study: Study, notes: Sequence[str] = ()) -> str:
                 header.append("leaks")
             else:
                 rows = [r[:-1] for r in rows]
-            lines += [*grid(header, rows), ""]
+            notes_here = [f"{r['model']}: {note}" for r in told for note in r["notes"]]
+            lines += [*grid(header, rows), *notes_here, ""]
     lines += _text_optimism(study)
     lines.append(f"In parentheses: {percent(study.confidence)} intervals by infant. {LIMITS[0]}")
     return "\n".join([*lines, *notes]) + "\n"
@@ -269,6 +314,7 @@ def _text_optimism(study: Study) -> list[str]:
     rows = [
         [
             f"{r['model']}, {r['features']}",
+            FLATTERED[str(r["level"]), str(r["metric"])],
             number(r["optimism"]),
             interval(r["low"], r["high"]),
             str(r["n_infants"]),
@@ -276,32 +322,17 @@ def _text_optimism(study: Study) -> list[str]:
         ]
         for r in own.to_dict("records")
     ]
-    header = ["model, input", "optimism", "interval", "infants", "leaks"]
-    return ["How much the published split flatters the snippets", *grid(header, rows), ""]
-
-
-def _words(what: str) -> str:
-    """Draw a sentence in place of a figure."""
-    with figure(4.2, 1.0) as drawing:
-        axes = drawing.axes[0]
-        axes.axis("off")
-        axes.text(0.5, 0.5, what, ha="center", va="center")
-        return to_svg(drawing)
+    header = ["model, input", "figure", "optimism", "interval", "infants", "leaks"]
+    return ["How much the published split flatters", *grid(header, rows), ""]
 
 
 def draw_sweep(study: Study) -> str:
     """Draw Figure 2: the snippets' accuracy against their overlap, one panel a split."""
     rows = _sweep_rows(study)
     splits = _splits(list(rows["split"]))
-    if not splits:
-        return _words("No development snippet was judged.")
-    plain = study.baselines
-    plain = plain[
-        (plain["features"] == study.features)
-        & (plain["set"] == "development")
-        & (plain["level"] == "snippet")
-        & (plain["model"] == MAJORITY)
-    ]
+    if rows["value"].isna().all():
+        return draw_words("No development snippet was judged.")
+    plain = _sweep_majority(study)
     bottom = np.nanmin([0.5, *rows["low"], *rows["value"], *plain["value"]])
     with figure(5.2 * len(splits), 5.0, columns=len(splits)) as drawing:
         for axes, split in zip(drawing.axes, splits, strict=True):
@@ -326,6 +357,32 @@ def _sweep_rows(study: Study) -> pd.DataFrame:
         & (table["set"] == "development")
         & (table["level"] == "snippet")
     ]
+
+
+def _sweep_majority(study: Study) -> pd.DataFrame:
+    """Return the dotted line of the sweep: the majority class."""
+    plain = study.baselines
+    return plain[
+        (plain["features"] == study.features)
+        & (plain["set"] == "development")
+        & (plain["level"] == "snippet")
+        & (plain["model"] == MAJORITY)
+    ]
+
+
+def sweep_table(study: Study) -> pd.DataFrame:
+    """Tabulate what Figure 2 draws.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`SWEEP_COLUMNS`, by split; the majority class, which has no split, last.
+    """
+    rows = _sweep_rows(study)
+    parts = [rows[rows["split"] == split] for split in _splits(list(rows["split"]))]
+    drawn = [part for part in (*parts, _sweep_majority(study)) if len(part)]
+    whole = pd.concat(drawn, ignore_index=True) if drawn else rows
+    return whole[list(SWEEP_COLUMNS)]
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, plain: pd.DataFrame, main: int) -> None:
@@ -379,32 +436,25 @@ def _at_main(rows: pd.DataFrame, model: str, main: int) -> str:
     if own.empty:
         return model
     row = own.iloc[0]
+    if not np.isfinite(row["value"]):
+        return f"{model}: no figure, n = {count(int(row['n_infants']), 'infant')}"
     return (
         f"{model}: {number(row['value'])} ({interval(row['low'], row['high'])}), "
         f"n = {count(int(row['n_infants']), 'infant')}"
     )
 
 
-def _of_split(components: pd.DataFrame, split: str) -> pd.DataFrame:
-    if "split" in components.columns:
-        return components[components["split"] == split]
-    return components if split == "infant" else components.iloc[:0]
-
-
-def draw_components(components: pd.DataFrame, split: str = "infant") -> str:
+def draw_components(study: Study) -> str:
     """Draw Figure 3A: how the independent components of snippets lie, by class.
 
-    Parameters
-    ----------
-    components
-        As in :class:`Study`.
-    split
-        Which of the splits.
+    One panel an input and fold of the study, those without components too.
     """
-    rows = _of_split(components, split)
+    rows = study.components
     if rows.empty:
-        return _words("There are no components.")
-    inputs, folds = list(dict.fromkeys(rows["features"])), sorted(set(rows["fold"]))
+        return draw_words("There are no components.")
+    by_infant = study.chosen[study.chosen["split"] == "infant"]
+    inputs = list(dict.fromkeys([*study.table["features"], *rows["features"]]))
+    folds = sorted({*by_infant["fold"], *rows["fold"]})
     classes = list(dict.fromkeys(rows["label"]))
     width, height = 2.5 * len(folds) + 0.4, 1.9 * len(inputs) + 1.0
     with figure(width, height, rows=len(inputs), columns=len(folds)) as drawing:
@@ -420,8 +470,6 @@ def draw_components(components: pd.DataFrame, split: str = "infant") -> str:
             fontsize=8,
             frameon=False,
         )
-        if leaks_of(split):
-            drawing.suptitle(f"{SPLIT_TEXTS[split]}; {LEAKS}", fontweight="bold", fontsize=10)
         return to_svg(drawing)
 
 
@@ -452,7 +500,8 @@ def _draw_densities(axes: Axes, rows: pd.DataFrame, classes: Sequence[str]) -> N
     values = rows[list(names)].to_numpy(dtype=np.float64)
     values = values[np.isfinite(values)]
     if not values.size:
-        axes.text(0.5, 0.5, "no components", ha="center", transform=axes.transAxes, fontsize=8)
+        what = "no components" if len(rows) else "not computed"
+        axes.text(0.5, 0.5, what, ha="center", transform=axes.transAxes, fontsize=8)
         axes.set_xticks([])
         return
     margin = 0.1 * float(np.ptp(values)) or 1.0
@@ -491,7 +540,7 @@ def draw_similarity(similarities: Sequence[Similarity], split: str = "infant") -
     own = [s for s in similarities if s.split == split and s.infants]
     own.sort(key=lambda s: s.fold)
     if not own:
-        return _words("No snippets were compared.")
+        return draw_words("No snippets were compared: no trained network, or none held out.")
     columns = min(3, len(own))
     n_rows = -(-len(own) // columns)
     low = 0.0 if all(np.nanmin(s.similarity, initial=0) >= 0 for s in own) else -1.0
@@ -578,6 +627,7 @@ def _optimism(study: Study) -> list[dict[str, Any]]:
             "features": r["features"],
             "overlap": r["overlap"],
             "model": r["model"],
+            "figure": FLATTERED[str(r["level"]), str(r["metric"])],
             "cells": [
                 _estimate(r, "snippet_split", "snippet_low", "snippet_high"),
                 _estimate(r, "infant_split", "infant_low", "infant_high"),
@@ -591,7 +641,7 @@ def _optimism(study: Study) -> list[dict[str, Any]]:
 
 
 def _sweep(study: Study) -> list[dict[str, Any]]:
-    rows = _sweep_rows(study)
+    rows = sweep_table(study)
     return [
         {
             "split": SPLIT_TEXTS[str(r["split"])],
@@ -602,8 +652,7 @@ def _sweep(study: Study) -> list[dict[str, Any]]:
             "snippets": r["n_snippets"],
             "leaks": r["leaks"],
         }
-        for split in _splits(list(rows["split"]))
-        for r in rows[rows["split"] == split].to_dict("records")
+        for r in rows[rows["split"] != ""].to_dict("records")
     ]
 
 
@@ -630,10 +679,7 @@ def _chosen(study: Study) -> dict[str, Any]:
     rows = []
     for names, own in table.groupby(keys, sort=False):
         by_fold = {
-            r["fold"]: f"{r['candidate']} ({r['reason']})"
-            if pd.isna(r["validation_loss"])
-            else str(r["candidate"])
-            for r in own.to_dict("records")
+            r["fold"]: _choice({str(k): v for k, v in r.items()}) for r in own.to_dict("records")
         }
         row = dict(zip(keys, names, strict=True))
         rows.append(
@@ -644,24 +690,25 @@ def _chosen(study: Study) -> dict[str, Any]:
     return {"folds": folds, "rows": rows}
 
 
+def _choice(row: Mapping[str, Any]) -> str:
+    """Say what a fold chose, and why where it had no loss to choose by."""
+    if np.isfinite(row["validation_loss"]):
+        return str(row["candidate"])
+    if not np.isfinite(row["threshold"]):
+        return str(row["reason"])
+    return f"{row['candidate']} ({row['reason']})"
+
+
 def _figures(study: Study) -> dict[str, list[Any]]:
     """Return the figures of the page: of the sweep, of components, of similarities."""
-    components = [s for s in SPLIT_TEXTS if len(_of_split(study.components, s))]
     compared = _splits([s.split for s in study.similarities])
     return {
         "sweep": [inline(draw_sweep(study), "sweep", "Accuracy of snippets against overlap")],
         "components": [
-            {
-                "svg": inline(
-                    draw_components(study.components, split),
-                    f"components-{split}",
-                    "Densities of independent components",
-                ),
-                "split": SPLIT_TEXTS[split],
-                "leaks": leaks_of(split),
-            }
-            for split in components
-        ],
+            inline(draw_components(study), "components", "Densities of independent components")
+        ]
+        if len(study.components)
+        else [],
         "similarity": [
             {
                 "svg": inline(
@@ -683,7 +730,7 @@ def _downloads(study: Study) -> list[Any]:
         ("kaur2025-optimism.tsv", study.optimism, "how much the published split flatters"),
         ("kaur2025-baselines.tsv", study.baselines, "majority class and mean speed"),
         ("kaur2025-chosen.tsv", study.chosen, "what every fold chose"),
-        ("kaur2025-left-out.tsv", study.left_out, "who has no snippet, and why"),
+        ("kaur2025-left-out.tsv", study.left_out, "who and what is not in it, and why"),
     ]
     if len(study.components) <= CARRIED_ROWS:
         tables.append(("kaur2025-components.tsv", study.components, "the points of Figure 3A"))
@@ -721,7 +768,10 @@ def page(study: Study, notes: Sequence[str], *, phantoms: bool) -> str:
         all_shown=[name for _, _, name in ALL],
         combinations=_combinations(study),
         chosen=_chosen(study),
-        left_out=study.left_out.to_dict("records"),
+        left_out=[
+            r | {"splits": " and ".join(SPLIT_TEXTS[k] for k in str(r["split"]).split(", "))}
+            for r in study.left_out.to_dict("records")
+        ],
         limits_here=LIMITS,
         notes=list(notes),
         downloads=_downloads(study),

@@ -16,7 +16,8 @@ info                mean, sd of the infants' characteristics, flags of missing o
                     the model reads none
 split, leaks        ``infant``, or ``snippet`` and what is wrong with that; else empty
 validation          infants with label and score
-validation_loss     mean over classes of the infants' cross-entropy; null without any
+validation_loss     mean over classes of the infants' cross-entropy (estimators: of their share of
+                    wrong instances); null without any
 training_infants    ids; ``reference_infants`` and ``left_out`` (infant or recording to why) too
 counts              windows used and dropped, reference clips
 epochs, best_epoch  run, and (from 0) the one whose weights these are
@@ -121,6 +122,23 @@ def write_bundle(
             "weights_sha256": file_sha256(weights_path),
         },
     )
+
+
+def write_refused(
+    weights_path: str | os.PathLike[str],
+    model_path: str | os.PathLike[str],
+    reason: str,
+    description: Mapping[str, Any],
+) -> None:
+    """Write the record of a model that could not be trained: no weights, and why."""
+    with atomic_path(weights_path) as temporary:
+        temporary.write_bytes(save({}))
+    write_json(model_path, {"schema": MODEL_SCHEMA, **description, "refused": reason})
+
+
+def refusal(model_path: str | os.PathLike[str]) -> str:
+    """Return why a model could not be trained; empty if it was."""
+    return str(read_description(model_path).get("refused", ""))
 
 
 def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:

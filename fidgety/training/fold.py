@@ -51,7 +51,7 @@ from fidgety.datasets.series import (
 )
 from fidgety.datasets.snippet_split import LEAKS, SnippetSplit, split_snippets
 from fidgety.datasets.windows import Windows, cut_windows
-from fidgety.errors import ConfigError, FidgetyError, NotAssessable, Status
+from fidgety.errors import ConfigError, FidgetyError, NotAssessable, RefusedError, Status
 from fidgety.models.base import (
     EstimatorSystem,
     ModelSystem,
@@ -367,11 +367,12 @@ def load_training(
     series = _informed(job, series, characteristics, left_out)
     usable = {s.infant for s in series}
     for infant in sorted(set(labels) - usable):
-        left_out[infant] = "none of its recordings can be used"
+        # A recording may be called like its infant: its own reason says more.
+        left_out.setdefault(infant, "none of its recordings can be used")
     labels = {infant: label for infant, label in labels.items() if infant in usable}
     for name in job.classes:
         if name not in labels.values():
-            raise ConfigError(
+            raise RefusedError(
                 f"model {job.model}, fold {job.fold}: no training infant of class {name!r} can be "
                 "used. " + "; ".join(f"{k}: {v}" for k, v in left_out.items())
             )
@@ -793,8 +794,14 @@ def _score_validation(job: FoldJob, data: FoldData, network: nn.Module) -> dict[
 
 
 def one_loss(scores: Scores, job: FoldJob, label: str) -> float:
-    """Return an infant's loss: its instances' mean cross-entropy, or its bag's."""
+    """Return an infant's loss: its instances' mean cross-entropy, or its bag's.
+
+    What an estimator gives is no probability, and its scale differs between kernels and penalties:
+    its loss is the share of instances that it puts into a wrong class.
+    """
     target = job.classes.index(label)
+    if issubclass(job.system, EstimatorSystem):
+        return float((scores.probability.argmax(axis=1) != target).mean())
     if job.system.objective == "instance":
         probability = scores.probability[:, target]
     else:

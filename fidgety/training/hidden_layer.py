@@ -87,6 +87,7 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
         Snippets that are taken, at most; infants give in equal steps.
     """
     job, bundle = models.job, models.bundles[candidate]
+    assert bundle is not None
     table = asked.described()
     table["class"] = [job.classes.index(x) for x in table["label"]]
     # The table's own index says which snippet a row is of.
@@ -94,9 +95,11 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
     table = table.iloc[thin(list(table["infant"]), most)]
     kept = table.index.to_numpy(dtype=np.int64)
     shown = Asked(asked.series, asked.windows.take(kept))
-    scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
-    with torch.inference_mode():
-        probability = score_instances(bundle.network, scaled, shown.windows)
+    probability = np.empty((0, len(job.classes)))
+    if len(shown.windows):
+        scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
+        with torch.inference_mode():
+            probability = score_instances(bundle.network, scaled, shown.windows)
     return HiddenLayer(
         fold=job.fold,
         classes=job.classes,
@@ -106,7 +109,9 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
         start_s=table["start_s"].to_numpy(dtype=np.float64),
         label=table["class"].to_numpy(dtype=np.int64),
         risk=risk_score(probability, job.at_risk),
-        embedding=embed(bundle, shown),
+        embedding=embed(bundle, shown)
+        if len(shown.windows)
+        else np.empty((0, 1), dtype=np.float32),
     )
 
 

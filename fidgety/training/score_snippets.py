@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fidgety.datasets.folds import FoldEntry
 from fidgety.datasets.series import Series, Standardisation
 from fidgety.datasets.windows import Windows, cut_windows
-from fidgety.errors import StorageError
-from fidgety.training.bundle import Bundle, load_bundle
+from fidgety.errors import Status, StorageError
+from fidgety.training.bundle import Bundle, load_bundle, read_description, refusal
 from fidgety.training.fold import (
     FoldJob,
     keep_alike,
@@ -39,21 +39,36 @@ class FoldModels:
     job
         How they were trained; the split and the snippets are theirs.
     bundles
-        In the order of the candidates.
+        In the order of the candidates; None for one that could not be trained.
+    refused
+        Why, for these; else empty.
     """
 
     job: FoldJob
-    bundles: tuple[Bundle, ...]
+    bundles: tuple[Bundle | None, ...]
+    refused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        first = self.bundles[0]
-        for bundle in self.bundles[1:]:
+        if not self.trained:
+            return
+        first = self.trained[0]
+        for bundle in self.trained[1:]:
             same = (bundle.spec, bundle.feature_names, bundle.units, bundle.fold)
             if same != (first.spec, first.feature_names, first.units, first.fold):
                 raise StorageError(
                     f"model {first.model}, fold {first.fold}: its candidates do not read the same "
                     "snippets. Run the workflow again from their training on."
                 )
+
+    @property
+    def trained(self) -> list[Bundle]:
+        """The models that there are."""
+        return [bundle for bundle in self.bundles if bundle is not None]
+
+    @property
+    def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """Units and features that they learned from; None if there is no model."""
+        return (self.trained[0].units, self.trained[0].feature_names) if self.trained else None
 
     @property
     def reading(self) -> FoldJob:
@@ -82,13 +97,36 @@ def load_fold_models(
     classes, seed
         Of the configuration.
     """
-    bundles = [load_bundle(path) for path in paths]
+    reasons = [refusal(path) for path in paths]
+    bundles = [None if r else load_bundle(p) for p, r in zip(paths, reasons, strict=True)]
     n_folds = len(bundles) // len(configs)
     found = []
     for k in range(n_folds):
-        own = tuple(bundles[k::n_folds])
-        found.append(FoldModels(FoldJob.of(name, own[0].fold, configs[0], classes, seed), own))
+        fold = int(read_description(paths[k])["fold"])
+        job = FoldJob.of(name, fold, configs[0], classes, seed)
+        found.append(FoldModels(job, tuple(bundles[k::n_folds]), tuple(reasons[k::n_folds])))
     return found
+
+
+def majority(folds: Sequence[FoldModels]) -> FoldModels | None:
+    """Return a fold whose models learned from what most folds' did; None if there is none."""
+    signatures = [models.signature for models in folds if models.trained]
+    if not signatures:
+        return None
+    common = max(signatures, key=signatures.count)
+    return next(models for models in folds if models.signature == common)
+
+
+def unusable(table: pd.DataFrame) -> dict[str, str]:
+    """Return the recordings of a cohort table that have no result, and why."""
+    rows = table[table["status"] != Status.OK.value]
+    if "reason" not in rows.columns:
+        return {}
+    detail = rows["reason_detail"] if "reason_detail" in rows.columns else rows["reason"]
+    return {
+        str(recording): f"{reason}: {more}" if more and more != reason else str(reason)
+        for recording, reason, more in zip(rows["recording"], rows["reason"], detail, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -101,15 +139,19 @@ class Asked:
         Recordings.
     windows
         The snippets in them.
+    n_features
+        Values a frame, told where there may be no recording.
     """
 
     series: list[Series]
     windows: Windows
+    n_features: int = 0
 
     def flattened(self) -> NDArray[np.float32]:
         """Lay the snippets side by side, of shape (snippet, frame x feature)."""
         length = self.windows.length
-        width = length * self.series[0].values.shape[1] if self.series else 0
+        n_features = self.series[0].values.shape[1] if self.series else self.n_features
+        width = length * n_features
         out = np.empty((len(self.windows), width), dtype=np.float32)
         where = zip(self.windows.series, self.windows.start, strict=True)
         for row, (k, start) in zip(out, where, strict=True):
@@ -153,11 +195,13 @@ def held_out(
         Recordings that cannot be used are added, with the reason.
     """
     job = models.reading
+    if not models.trained:
+        return Asked([], cut_windows([], job.spec.window_frames, 1))
     if job.snippets is not None:
         everybody = {e.infant: e.label for e in entries}
         series, _ = load_training(job, everybody, cohort, features, left_out)
         snippets, (_, _, test) = snippet_parts(job, series)
-        return Asked(series, snippets.take(test))
+        return Asked(series, snippets.take(test), len(series[0].names))
     tested = {e.infant: e.label for e in entries if e.fold == job.fold}
     series = _readable(models, usable_rows(cohort, set(tested)), tested, features, left_out)
     spec = job.spec
@@ -199,7 +243,7 @@ def fold_snippets(
     for part in (series, test):
         scaled = [scaling.apply_to(s) for s in part]
         windows = cut_windows(scaled, job.spec.window_frames, job.spec.step_frames(True))
-        parts.append(Asked(scaled, windows))
+        parts.append(Asked(scaled, windows, len(series[0].names)))
     return parts[0], parts[1]
 
 
@@ -214,7 +258,7 @@ def external(
     Parameters
     ----------
     models
-        Of any fold.
+        Of the fold that :func:`majority` gives.
     cohort
         Table of the external cohorts.
     features, left_out
@@ -237,19 +281,24 @@ def _readable(
     left_out: dict[str, str],
 ) -> list[Series]:
     """Load the recordings that have what the models learned from."""
-    first = models.bundles[0]
+    first = models.trained[0]
     job = models.reading
     series = load_labelled(rows, labels, features, job, left_out)
     return keep_alike(series, first.units, first.feature_names, job, left_out)
 
 
 def ask(models: FoldModels, asked: Asked) -> NDArray[np.float32]:
-    """Return every candidate's probabilities, of shape (candidate, snippet, class)."""
+    """Return every candidate's probabilities, of shape (candidate, snippet, class).
+
+    NaN for a model that could not be trained, or that learned from other features.
+    """
     answers = []
     n_classes = len(models.job.classes)
+    read = {(s.units, s.names) for s in asked.series}
     for bundle in models.bundles:
-        if not len(asked.windows):
-            answers.append(np.empty((0, n_classes)))
+        strange = bundle is None or read != {(bundle.units, bundle.feature_names)}
+        if bundle is None or strange or not len(asked.windows):
+            answers.append(np.full((len(asked.windows), n_classes), np.nan))
             continue
         scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
         with torch.inference_mode():

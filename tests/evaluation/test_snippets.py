@@ -19,6 +19,7 @@ from fidgety.evaluation.snippets import (
     CHOSEN,
     METRICS,
     OPTIMISM_COLUMNS,
+    OPTIMISM_METRICS,
     STUDY_COLUMNS,
     chosen_table,
     left_out_table,
@@ -197,7 +198,13 @@ def test_a_fold_without_validation_takes_the_first() -> None:
     assert list(chosen["candidate"]) == ["small", "large"]
     assert list(chosen["reason"]) == ["no validation data", "lowest validation loss"]
     assert np.isnan(chosen["validation_loss"].iloc[0])
-    assert len(study_table([scores], *HOW)) == 3 * len(METRICS)
+    table = study_table([scores], *HOW)
+    assert len(table) == 3 * len(METRICS)
+    words = f"{CHOSEN}; none in 1 of 2 folds: the first of the grid"
+    assert set(nested(table)["candidate"]) == {words}
+    leaking = make_scores(HAND, candidates=("small", "large"), split="snippet")
+    pair = optimism_table([scores, leaking], *HOW)
+    assert set(pair["candidate"]) == {f"{CHOSEN} (by snippet), {words} (by infant)"}
     assert list(chosen_table([make_scores(HAND)])["reason"]) == ["there is one alone"] * 2
 
 
@@ -264,7 +271,11 @@ def test_undefined_is_nan_and_keeps_its_n() -> None:
 
 def test_nobody_at_all() -> None:
     nothing = make_scores({})
-    assert study_table([nothing], *HOW).empty
+    told = study_table([nothing], *HOW)
+    assert set(told["set"]) == {"development"}
+    assert told["value"].isna().all()
+    assert set(told["method"]) == {"undefined"}
+    assert set(told["n_infants"]) == set(told["n_snippets"]) == {0}
     assert study_table([], *HOW).empty
     assert majority_rows([nothing], 0.95).empty
     assert speed_rows({}, [nothing], *HOW).empty
@@ -337,7 +348,8 @@ def test_optimism_by_hand() -> None:
         make_scores(fair, model="unpaired"),
     ]
     table = optimism_table(scores, *HOW)
-    assert list(table["model"]) == ["cnn1d"]
+    assert list(table["model"]) == ["cnn1d"] * 3
+    assert list(zip(table["level"], table["metric"], strict=True)) == list(OPTIMISM_METRICS)
     row = table.iloc[0]
     # Class 1: half of four snippets right. The infant of one split alone does not count.
     assert row["snippet_split"] == 1
@@ -350,6 +362,110 @@ def test_optimism_by_hand() -> None:
     gap = np.hypot(1 - one.low, other.high - other.value)
     assert row["low"] == pytest.approx(1 / 3 - gap)
     assert row["high"] == pytest.approx(1 / 3 + 12 / 18 - other.low)
+    # Half of its snippets call an infant at risk by the rule of 60 %; its mean is just below 0.5.
+    sixty, threshold = table.iloc[1], table.iloc[2]
+    names = ["snippet_split", "infant_split", "optimism"]
+    assert list(sixty[names]) == [1, 1, 0]
+    assert list(threshold[names]) == [1, 0.5, 0.5]
+    known = proportion(3, 6)
+    assert (threshold["infant_low"], threshold["infant_high"]) == (known.low, known.high)
+    for infants in (sixty, threshold):
+        assert infants["method"] == "wilson by infant, joined"
+        assert infants["low"] < infants["optimism"] < infants["high"]
+        assert infants["n_infants"] == 6
+
+
+def test_optimism_of_infants_is_resampled_in_pairs() -> None:
+    fair = {f"i{k:02d}": (k % 2, [0.1 if (k % 8 < 4) == (k % 2) else 0.9]) for k in range(24)}
+    known = {name: (c, [0.9 * c + 0.05]) for name, (c, _) in fair.items()}
+    table = optimism_table([make_scores(fair), make_scores(known, split="snippet")], *HOW)
+    for _, row in table[table["level"] == "infant"].iterrows():
+        wrong = sum((p[0] > 0.5) != bool(c) for c, p in fair.values())
+        assert row["infant_split"] == pytest.approx(1 - wrong / 24)
+        assert row["optimism"] == pytest.approx(wrong / 24)
+        assert row["method"] == "bootstrap BCa by infant, paired"
+        assert 0 < row["low"] < row["optimism"] < row["high"] < 1
+        assert row["leaks"] == LEAKS
+
+
+def refuse(scores: SnippetScores, candidate: int, fold: int) -> SnippetScores:
+    """Take a fold model away, as a refusal does; its snippets stay."""
+    scores.validation_loss[candidate, fold - 1] = scores.threshold[candidate, fold - 1] = np.nan
+    scores.internal.probability[candidate, 0, scores.internal.fold == fold] = np.nan
+    scores.external.probability[candidate, fold - 1] = np.nan
+    return scores
+
+
+def test_a_refused_fold_model() -> None:
+    outside = {"x": (0, [0.1, 0.2]), "y": (1, [0.9, 0.2])}
+    scores = make_scores(HAND, outside, n_folds=3)
+    scores.external.probability[0, 2] = two_classes(np.full(4, 0.95))
+    scores.threshold[0] = [0.2, np.nan, 0.4]
+    table = study_table([refuse(scores, 0, 2)], *HOW)
+    inside = table[table["set"] == "development"]
+    assert inside["value"].isna().all()
+    assert set(inside["method"]) == {"undefined"}
+    # The other two: means 0.525, 0.575, 0.925, 0.575 of the snippets, and a threshold of 0.3.
+    row = figure(table, "snippet", "accuracy", set="external")
+    assert row["value"] == pytest.approx(2 / 4)
+    assert row["fold_values"] == "0.7500 nan 0.5000"
+    reached = figure(table, "infant", "specificity_threshold", set="external")
+    assert reached["value"] == 0
+    assert reached["fold_values"] == "1.0000 nan 0.0000"
+    for fold in (1, 3):
+        refuse(scores, 0, fold)
+    nobody = study_table([scores], *HOW)
+    assert nobody["value"].isna().all()
+    assert set(nobody["method"]) == {"undefined"}
+    assert figure(nobody, "infant", "auc", set="external")["n_infants"] == 2
+    assert set(nobody["fold_values"]) == {"nan nan nan"}
+
+
+def test_the_mean_threshold_is_of_those_that_answer() -> None:
+    scores = make_scores(HAND, {"x": (0, [0.5]), "y": (1, [0.5])})
+    scores.threshold[0] = [0.6, 0.1]
+    table = study_table([refuse(scores, 0, 2)], *HOW)
+    # Neither reaches 0.6, though both would reach 0.35.
+    assert figure(table, "infant", "specificity_threshold", set="external")["value"] == 1
+    assert figure(table, "infant", "sensitivity_threshold", set="external")["value"] == 0
+
+
+def test_a_refused_candidate_is_not_chosen() -> None:
+    scores = make_scores(HAND, HAND, candidates=("small", "large"))
+    table = study_table([refuse(scores, 0, 1)], *HOW)
+    inside = {"set": "development"}
+    assert np.isnan(figure(table, "snippet", "accuracy", candidate="small", **inside)["value"])
+    assert figure(table, "snippet", "accuracy", candidate=CHOSEN, **inside)["value"] == 7 / 14
+    assert list(chosen_table([scores])["candidate"]) == ["large", "small"]
+
+
+def test_a_model_that_was_asked_nothing_is_told_of() -> None:
+    pair = [
+        make_scores({}, model="refused", split=split, candidates=("a", "b"))
+        for split in ("infant", "snippet")
+    ]
+    for scores in pair:
+        scores.validation_loss[:] = scores.threshold[:] = np.nan
+    others = [make_scores(HAND, HAND, split=split) for split in ("infant", "snippet")]
+    table = study_table([*pair, *others], *HOW)
+    own = table[table["model"] == "refused"]
+    assert set(zip(own["split"], own["set"], strict=True)) == {
+        (split, role) for split in ("infant", "snippet") for role in ("development", "external")
+    }
+    assert own["value"].isna().all()
+    assert set(own["n_infants"]) == {0}
+    assert set(nested(own)["candidate"]) == {f"{CHOSEN}; no model in 2 of 2 folds"}
+    assert set(chosen_table(pair)["reason"]) == {"none was trained"}
+    optimism = optimism_table([*pair, *others], *HOW)
+    assert optimism.loc[optimism["model"] == "refused", "optimism"].isna().all()
+    # Baselines are those of the infants that others were asked about.
+    majority = majority_rows([*pair, *others], 0.95)
+    pd.testing.assert_frame_equal(majority, majority_rows(others, 0.95))
+    speed = dict.fromkeys(HAND, 1.0)
+    assert set(speed_rows(speed, [*pair, *others], *HOW)["n_infants"]) == {4}
+    alone = make_scores({})
+    alone.threshold[:] = np.nan
+    assert set(chosen_table([alone])["reason"]) == {"none was trained"}
 
 
 def test_optimism_is_resampled_in_pairs() -> None:
@@ -464,7 +580,16 @@ def test_speed_by_hand() -> None:
     assert external["n_snippets"] == 0
     fast = speed_rows({k: -v for k, v in slow.items()}, scores[:1], *HOW)
     assert "faster is at risk" in figure(fast, "infant", "auc", set="external")["method"]
-    assert speed_rows({}, scores, *HOW).empty
+    # Nobody has a speed; only the external infants have none.
+    unknown = speed_rows({}, scores, *HOW)
+    assert list(unknown["set"]) == ["development", "external"]
+    assert unknown["value"].isna().all()
+    assert set(unknown["n_infants"]) == {0}
+    assert set(unknown["method"]) == {
+        "undefined: no infant has coordinates_2d or coordinates_3d in the main line's features"
+    }
+    inside = speed_rows({k: v for k, v in slow.items() if k in HAND}, scores, *HOW)
+    assert list(inside["value"].isna()) == [False, True]
 
 
 def test_who_is_left_out() -> None:
@@ -472,6 +597,18 @@ def test_who_is_left_out() -> None:
     table = left_out_table([scores, replace(scores, model="other")])
     assert list(table["id"]) == ["f", "z"]
     assert list(table["reason"]) == ["no label", "too short"]
+    assert set(table["split"]) == {"infant"}
+    # Each split has its own reason for a model of one name; what is of both stands once.
+    pair = [
+        replace(make_scores(HAND, split=s), left_out={"z": "too short", "svm, fold 2": f"{s} GB"})
+        for s in ("infant", "snippet")
+    ]
+    table = left_out_table(pair)
+    assert sorted(zip(table["id"], table["split"], table["reason"], strict=True)) == [
+        ("svm, fold 2", "infant", "infant GB"),
+        ("svm, fold 2", "snippet", "snippet GB"),
+        ("z", "infant, snippet", "too short"),
+    ]
 
 
 def test_half_a_million_snippets_take_seconds() -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from fidgety.report.kaur import Cell, Similarity, Study
 from fidgety.report.wording import PHANTOM_BANNER, grid
 from fidgety.training.snippet_scores import SnippetScores
 from tests.evaluation.test_snippets import Infants, make_scores
+from workflow_scripts.report_kaur2025 import read_components
 
 ATTACK = "<script>alert('$x$ & \"y\"')</script>"
 HOW = (0.95, 100, 1)
@@ -189,15 +191,13 @@ def test_what_leaks_is_marked_everywhere(soup: BeautifulSoup, study: Study) -> N
             for row in rows[1:]:
                 assert (row[0] == "Published split, by snippet") == (row[-1] == LEAKS)
     optimism = rows_of(section(soup, "How much the published split flatters").find_next("table"))
-    assert len(optimism) == 1 + 6
+    assert len(optimism) == 1 + 6 * 3
+    assert {r[3] for r in optimism[1:]} == {name for _, _, name in kaur.SHOWN[:3]}
     assert all(r[-1] == LEAKS for r in optimism[1:])
     # The sweep, the components by infant, the heat maps of both splits.
     for part in ("svg", "figcaption"):
         marks = [LEAKS in f.find(part).get_text() for f in soup.find_all("figure")]
         assert marks == [True, False, False, True]
-    one = study.components[study.components["fold"] == 1]
-    leaking = kaur.draw_components(one.assign(split="snippet"), "snippet")
-    assert LEAKS in leaking
     text = kaur.text_table(study)
     blocks = [b for b in text.split("\n\n") if b.startswith("Published split")]
     assert len(blocks) == 4
@@ -281,14 +281,129 @@ def test_without_external_infants_and_without_the_published_split() -> None:
     assert "no infants in this set" in text
     assert LEAKS not in text
     assert text.endswith("A note.\n")
-    assert "There are no components" in kaur.draw_components(study.components)
+    assert "There are no components" in kaur.draw_components(study)
     assert "No snippets were compared" in kaur.draw_similarity([])
 
 
 def test_without_any_result() -> None:
     study = make_study([make_scores({})], similarities=[], components=components().iloc[:0])
-    assert "No snippet was judged" in kaur.page(study, [], phantoms=False)
+    rows = rows_of(BeautifulSoup(kaur.page(study, [], phantoms=False), "html.parser").table)
+    assert rows[2][:2] == ["cnn1d", "– n = 0 infants, 0 snippets"]
     assert "No development snippet was judged" in kaur.draw_sweep(study)
+    empty = replace(study, table=study.table.iloc[:0], chosen=study.chosen.iloc[:0])
+    assert "No snippet was judged" in kaur.page(empty, [], phantoms=False)
+    assert "No development snippet was judged" in kaur.draw_sweep(empty)
+    assert kaur.sweep_table(empty).empty
+
+
+def refused_study() -> Study:
+    inside, outside = cohort("abcd", 1), cohort("xy", 2)
+    refused = make_scores({}, model="svm", candidates=SIZES)
+    refused = replace(refused, left_out={f"svm, fold {k}": "not trained: 9 GB" for k in (1, 2)})
+    refused.validation_loss[:] = refused.threshold[:] = np.nan
+    partly = make_scores(inside, outside, model="vit")
+    fold = partly.internal.fold == 2
+    partly.internal.probability[0, 0, fold] = partly.external.probability[0, 1] = np.nan
+    partly.validation_loss[0, 1] = partly.threshold[0, 1] = np.nan
+    unchosen = make_scores(inside, outside, model="lstm", candidates=SIZES)
+    unchosen.validation_loss[:, 1] = np.nan
+    other = make_scores({}, model="svm", features="angles")
+    other.threshold[:] = np.nan
+    return make_study([refused, partly, unchosen, other])
+
+
+def test_refused_models_are_told_of() -> None:
+    study = refused_study()
+    soup = BeautifulSoup(kaur.page(study, [], phantoms=False), "html.parser")
+    rows = rows_of(section(soup, "Split by infant, input “both”").find_next("table"))
+    names = [r[0] for r in rows[2:]]
+    assert names[:3] == [
+        "svm options chosen on validation data; no model in 2 of 2 folds",
+        "vit no model in 1 of 2 folds",
+        "lstm options chosen on validation data; none in 1 of 2 folds: the first of the grid",
+    ]
+    assert rows[2][1] == "– n = 0 infants, 0 snippets"
+    assert rows[3][1].startswith("– n = 4 infants")
+    assert rows[3][5].startswith("0.")
+    assert "fold models: " in rows[3][5]
+    alone = rows_of(section(soup, "Split by infant, input “angles”").find_next("table"))
+    assert [r[0] for r in alone[2:]] == ["svm no model in 2 of 2 folds"]
+    left_out = rows_of(section(soup, "Left out").find_next("table"))
+    assert left_out[1] == ["both", "150", "Split by infant", "svm, fold 1", "not trained: 9 GB"]
+    chosen = rows_of(section(soup, "Options").find_next("table"))
+    assert chosen[1][4:6] == ["none was trained"] * 2
+    assert chosen[2][4:6] == [SIZES[0], f"{SIZES[0]} (no validation data)"]
+    assert "took the first of the grid" in soup.get_text()
+    text = kaur.text_table(study)
+    assert "svm: options chosen on validation data; no model in 2 of 2 folds" in text
+    assert re.search(r"^svm +– +– +– +– +0 infants, 0 snippets$", text, re.MULTILINE)
+    assert "svm: no figure, n = 0 infants" in kaur.draw_sweep(study)
+
+
+def test_no_network_no_similarity() -> None:
+    study = make_study([make_scores(cohort("abcd", 1))], similarities=[], similarity_model=None)
+    soup = BeautifulSoup(kaur.page(study, [], phantoms=False), "html.parser")
+    assert soup.find(id="similarity") is None
+    assert all(soup.find(id=str(link["href"])[1:]) for link in soup.select("nav a"))
+    assert "Similarity" not in soup.get_text()
+    svg = kaur.draw_similarity(study.similarities, "infant")
+    assert "No snippets were compared: no trained network" in svg
+
+
+def test_no_speed_says_why() -> None:
+    scores = [make_scores(cohort("abcd", 1))]
+    study = make_study(scores, baselines=speed_rows({}, scores, *HOW))
+    why = "no infant has coordinates_2d or coordinates_3d in the main line's features"
+    assert f"mean speed: {why}" in kaur.text_table(study)
+    soup = BeautifulSoup(kaur.page(study, [], phantoms=False), "html.parser")
+    assert f"mean speed baseline {why}" in [r[0] for r in rows_of(soup.table)]
+
+
+def test_the_data_of_figure_2(study: Study) -> None:
+    table = kaur.sweep_table(study)
+    assert list(table.columns) == list(kaur.SWEEP_COLUMNS)
+    assert list(dict.fromkeys(table["split"])) == ["infant", "snippet", ""]
+    assert len(table) == 2 * 2 * 2 + 2
+    assert set(table.loc[table["split"] == "", "model"]) == {"majority class"}
+    assert set(table.loc[table["split"] == "snippet", "leaks"]) == {LEAKS}
+    assert set(table["overlap"]) == {299, 150}
+    assert table["value"].between(table["low"], table["high"]).all()
+
+
+def test_components_that_were_refused() -> None:
+    study = make_study(
+        [
+            make_scores(cohort("abcd", 1), features=features, n_folds=3)
+            for features in ("coordinates", "both")
+        ]
+    )
+    svg = kaur.draw_components(study)
+    for panel in ("both, fold 1", "both, fold 3", "coordinates, fold 2"):
+        assert panel in svg
+    assert svg.count("not computed") == 4  # one input's three folds, and a third fold
+    assert svg.count("n = 0 + 0 infants, 0 + 0 snippets") == 4
+
+
+def test_components_are_read_as_they_are_written(tmp_path: Path) -> None:
+    head = "infant\trecording\tstart_s\tlabel\tfeatures\tfold\tpart\tcomponent_1\tcomponent_2\n"
+    row = "{0}\t{0}-r\t0\tNA\t1e3\t2\ttrain\t0.25\t\n"
+    paths = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    paths[0].write_text(head)
+    paths[1].write_text(head + "".join(row.format(i) for i in ("007", "1e3", "NA")))
+    table = read_components(paths)
+    assert list(table["infant"]) == ["007", "1e3", "NA"]
+    assert set(table["label"]) == {"NA"}
+    assert set(table["features"]) == {"1e3"}
+    assert list(table["fold"]) == [2, 2, 2]
+    assert list(table["component_1"]) == [0.25] * 3
+    assert table["component_2"].isna().all()
+    nothing = read_components(paths[:1])
+    assert nothing.empty
+    scores = [make_scores(cohort("abcd", 1))]
+    assert "There are no" in kaur.draw_components(make_study(scores, components=nothing))
+    assert "no components" in kaur.draw_components(
+        make_study(scores, components=table.assign(component_1=np.nan))
+    )
 
 
 def test_undefined_figures_are_dashes() -> None:
@@ -309,7 +424,7 @@ def test_components_that_do_not_differ_or_are_not_there() -> None:
     table.loc[table["label"] == "normal", "component_2"] = 0.25
     table.loc[table["fold"] == 1, ["component_1", "component_2"]] = np.nan
     table.loc[table["infant"] == "i3", "label"] = "absent"
-    svg = kaur.draw_components(table)
+    svg = kaur.draw_components(make_study([make_scores(cohort("abcd", 1))], components=table))
     assert "no components" in svg
     assert "n = 4 + 2 infants, 20 + 10 snippets" in svg
     assert all(name in svg for name in ("normal", "abnormal", "absent"))

@@ -14,10 +14,17 @@ from fidgety.errors import ConfigError, StorageError
 from fidgety.models.base import weights_of
 from fidgety.storage import Provenance
 from fidgety.training import score_snippets as scoring
-from fidgety.training.bundle import load_bundle, read_description, write_bundle
-from fidgety.training.fold import covered, gather, train_fold
+from fidgety.training.bundle import (
+    load_bundle,
+    read_description,
+    refusal,
+    write_bundle,
+    write_refused,
+)
+from fidgety.training.fold import covered, gather, one_loss, train_fold
 from fidgety.training.hidden_layer import look_at, read_hidden_layers, write_hidden_layers
 from fidgety.training.predict import predict_model
+from fidgety.training.score import Scores
 from fidgety.training.select import copy_selected, select
 from fidgety.training.snippet_scores import (
     SnippetScores,
@@ -26,6 +33,7 @@ from fidgety.training.snippet_scores import (
     write_snippet_scores,
 )
 from tests.training.conftest import SMALL, make_job
+from tests.training.synthetic import write_recording
 
 SPLIT = SnippetSplit(2)
 
@@ -78,7 +86,9 @@ def test_infants_stand_on_both_sides_and_that_is_said(larger):
     tested = set(zip(held.windows.series, held.windows.start, strict=True))
     assert tested
     assert not tested & (pairs[0] | pairs[1])
-    assert {held.series[k].infant for k in held.windows.series} <= everybody
+    # Whoever is tested has taught as well: that is the leak.
+    taught = {data.train[k].infant for k in train.series}
+    assert {held.series[k].infant for k in held.windows.series} & taught
     trained = train_fold(job, data, [], larger.folder / "snippet-work")
     assert trained.description["split"] == "snippet"
     assert trained.description["leaks"] == LEAKS
@@ -177,6 +187,80 @@ def test_external_infants_meet_every_fold_and_those_without_label_are_named(mode
     nobody = scoring.external(models["infant"][0], table.iloc[:0], larger.features, {})
     assert scoring.ask(models["infant"][0], nobody).shape == (1, 0, 2)
     assert len(scoring.one_set(models["infant"][0].job, nobody, np.empty((1, 2, 0, 2)), 0)) == 0
+
+
+def test_a_refused_model_leaves_the_others_alone(models, larger, tmp_path):
+    own = models["infant"][0]
+    path = tmp_path / "model.json"
+    write_refused(tmp_path / "weights.safetensors", path, "too much", {"fold": 1, "model": "m"})
+    assert refusal(path) == "too much"
+    half = scoring.FoldModels(own.job, (None, own.bundles[0]), ("too much", ""))
+    asked = scoring.held_out(half, larger.entries, larger.development, larger.features, {})
+    answers = scoring.ask(half, asked)
+    assert np.isnan(answers[0]).all()
+    np.testing.assert_array_equal(answers[1], scoring.ask(own, asked)[0])
+    none = scoring.FoldModels(own.job, (None,), ("too much",))
+    nothing = scoring.held_out(none, larger.entries, larger.development, larger.features, {})
+    assert scoring.ask(none, nothing).shape == (1, 0, 2)
+    assert scoring.majority([none, half]) is half
+    assert scoring.majority([none]) is None
+
+
+def test_external_infants_meet_the_models_of_most_folds(models, larger):
+    a, b = models["infant"]
+    strange = replace(b.bundles[0], units=("inch", "degrees"))
+    other = scoring.FoldModels(b.job, (strange,))
+    assert scoring.majority([other, a, b]) is a
+    table = larger.development.assign(label="risk", role="external")
+    asked = scoring.external(a, table, larger.features, {})
+    assert np.isnan(scoring.ask(other, asked)).all(), "it learned other units and is not asked"
+    assert np.isfinite(scoring.ask(b, asked)).all()
+
+
+def test_a_fold_that_nobody_can_be_tested_in(models, larger, tmp_path):
+    own = models["infant"][0]
+    short = dict(larger.features)
+    for infant in larger.tested(1):
+        name = infant.removeprefix("i-")
+        write_recording(tmp_path / f"{name}.h5", duration_s=1.0)
+        short[name] = tmp_path / f"{name}.h5"
+    left_out: dict[str, str] = {}
+    asked = scoring.held_out(own, larger.entries, larger.development, short, left_out)
+    assert len(asked.windows) == 0
+    assert "no complete window" in left_out[larger.tested(1)[0].removeprefix("i-")]
+    layer = look_at(own, 0, asked, 9)
+    assert len(layer.infant) == len(layer.embedding) == 0
+    train_part, test_part = scoring.fold_snippets(
+        own.job, larger.entries, larger.development, short
+    )
+    assert test_part.flattened().shape == (0, train_part.flattened().shape[1])
+
+
+def test_recordings_without_a_result_are_named(larger):
+    table = larger.development.copy()
+    table.loc[0, ["status", "reason", "reason_detail"]] = ["not assessable", "no_body", "of 3 %"]
+    assert scoring.unusable(table) == {table.loc[0, "recording"]: "no_body: of 3 %"}
+
+
+def test_the_reason_of_a_recording_that_is_called_like_its_infant_stays(larger, tmp_path):
+    table = larger.development.assign(infant=larger.development["recording"])
+    entries = [replace(e, infant=e.infant.removeprefix("i-")) for e in larger.entries]
+    name = next(e.infant for e in entries if e.fold == 2)
+    write_recording(tmp_path / f"{name}.h5", duration_s=1.0)
+    features = larger.features | {name: tmp_path / f"{name}.h5"}
+    data = gather(make_job("cnn1d"), entries, table, features)
+    assert "no complete window" in data.left_out[name]
+
+
+def test_estimators_are_chosen_between_by_their_errors(larger):
+    """Decision values are no probabilities: their scale must not decide."""
+    job = make_job("svm")
+    probability = np.array([[0.51, 0.49], [0.49, 0.51], [0.01, 0.99]])
+    scores = Scores((), np.empty(0), np.empty(0), probability, np.empty(2), {})
+    assert one_loss(scores, job, "risk") == pytest.approx(1 / 3)
+    assert one_loss(scores, make_job("cnn1d"), "risk") == pytest.approx(
+        -np.log([0.49, 0.51, 0.99]).mean()
+    )
 
 
 def test_candidates_that_read_other_snippets_are_refused(models):
