@@ -210,6 +210,11 @@ def _different_data(study: Config) -> list[str]:
     return notes
 
 
+def _plain(model: ModelConfig) -> dict[str, Any]:
+    """Return plain values: lists and tuples are the same."""
+    return model.model_dump(mode="json")
+
+
 def _different_models(config: KaurConfig, published: KaurConfig) -> list[str]:
     notes = []
     absent = [name for name in published.models if name not in config.models]
@@ -219,7 +224,7 @@ def _different_models(config: KaurConfig, published: KaurConfig) -> list[str]:
         model = study_model(config, name)
         if model.kind == "multirocket_hydra":
             notes.append(f"{name}: MultiRocket-Hydra is not in the paper.")
-        elif published.models.get(name) != model:
+        elif name not in published.models or _plain(published.models[name]) != _plain(model):
             options = choice_text(model.options) or "none"
             grid = " or ".join(choice_text(grid) for grid in model.grid) or "none"
             notes.append(f"{name}: {model.kind}, options: {options}; to choose from: {grid}.")

@@ -1,5 +1,7 @@
 """The plan of the study of Kaur 2025, and options to choose from."""
 
+import json
+
 import pytest
 
 from fidgety.config.features import FeaturesConfig
@@ -149,6 +151,11 @@ def test_departures_from_the_paper_are_told():
         "cnn1d: cnn1d, options: epochs 3; to choose from: none.",
     ):
         assert part in text, part
+
+
+def test_a_configuration_as_read_from_a_file_is_the_papers():
+    study = parse_config(json.loads(parse_config({}).model_dump_json()))
+    assert not any("options:" in note for note in differences(study))
 
 
 def test_options_for_all_models_and_a_study_without_a_network():

@@ -119,9 +119,14 @@ class SnippetScores:
     def chosen(self) -> NDArray[np.int64]:
         """For every fold the candidate with the lowest validation loss.
 
-        The first of the grid where a fold has no validation infants.
+        The first of the grid that was trained where a fold has no validation infants.
         """
-        return np.array([lowest(loss) for loss in self.validation_loss.T], dtype=np.int64)
+        found = []
+        for loss, threshold in zip(self.validation_loss.T, self.threshold.T, strict=True):
+            # A model that was refused has no threshold.
+            trained = np.flatnonzero(np.isfinite(threshold))
+            found.append(int(trained[lowest(loss[trained])]) if trained.size else 0)
+        return np.array(found, dtype=np.int64)
 
     def _candidate(self, candidate: int | None) -> NDArray[np.int64]:
         """Return the candidate that counts in every fold."""

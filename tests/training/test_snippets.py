@@ -297,6 +297,8 @@ def test_every_fold_chooses_by_itself(tmp_path):
     np.testing.assert_allclose(scores.external_threshold(), [0.5, 0.8])
     blind = replace(scores, validation_loss=np.full((2, 2), np.nan))
     assert list(blind.chosen) == [0, 0]
+    refused = np.array([[np.nan, 0.6], [0.7, 0.8]])
+    assert list(replace(blind, threshold=refused).chosen) == [1, 0]
     path = tmp_path / "scores.h5"
     write_snippet_scores(path, scores, Provenance("m"))
     back = read_snippet_scores(path)
