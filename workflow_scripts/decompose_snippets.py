@@ -8,7 +8,7 @@ from fidgety.datasets.folds import read_folds, read_table
 from fidgety.errors import RefusedError
 from fidgety.evaluation.snippet_space import independent_components
 from fidgety.storage import atomic_path, job_seed
-from fidgety.training.fold import FoldJob
+from fidgety.training.gather import FoldJob
 from fidgety.training.score_snippets import fold_snippets
 from workflow_scripts.stage import Job, run
 

@@ -12,7 +12,8 @@ from fidgety.datasets.folds import read_folds, read_table
 from fidgety.errors import RefusedError
 from fidgety.storage import atomic_path, file_sha256
 from fidgety.training.bundle import write_bundle, write_refused
-from fidgety.training.fold import FoldJob, gather, train_fold
+from fidgety.training.fold import train_fold
+from fidgety.training.gather import FoldJob, gather
 from fidgety.training.lit import HISTORY_COLUMNS
 from workflow_scripts.stage import Job, run
 

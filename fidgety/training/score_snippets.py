@@ -18,7 +18,7 @@ from fidgety.datasets.series import Series, Standardisation
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import Status, StorageError
 from fidgety.training.bundle import Bundle, load_bundle, read_description, refusal
-from fidgety.training.fold import (
+from fidgety.training.gather import (
     FoldJob,
     keep_alike,
     load_labelled,

@@ -8,7 +8,7 @@ from fidgety.config.learning import FoldsConfig, TrainingConfig
 from fidgety.datasets.folds import assign_folds, infant_labels
 from fidgety.models.base import NetworkSystem, parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.training.fold import FoldJob
+from fidgety.training.gather import FoldJob
 from tests.training.synthetic import write_cohort
 
 SNIPPETS = {

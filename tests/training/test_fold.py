@@ -15,7 +15,8 @@ from fidgety.datasets.windows import cut_windows
 from fidgety.errors import ConfigError, FidgetyError
 from fidgety.models.base import OptimiserPlan, TrainingPlan, weights_of
 from fidgety.training import lit
-from fidgety.training.fold import gather, train_fold
+from fidgety.training.fold import train_fold
+from fidgety.training.gather import gather
 from tests.training.conftest import KINDS, NETWORKS, Cohort, make_job
 from tests.training.synthetic import write_recording
 

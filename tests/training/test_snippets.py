@@ -21,7 +21,8 @@ from fidgety.training.bundle import (
     write_bundle,
     write_refused,
 )
-from fidgety.training.fold import covered, gather, one_loss, train_fold
+from fidgety.training.fold import one_loss, train_fold
+from fidgety.training.gather import covered, gather
 from fidgety.training.hidden_layer import look_at, read_hidden_layers, write_hidden_layers
 from fidgety.training.predict import predict_model
 from fidgety.training.score import Scores
