@@ -1,8 +1,8 @@
 """The study of Kaur 2025 as a sweep over models, inputs, overlaps and splits: `kaur2025`."""
 
 KAUR = CONFIG.kaur
-KAUR_FOLDER = "kaur2025/{split}/{features}/overlap-{overlap}/{model}"
-KAUR_FOLD = KAUR_FOLDER + "/fold-{fold}/candidate-{candidate}"
+KAUR_FOLDER = "{split}/{features}/overlap-{overlap}/{model}"
+KAUR_FOLD = "{split}/{features}/overlap-{overlap}/{model}/fold-{fold}/candidate-{candidate}"
 
 
 rule build_study_features:
@@ -41,13 +41,13 @@ rule train_study_model:
         cohort=results("training/development.tsv"),
         features=paths("kaur2025/features/{recording}.h5", recordings_of("development")),
     output:
-        weights=results(KAUR_FOLD + "/weights.safetensors"),
-        model=results(KAUR_FOLD + "/model.json"),
-        history=results(KAUR_FOLD + "/history.tsv"),
+        weights=results(f"kaur2025/{KAUR_FOLD}/weights.safetensors"),
+        model=results(f"kaur2025/{KAUR_FOLD}/model.json"),
+        history=results(f"kaur2025/{KAUR_FOLD}/history.tsv"),
     log:
-        results("logs/train_study_model/" + KAUR_FOLD.removeprefix("kaur2025/") + ".log"),
+        results(f"logs/train_study_model/{KAUR_FOLD}.log"),
     benchmark:
-        results("benchmarks/train_study_model/" + KAUR_FOLD.removeprefix("kaur2025/") + ".tsv")
+        results(f"benchmarks/train_study_model/{KAUR_FOLD}.tsv")
     conda:
         "../envs/learn.yaml"
     threads: 1
@@ -61,7 +61,7 @@ rule train_study_model:
         refusals="record",
         intervals=[],
         seed=SEED,
-        work=lambda wildcards: results("work/" + KAUR_FOLD.format(**wildcards)),
+        work=lambda wildcards: results(f"work/kaur2025/{KAUR_FOLD}".format(**wildcards)),
         code=lambda wildcards: code_of(
             "train_model",
             MODEL_SYSTEMS.module(KAUR.models[wildcards.model].kind),
@@ -83,11 +83,11 @@ rule score_snippets:
         ),
         features=paths("kaur2025/features/{recording}.h5", recordings_of("development", "external")),
     output:
-        scores=results(KAUR_FOLDER + "/scores.h5"),
+        scores=results(f"kaur2025/{KAUR_FOLDER}/scores.h5"),
     log:
-        results("logs/score_snippets/" + KAUR_FOLDER.removeprefix("kaur2025/") + ".log"),
+        results(f"logs/score_snippets/{KAUR_FOLDER}.log"),
     benchmark:
-        results("benchmarks/score_snippets/" + KAUR_FOLDER.removeprefix("kaur2025/") + ".tsv")
+        results(f"benchmarks/score_snippets/{KAUR_FOLDER}.tsv")
     conda:
         "../envs/learn.yaml"
     threads: 1
@@ -116,7 +116,7 @@ rule embed_snippets:
     input:
         models=lambda wildcards: study_models(closely_looked_at(wildcards.split)),
         scores=lambda wildcards: results(
-            KAUR_FOLDER.format(**closely_looked_at(wildcards.split)) + "/scores.h5"
+            f"kaur2025/{KAUR_FOLDER}/scores.h5".format(**closely_looked_at(wildcards.split))
         ),
         folds=results("folds.tsv"),
         cohort=results("training/development.tsv"),
@@ -189,7 +189,7 @@ rule decompose_snippets:
 
 rule report_kaur2025:
     input:
-        scores=[results(KAUR_FOLDER.format(**job) + "/scores.h5") for job in STUDY_JOBS],
+        scores=[results(f"kaur2025/{KAUR_FOLDER}/scores.h5".format(**job)) for job in STUDY_JOBS],
         embeddings=[results(f"kaur2025/{split}/hidden-layer.h5") for split in LOOKED_AT],
         components=[results(f"kaur2025/components/{name}.tsv") for name in KAUR.feature_sets],
         cohort=cohort_tables,
