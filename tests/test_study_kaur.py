@@ -35,7 +35,7 @@ def test_a_grid_is_all_combinations_in_order():
     several = ModelConfig(kind="svm", grid=[{"gamma": [1]}, {"kernel": ["rbf", "cubic"]}])
     assert several.choices() == [{"gamma": 1}, {"kernel": "rbf"}, {"kernel": "cubic"}]
     assert ModelConfig(kind="svm", options={"penalty": 2}).candidates() == [{"penalty": 2}]
-    assert choice_text({"units": [64, 32], "dropout": 0.3}) == "units 64, 32; dropout 0.3"
+    assert choice_text({"units": [64, 32], "dropout": 0.3}) == "dropout 0.3; units 64, 32"
 
 
 @pytest.mark.parametrize("grid", [{"gamma": []}, {"gamma": 1}, [1]])

@@ -112,7 +112,7 @@ def test_scores_are_of_everybody_and_say_how(studied: Workflow) -> None:
             results / split / "both" / "overlap-60" / "cnn1d" / "scores.h5"
         )
         assert scores.leaks == leaks
-        assert scores.candidates == ("filters 8; dense 8", "filters 8, 8; dense 16")
+        assert scores.candidates == ("dense 8; filters 8", "dense 16; filters 8, 8")
         assert set(scores.internal.infant) == set(
             pd.read_csv(studied.folder / "results" / "folds.tsv", sep="\t")["infant"]
         )

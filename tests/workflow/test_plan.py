@@ -63,7 +63,7 @@ def test_mistakes_about_methods_and_models_are_found_before_any_job(fresh: Workf
         background={"method": "medianne"},
         features={"sets": ["coordinates_2d", "coordinate_3d"]},
         folds={"n": 20},
-        models={"a.b": {"kind": "cnn1d", "options": {"filtres": [8]}}, "c": {"kind": "mam"}},
+        models={"a.b": {"kind": "cnn1d", "options": {"filtres": [8]}}, "c": {"kind": "mam_clp"}},
     )
     done = fresh.run("--dry-run", ok=False)
     text = done.stdout + done.stderr
