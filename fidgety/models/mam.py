@@ -21,7 +21,8 @@ matrix of differences is never made (:meth:`DifferenceConvolution.forward`). All
 the position code depends on 19 frames alone, so overlapping instances of a recording share it:
 the frames of a bag's segment are embedded once, and instances are windows into that. (In training
 they thereby also share the dropout masks of that part.) ``frame_stride`` embeds every k-th frame
-only, with the very same weights; 1 is the published network.
+only, with the very same weights; 1 is the published network. On a CPU
+:mod:`fidgety.models.mam_encoder` computes what the modules here define.
 
 Training as published: ``PUBLISHED_TRAINING``. The default differs (Adam, few epochs, early
 stopping), so that it ends within minutes on a CPU.
@@ -39,6 +40,7 @@ from torch import nn
 
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
+from fidgety.models import mam_encoder
 from fidgety.models.base import BagOutput, NetworkSystem, OptimiserPlan, TrainingPlan
 from fidgety.models.mam_options import TEMPORAL_KERNEL, TEMPORAL_PASSES, MamClipOptions
 
@@ -109,6 +111,29 @@ class DifferenceConvolution(nn.Module):
         placed = placed + own[..., None, None] * weight.sum(dim=2)
         return placed.permute(1, 3, 0, 2)
 
+    def rows(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return what the outputs are linear in.
+
+        Parameters
+        ----------
+        positions : Tensor of shape (..., V, C)
+
+        Returns
+        -------
+        Tensor of shape (..., V * C) or (..., V, K * C)
+            The positions, or each joint's distances.
+        """
+        if not self.absolute:
+            return positions.flatten(-2)
+        distance = positions[..., :, None, :] - positions[..., self.other, :]
+        return distance.abs().flatten(-2)
+
+    def row_weight(self) -> torch.Tensor:
+        """Return what :meth:`rows` are multiplied by: (V * C, V * width) or (K * C, width)."""
+        if not self.absolute:
+            return self.matrix().flatten(2).flatten(0, 1)
+        return self.convolution.weight[:, :, 0, :].permute(2, 1, 0).flatten(0, 1)
+
     def forward(self, positions: torch.Tensor) -> torch.Tensor:
         """Convolve.
 
@@ -122,14 +147,8 @@ class DifferenceConvolution(nn.Module):
         """
         bias = self.convolution.bias
         assert bias is not None
-        if self.absolute:
-            weight = self.convolution.weight[:, :, 0, :]
-            distance = (positions[..., :, None, :] - positions[..., self.other, :]).abs()
-            return torch.einsum("...vkc,dck->...vd", distance, weight) + bias
-        matrix = self.matrix()
-        joints, dimensions, _, width = matrix.shape
-        flat = positions.flatten(-2) @ matrix.reshape(joints * dimensions, joints * width)
-        return flat.unflatten(-1, (joints, width)) + bias
+        found = self.rows(positions) @ self.row_weight()
+        return found.reshape(*positions.shape[:-1], len(bias)) + bias
 
 
 class AttentionPool(nn.Module):
@@ -227,10 +246,13 @@ class ClipEncoder(nn.Module):
         Tensor of shape (segment, embedded frame, width)
             Embedded frame f stands for the frames from f * k on.
         """
-        h = self.dropout(self.difference(x.unflatten(-1, (-1, self.dimensions))).relu())
+        x = x.unflatten(-1, (-1, self.dimensions))
         if self.temporal is None:
-            h = h[:, :: self.stride]
-        else:
+            x = x[:, :: self.stride]
+        if mam_encoder.suits(x) and not x.requires_grad:
+            return self._embed_frames_fast(x)
+        h = self.dropout(self.difference(x).relu())
+        if self.temporal is not None:
             # (segment, width, frame, V), channels last in memory: no copy is made.
             h = h.permute(0, 3, 1, 2)
             for n in range(TEMPORAL_PASSES):
@@ -242,6 +264,21 @@ class ClipEncoder(nn.Module):
             h = h.permute(0, 2, 3, 1)
         tokens = h.flatten(0, 1)
         return self.spatial_pool(self.spatial_encoder(tokens)).unflatten(0, h.shape[:2])
+
+    def _embed_frames_fast(self, x: torch.Tensor) -> torch.Tensor:
+        """Do the same on a CPU, x of shape (segment, frame, V, C)."""
+        joints = x.shape[-2]
+        bias = self.difference.convolution.bias
+        assert bias is not None
+        weight = self.difference.row_weight()
+        stem = (weight, bias, self.temporal, self.stride, self.dropout.p, self.training)
+        transformer = (self.spatial_encoder, self.spatial_pool.score)
+        if torch.is_grad_enabled() or self.training:
+            h = mam_encoder.embed_joints(self.difference.rows(x), joints, *stem)
+            return mam_encoder.encode_sets(h.flatten(0, 1), *transformer, self.training).unflatten(
+                0, h.shape[:2]
+            )
+        return mam_encoder.score_frames(x, self.difference.rows, stem, transformer, self.lost)
 
     def embed_windows(
         self, frames: torch.Tensor, segment: torch.Tensor, start: torch.Tensor
@@ -263,6 +300,10 @@ class ClipEncoder(nn.Module):
         index = (start[:, None] + offset) // self.stride
         h = frames[segment[:, None], index]
         h = self.dropout(h + position_code(offset.to(h.dtype), self.width))
+        if mam_encoder.suits(h):
+            return mam_encoder.encode_sets(
+                h, self.temporal_encoder, self.temporal_pool.score, self.training
+            )
         return self.temporal_pool(self.temporal_encoder(h))
 
 

@@ -39,7 +39,8 @@ def run(system, network, x):
     if system.objective == "instance":
         return network(x), None
     index = torch.arange(len(x))
-    out = network(x, index, torch.zeros_like(index), torch.zeros_like(index), n_bags=1)
+    info = {"info": torch.ones(1, 4)} if system.reads_info(system.options()) else {}
+    out = network(x, index, torch.zeros_like(index), torch.zeros_like(index), n_bags=1, **info)
     return out.instance_logits, out
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fidgety.errors import ConfigError
+from fidgety.models import mam_encoder, mam_parts
 from fidgety.models.mam import (
     PUBLISHED_TRAINING,
     DifferenceConvolution,
@@ -170,3 +171,162 @@ def test_published_training_and_bad_steps():
         MamClipOptions(frame_stride=4)
     with pytest.raises(ValueError, match="more than 18 frames"):
         MamClipOptions(window_s=0.7)
+
+
+SMALL = {"width": 16, "heads": 2, "feed_forward": 24, "pool_widths": (12, 6), "window_s": 1.6}
+
+
+def small_network(monkeypatch, dropout=0.0, **options):
+    """Make a small network in double precision whose work is cut into many chunks."""
+    monkeypatch.setattr(mam_encoder, "CHUNK_TOKENS", 100)
+    monkeypatch.setattr(mam_encoder, "CHUNK_FRAMES", 17)
+    checked = MamClipOptions(**{**SMALL, "dropout": dropout, **options})
+    dimensions = 2 if checked.coordinates == "coordinates_2d" else 3
+    torch.manual_seed(3)
+    network = MamClip.build(checked, 7 * dimensions, 3).double()
+    for module in network.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            module.dropout = dropout / 2
+        elif isinstance(module, nn.Dropout) and module is not network.encoder.dropout:
+            module.p = dropout / 2
+    with torch.no_grad():  # biases and norms are drawn as zeros and ones
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return network
+
+
+def embed(network, x, start):
+    """Embed instances of two segments."""
+    frames = network.encoder.embed_frames(x)
+    return network.encoder.embed_windows(frames, torch.tensor([0, 0, 1, 1]), start)
+
+
+def embed_and_learn(network, x, start):
+    """Return the embedding, and the gradients of a mixture of it."""
+    found = embed(network, x, start)
+    network.zero_grad()
+    (found.sin() * torch.arange(1, 17)).sum().backward()
+    gradients = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
+    return found.detach(), gradients
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"variant": "released", "frame_stride": 1},
+        {"variant": "released", "frame_stride": 3, "share_weights": False},
+        {"variant": "released", "frame_stride": 5, "differences": "absolute"},
+        {"variant": "released", "coordinates": "coordinates_2d", "encoder_layers": 1},
+        {"variant": "paper", "frame_stride": 1, "differences": "absolute"},
+        {"variant": "paper", "frame_stride": 3, "coordinates": "coordinates_2d"},
+        {"variant": "released", "frame_stride": 1, "window_s": 4.0, "pool_widths": (5,)},
+    ],
+)
+def test_the_fast_way_is_pytorchs_layers(options, monkeypatch):
+    """Second implementation: nn.TransformerEncoder, F.conv2d and autograd."""
+    network = small_network(monkeypatch, **options)
+    features = 7 * network.encoder.dimensions
+    x = torch.randn(2, 160, features, dtype=torch.float64)
+    start = torch.tensor([0, 60, 15, 45])
+    fast = embed_and_learn(network, x, start)
+    with torch.inference_mode():
+        scored = embed(network.eval(), x, start)
+    monkeypatch.setattr(mam_encoder, "suits", lambda x: False)
+    plain = embed_and_learn(network.train(), x, start)
+    torch.testing.assert_close(fast[0], plain[0])
+    torch.testing.assert_close(scored, plain[0])
+    assert fast[1].keys() == plain[1].keys()
+    for name, gradient in plain[1].items():
+        torch.testing.assert_close(fast[1][name], gradient, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_wild_scores_have_a_softmax(monkeypatch):
+    """Exponentials of them overflow; both orders of the attention weights."""
+    network = small_network(monkeypatch, window_s=4.0, frame_stride=1).eval()
+    with torch.no_grad():
+        for layer in network.encoder.spatial_encoder.layers:
+            layer.self_attn.in_proj_weight.mul_(40)
+    x = torch.randn(3, 100, 21, dtype=torch.float64)
+    with torch.inference_mode():
+        fast = network.embed_clips(x)
+        monkeypatch.setattr(mam_encoder, "suits", lambda x: False)
+        torch.testing.assert_close(fast, network.embed_clips(x))
+
+
+def test_gradients_belong_to_what_was_dropped(monkeypatch):
+    """The backward pass draws the same masks again: differences of the loss say so."""
+    network = small_network(monkeypatch, dropout=0.4, frame_stride=1)
+    x = torch.randn(2, 60, 21, dtype=torch.float64)
+
+    def loss():
+        torch.manual_seed(11)
+        return network.embed_clips(x).sin().sum()
+
+    loss().backward()
+    torch.manual_seed(0)
+    for name, parameter in network.encoder.named_parameters():
+        way = torch.randn_like(parameter)
+        with torch.no_grad():
+            parameter += 1e-6 * way
+            above = loss()
+            parameter -= 2e-6 * way
+            slope = (above - loss()) / 2e-6
+            parameter += 1e-6 * way
+        wanted = (parameter.grad * way).sum()
+        torch.testing.assert_close(slope, wanted, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_threads_change_neither_results_nor_chance(monkeypatch):
+    network = small_network(monkeypatch, dropout=0.4, frame_stride=1)
+    x = torch.randn(2, 160, 21, dtype=torch.float64)
+    found, threads = [], torch.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            torch.manual_seed(5)
+            learned = embed_and_learn(network.train(), x, torch.tensor([0, 9, 0, 9]))
+            with torch.inference_mode():
+                found.append((*learned, network.eval().embed_clips(x[:, :40])))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(found[2], found[0])
+
+
+def test_dropout_has_its_probability_and_keeps_the_mean(monkeypatch):
+    torch.manual_seed(0)
+    for probability in (0.1, 0.6):
+        dropout = mam_parts.Dropout(probability, training=True)
+        x = torch.ones(1000, 999)
+        dropout.drop_(x, mam_parts.generator(1))
+        assert set(x.unique().tolist()) == {0.0, 1.0}
+        assert abs(float((x == 0).double().mean()) - probability) < 0.003
+        assert abs(float(x.mean()) * dropout.scale - 1) < 0.005
+        # Neighbours are dropped independently, along both axes.
+        for axis in (0, 1):
+            both = (x.narrow(axis, 0, 900) == 0) & (x.narrow(axis, 1, 900) == 0)
+            assert abs(float(both.double().mean()) - probability**2) < 0.003
+    assert not mam_parts.Dropout(0.6, training=False).on
+    # The network draws anew every time, and the same with the same seed.
+    network = small_network(monkeypatch, dropout=0.4)
+    x = torch.randn(2, 60, 21, dtype=torch.float64)
+    first, second = network.embed_clips(x), network.embed_clips(x)
+    torch.manual_seed(0)
+    third = network.embed_clips(x)
+    torch.manual_seed(0)
+    assert torch.equal(third, network.embed_clips(x))
+    assert not torch.allclose(first, second)
+
+
+def test_other_precisions_and_gradients_of_positions_are_pytorchs(monkeypatch):
+    network = small_network(monkeypatch, frame_stride=1).eval()
+    x = torch.randn(2, 40, 21, dtype=torch.float64)
+    wanted = network.clip_logits(x)
+    wished = x.clone().requires_grad_()
+    found = network.clip_logits(wished)
+    torch.testing.assert_close(found, wanted)
+    assert torch.autograd.grad(found.sum(), wished)[0].abs().min() > 0
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
+        rough = network.float().clip_logits(x.float())
+    torch.testing.assert_close(rough.double(), wanted, rtol=0.1, atol=0.1)
