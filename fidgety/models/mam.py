@@ -33,7 +33,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -440,6 +440,7 @@ class MamClip(NetworkSystem):
     objective = "bag"
     attention = True
     detects_fidgety = True
+    network: ClassVar[type[MamClipNetwork]] = MamClipNetwork
 
     @classmethod
     def inputs(cls, options: Any) -> InputSpec:
@@ -460,10 +461,10 @@ class MamClip(NetworkSystem):
         joints, rest = divmod(n_features, DIMENSIONS[options.coordinates])
         if rest or joints < 2 or n_classes < 2:
             raise ConfigError(
-                f"mam_clip cannot tell {n_classes} classes from {n_features} numbers a frame of "
+                f"{cls.name} cannot tell {n_classes} classes from {n_features} numbers a frame of "
                 f"{options.coordinates}."
             )
-        return MamClipNetwork(joints, n_classes, options)
+        return cls.network(joints, n_classes, options)
 
     @classmethod
     def training(cls, options: Any) -> TrainingPlan:

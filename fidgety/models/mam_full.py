@@ -26,9 +26,8 @@ import torch
 from torch import nn
 
 from fidgety.datasets.characteristics import CHARACTERISTICS
-from fidgety.errors import ConfigError
 from fidgety.models.base import BagOutput, JointPlan, TrainingPlan
-from fidgety.models.mam import DIMENSIONS, MamClip, MamClipNetwork
+from fidgety.models.mam import MamClip, MamClipNetwork
 from fidgety.models.mam_full_options import MamOptions
 
 INFO_WIDTH = 32
@@ -111,22 +110,12 @@ class Mam(MamClip):
 
     name = "mam"
     options = MamOptions
+    network = MamNetwork
 
     @classmethod
     def reads_info(cls, options: Any) -> bool:
         """Whether the branch of characteristics is on."""
         return bool(options.info)
-
-    @classmethod
-    def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
-        """Build the network."""
-        joints, rest = divmod(n_features, DIMENSIONS[options.coordinates])
-        if rest or joints < 2 or n_classes < 2:
-            raise ConfigError(
-                f"mam cannot tell {n_classes} classes from {n_features} numbers a frame of "
-                f"{options.coordinates}."
-            )
-        return MamNetwork(joints, n_classes, options)
 
     @classmethod
     def training(cls, options: Any) -> TrainingPlan:
