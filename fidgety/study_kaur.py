@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.kaur import KaurConfig
-from fidgety.config.learning import ModelConfig, choice_text
+from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig, choice_text
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.models.snippet_options import SnippetNetworkOptions, SnippetOptions
 from fidgety.tables import suggest
-
-if TYPE_CHECKING:
-    from fidgety.config.root import Config
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: Options that the study sets itself, by what sets them.
@@ -169,19 +166,21 @@ def check_kaur(config: KaurConfig) -> list[str]:
     return findings
 
 
-def differences(study: Config) -> list[str]:
+def differences(
+    config: KaurConfig, features: FeaturesConfig, folds: FoldsConfig, training: TrainingConfig
+) -> list[str]:
     """Say where a configuration of the study departs from the paper, a sentence each."""
-    config, published = study.kaur, KaurConfig()
+    published = KaurConfig()
     return [
-        *_different_data(study),
+        *_different_data(config, published),
+        *_different_rest(config, features, folds, training),
         *_different_models(config, published),
         "Sizes of a model are chosen within every fold on its validation data; the paper does not "
         "say how. The intervals and the baselines are not in the paper.",
     ]
 
 
-def _different_data(study: Config) -> list[str]:
-    config, published = study.kaur, KaurConfig()
+def _different_data(config: KaurConfig, published: KaurConfig) -> list[str]:
     notes = []
     frame = (config.origin, config.scale, config.upright)
     if frame != (published.origin, published.scale, published.upright):
@@ -194,18 +193,25 @@ def _different_data(study: Config) -> list[str]:
     if config.feature_sets != published.feature_sets:
         sets = "; ".join(f"{name}: {', '.join(s)}" for name, s in config.feature_sets.items())
         notes.append(f"Inputs: {sets}.")
-    if study.features.missing_landmarks == "leave_out":
-        notes.append("Landmarks and angles that a tracker lacks are left out.")
     missing = [str(o) for o in published.overlaps if o not in config.overlaps]
     if missing:
         notes.append(f"Overlaps of the paper that were left out: {', '.join(missing)}.")
-    if "infant" in config.splits:
-        notes.append(f"The split by infant, of {study.folds.n} folds, is not in the paper.")
     for key in ("folds", "random_state", "validation_share"):
         own, theirs = getattr(config, key), getattr(published, key)
         if own != theirs and "snippet" in config.splits:
             notes.append(f"{key} of the split by snippet: {own}, not {theirs}.")
-    if not study.training.augment_flip:
+    return notes
+
+
+def _different_rest(
+    config: KaurConfig, features: FeaturesConfig, folds: FoldsConfig, training: TrainingConfig
+) -> list[str]:
+    notes = []
+    if features.missing_landmarks == "leave_out":
+        notes.append("Landmarks and angles that a tracker lacks are left out.")
+    if "infant" in config.splits:
+        notes.append(f"The split by infant, of {folds.n} folds, is not in the paper.")
+    if not training.augment_flip:
         notes.append("Nothing was flipped.")
     return notes
 

@@ -220,7 +220,7 @@ rule report_kaur2025:
     params:
         config=section("kaur"),
         evaluation=section("evaluation", "confidence", "bootstrap"),
-        notes=differences(CONFIG),
+        notes=differences(CONFIG.kaur, CONFIG.features, CONFIG.folds, CONFIG.training),
         classes=CLASSES,
         seed=SEED,
         texts=texts_version(),

@@ -7,7 +7,7 @@ import pytest
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.kaur import KaurConfig
 from fidgety.config.learning import ModelConfig, choice_text
-from fidgety.config.root import parse_config
+from fidgety.config.root import Config, parse_config
 from fidgety.errors import ConfigError
 from fidgety.study_kaur import (
     StudyJob,
@@ -116,8 +116,12 @@ def test_names_that_do_not_fit_are_told_by_the_configuration():
         parse_config({"kaur": {"overlaps": [300]}})
 
 
+def told(config: Config) -> list[str]:
+    return differences(config.kaur, config.features, config.folds, config.training)
+
+
 def test_departures_from_the_paper_are_told():
-    text = " ".join(differences(parse_config({})))
+    text = " ".join(told(parse_config({})))
     assert "of 3 folds" not in text
     assert "of 5 folds, is not in the paper" in text
     assert "left out" not in text
@@ -137,7 +141,7 @@ def test_departures_from_the_paper_are_told():
             },
         }
     )
-    text = " ".join(differences(own))
+    text = " ".join(told(own))
     for part in (
         "turned upright",
         "left out: 299, 290, 270, 250, 200.",
@@ -155,7 +159,7 @@ def test_departures_from_the_paper_are_told():
 
 def test_a_configuration_as_read_from_a_file_is_the_papers():
     study = parse_config(json.loads(parse_config({}).model_dump_json()))
-    assert not any("options:" in note for note in differences(study))
+    assert not any("options:" in note for note in told(study))
 
 
 def test_options_for_all_models_and_a_study_without_a_network():

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from fidgety.storage import write_text
 
@@ -44,9 +45,26 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iter
 
 def to_svg(drawing: Figure) -> str:
     """Render a figure; call inside :func:`figure`."""
+    _settle(drawing)
     buffer = io.StringIO()
     drawing.savefig(buffer, format="svg", metadata=_NO_METADATA)
     return buffer.getvalue()
+
+
+def _settle(drawing: Figure) -> None:
+    """Fix the layout to a millionth of the figure.
+
+    The solver's last digits depend on the order of objects in memory, and the ids of the SVG's
+    clipping paths are hashes of all digits.
+    """
+    engine = drawing.get_layout_engine()
+    if engine is None:
+        return
+    engine.execute(drawing)
+    drawing.set_layout_engine("none")
+    for axes in drawing.axes:
+        box = axes.get_position(original=True)
+        axes.set_position(Bbox(np.round(box.get_points(), 6)), which="original")
 
 
 def write_svg(path: str | os.PathLike[str], svg: str) -> None:

@@ -190,11 +190,11 @@ def test_sizes_that_do_not_fit_are_named():
         parse_model_options(Cnn1d, {"window_s": 0.1})
 
 
-def test_the_documented_study_can_be_planned():
+def test_the_documentation_holds():
     text = (Path(__file__).parents[2] / "docs" / "kaur2025.md").read_text()
     config = parse_config(yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0]))
     assert check_methods(config) == []
-    assert {m.kind for m in config.models.values()} == set(KAUR)
+    assert {m.kind for m in config.models.values()} == {"cnn1d", "svm"}
     for kind in ("cnn1d", "lstm", "vit"):  # the figures in the text
         assert f"{count_parameters(network_of(MODEL_SYSTEMS.get(kind))):,}" in text
 

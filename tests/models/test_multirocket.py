@@ -18,6 +18,7 @@ from fidgety.models.multirocket import (
     ALPHAS,
     BATCH,
     BYTES,
+    SQUARES,
     MultiRocketHydra,
     channels_first,
     count_numbers,
@@ -249,7 +250,7 @@ def test_snippets_beyond_the_memory_are_refused():
     data = snippets()
     draws = [Draw(k) for k in range(len(data))]
     options = MultiRocketOptions(window_s=1.0, **SMALL)
-    needed = 26 * count_numbers(options, 30) * BYTES / 1e9
+    needed = (26 * count_numbers(options, 30) * BYTES + SQUARES * 8 * 26**2) / 1e9
     MultiRocketHydra.fit(options.model_copy(update={"max_gb": needed * 1.01}), data, draws, 2, 0)
     with pytest.raises(ConfigError, match=r"26 training snippets .*fewer n_kernels, or raise max"):
         MultiRocketHydra.fit(
