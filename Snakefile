@@ -23,6 +23,7 @@ include: "rules/validate_phantoms.smk"
 include: "rules/compare_pose.smk"
 include: "rules/train_pose.smk"
 include: "rules/study_kaur.smk"
+include: "rules/study_gao.smk"
 
 
 if not LIFTED_BY_CLEANING:

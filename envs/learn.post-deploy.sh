@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/learn.txt fe5c54fcbfe18d62e06b375dfc64980450007242e54081f3891162a23855a977
+# requirements/learn.txt b9261451ddf2007f36699e01581cdd31eeec96263a7ea3a5d4757a14a2789712
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"

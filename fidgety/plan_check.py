@@ -29,6 +29,7 @@ from fidgety.pose.registry import ESTIMATORS
 from fidgety.registry import Registry, nearest
 from fidgety.skeletons import SKELETONS, Skeleton
 from fidgety.sources import source_size
+from fidgety.study_gao import check_gao
 from fidgety.study_kaur import check_kaur
 from fidgety.tables import Findings, suggest
 
@@ -274,6 +275,7 @@ def check_plan(
     findings = [
         *check_methods(config),
         *check_kaur(config.kaur),
+        *check_gao(config.gao, config.models),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),
         *check_infants(config, study),

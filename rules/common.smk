@@ -44,6 +44,7 @@ from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
+from fidgety.study_gao import beside_name, gao_beside, gao_differences, gao_features, gao_models
 from fidgety.study_kaur import (
     StudyJob,
     closely,
@@ -113,7 +114,7 @@ WITH_GRID = [name for name in MODELS if CONFIG.models[name].grid]
 WITHOUT_GRID = [name for name in MODELS if not CONFIG.models[name].grid]
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
-BESIDE_THE_STUDY = {"compare_pose", "export", "kaur", "labelling", "pose_training"}
+BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"}
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
@@ -378,10 +379,15 @@ def rows_of(recordings, *columns):
 
 def characteristics_of(recordings, models):
     """Return recordings' characteristics, if any of some models reads them."""
-    if not any(CONFIG.models[name].kind in READ_INFO for name in models):
+    if not any(model.kind in READ_INFO for model in models):
         return {}
     rows = rows_of(recordings, "recording", *CHARACTERISTICS)
     return {row.pop("recording"): row for row in rows}
+
+
+def intervals_of(recordings):
+    """Return the annotated intervals of some recordings."""
+    return [i.model_dump(mode="json") for r in recordings for i in STUDY.intervals_of(r.recording)]
 
 
 def reference_of(wildcards):
@@ -525,3 +531,13 @@ def study_memory_mb(wildcards):
 def study_runtime(wildcards):
     """Estimate the minutes of a training: some seconds a snippet for the slowest network."""
     return min(60 + study_snippets(wildcards) // 25, 7 * 24 * 60)
+
+
+GAO_MODELS = gao_models(CONFIG.gao)
+GAO_FEATURES = gao_features(CONFIG.gao, CONFIG.features)
+GAO_BESIDE = gao_beside(CONFIG.gao, CONFIG.models)
+
+
+def gao_predictions(wildcards):
+    """Return what the models of the study of Gao 2023 say of all infants that are assessed."""
+    return [results(f"gao2023/predictions/{infant}.h5") for infant in sorted(ASSESSED)]

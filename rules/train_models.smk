@@ -32,13 +32,9 @@ rule train_model:
     params:
         config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
         classes=CLASSES,
-        intervals=lambda wildcards: [
-            i.model_dump(mode="json")
-            for r in reference_of(wildcards)
-            for i in STUDY.intervals_of(r.recording)
-        ],
+        intervals=lambda wildcards: intervals_of(reference_of(wildcards)),
         characteristics=lambda wildcards: characteristics_of(
-            recordings_of("development"), [wildcards.model]
+            recordings_of("development"), [CONFIG.models[wildcards.model]]
         ),
         seed=SEED,
         work=lambda wildcards: results(f"work/{wildcards.model}/fold-{wildcards.fold}"),
@@ -130,7 +126,9 @@ rule predict_infant:
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         other_units=CONFIG.evaluation.other_units,
-        characteristics=lambda wildcards: characteristics_of(ASSESSED[wildcards.infant], MODELS),
+        characteristics=lambda wildcards: characteristics_of(
+            ASSESSED[wildcards.infant], CONFIG.models.values()
+        ),
         code=code_of(
             "predict_infant",
             *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],

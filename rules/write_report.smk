@@ -49,11 +49,7 @@ rule write_infant_page:
     params:
         infant=lambda wildcards: wildcards.infant,
         rows=lambda wildcards: rows_of(ASSESSED[wildcards.infant]),
-        intervals=lambda wildcards: [
-            i.model_dump(mode="json")
-            for r in ASSESSED[wildcards.infant]
-            for i in STUDY.intervals_of(r.recording)
-        ],
+        intervals=lambda wildcards: intervals_of(ASSESSED[wildcards.infant]),
         classes=CLASSES,
         threshold=CONFIG.evaluation.threshold,
         texts=texts_version(),

@@ -17,6 +17,7 @@ from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.export import ExportConfig
 from fidgety.config.features import FeaturesConfig
+from fidgety.config.gao import GaoConfig
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.kaur import KaurConfig
 from fidgety.config.labelling import LabellingConfig
@@ -76,6 +77,7 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
     kaur: KaurConfig = KaurConfig()
+    gao: GaoConfig = GaoConfig()
     labelling: LabellingConfig = LabellingConfig()
     pose_training: PoseTrainingConfig = PoseTrainingConfig()
 

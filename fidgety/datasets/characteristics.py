@@ -102,12 +102,14 @@ class InfoScaling:
 
     def apply(self, series: Series) -> Series:
         """Return the recording with standardised characteristics, the mean where missing."""
-        if series.info is None:
-            return series
-        scaled = (series.info - self.mean) / self.sd
-        flags = np.isnan(scaled).astype(np.float64)
-        values = np.nan_to_num(scaled)
-        return replace(series, info=np.concatenate([values, flags]) if self.flags else values)
+        return series if series.info is None else replace(series, info=self.values(series.info))
+
+    def values(self, info: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardise characteristics, of shape (..., characteristic); the mean where missing."""
+        scaled = (info - self.mean) / self.sd
+        if not self.flags:
+            return np.nan_to_num(scaled)
+        return np.concatenate([np.nan_to_num(scaled), np.isnan(scaled).astype(np.float64)], axis=-1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -42,7 +42,8 @@ class InputSpec:
         Distance between the starts of instances in validation and prediction.
     space_dimensions
         None standardises every column by itself. A number C pools mean and standard deviation
-        over all columns of the same space dimension, for keypoint-major columns (x, y, z, x, ...).
+        over all columns of a feature set that are of the same space dimension, for keypoint-major
+        columns (x, y, z, x, ...); feature sets then are of the same size.
     centre
         Subtract every recording's own mean from each column, before the standardisation.
     """
@@ -287,7 +288,10 @@ class Standardisation:
 
     @classmethod
     def fit(
-        cls, series: Iterable[NDArray[np.float32]], space_dimensions: int | None = None
+        cls,
+        series: Iterable[NDArray[np.float32]],
+        space_dimensions: int | None = None,
+        sets: int = 1,
     ) -> Standardisation:
         """Fit on the values of training recordings; missing values are left out.
 
@@ -297,6 +301,8 @@ class Standardisation:
             Those of the training infants, and of nobody else.
         space_dimensions
             As in :class:`InputSpec`.
+        sets
+            Number of feature sets side by side, which are never pooled with each other.
         """
         count = total = square = None
         parts = list(series)  # in double precision one at a time alone
@@ -308,13 +314,13 @@ class Standardisation:
             total = s if total is None else total + s
         if count is None or total is None:
             raise ValueError("no series to fit on")
-        count, total = _pool(count, space_dimensions), _pool(total, space_dimensions)
+        count, total = (_pool(n, space_dimensions, sets) for n in (count, total))
         mean = total / np.maximum(count, 1)
         for part in parts:
             s = np.nansum((np.asarray(part, dtype=np.float64) - mean) ** 2, axis=0)
             square = s if square is None else square + s
         assert square is not None
-        sd = np.sqrt(_pool(square, space_dimensions) / np.maximum(count, 1))
+        sd = np.sqrt(_pool(square, space_dimensions, sets) / np.maximum(count, 1))
         # A spread at the level of rounding is none: dividing by it would blow up the noise.
         sd[sd <= 1e-6 * np.maximum(np.abs(mean), 1e-6)] = 1.0
         return cls(mean, sd)
@@ -329,10 +335,11 @@ class Standardisation:
         return replace(series, values=self.apply(series.values), mirrored=mirrored)
 
 
-def _pool(per_column: NDArray[Any], space_dimensions: int | None) -> NDArray[np.float64]:
-    """Sum over the columns of the same space dimension, and give the sum to each of them."""
+def _pool(per_column: NDArray[Any], space_dimensions: int | None, sets: int) -> NDArray[np.float64]:
+    """Sum over a set's columns of the same space dimension, and give the sum to each of them."""
     values = per_column.astype(np.float64)
     if space_dimensions is None:
         return values
-    by_dimension = values.reshape(-1, space_dimensions).sum(axis=0)
-    return np.tile(by_dimension, len(values) // space_dimensions)
+    by_keypoint = values.reshape(sets, -1, space_dimensions)
+    summed = by_keypoint.sum(axis=1, keepdims=True)
+    return np.broadcast_to(summed, by_keypoint.shape).reshape(-1)

@@ -151,6 +151,34 @@ class DifferenceConvolution(nn.Module):
         return found.reshape(*positions.shape[:-1], len(bias)) + bias
 
 
+class JointConvolution(nn.Module):
+    """Conv2d over each joint by itself: what stands in place of the differences.
+
+    Parameters
+    ----------
+    numbers, width
+        Numbers a joint, and the number of filters.
+    """
+
+    def __init__(self, numbers: int, width: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(numbers, width, (1, 1))
+
+    def rows(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Return what the outputs are linear in: the joints' numbers, (..., V, number)."""
+        return numbers
+
+    def row_weight(self) -> torch.Tensor:
+        """Return what :meth:`rows` are multiplied by: (number, width)."""
+        return self.convolution.weight[:, :, 0, 0].t()
+
+    def forward(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Convolve: (..., V, number) to (..., V, width)."""
+        bias = self.convolution.bias
+        assert bias is not None
+        return numbers @ self.row_weight() + bias
+
+
 class AttentionPool(nn.Module):
     """Weighted mean over the second last axis (Supplementary Fig. 2).
 
@@ -206,14 +234,19 @@ class ClipEncoder(nn.Module):
         self.window = round(options.window_s * options.rate_hz)
         self.stride, self.lost = options.frame_stride, options.lost_frames
         self.dimensions = DIMENSIONS[options.coordinates]
+        self.sets = len(options.inputs)
         self.width = width
-        self.difference = DifferenceConvolution(
-            joints,
-            self.dimensions,
-            width,
-            others=options.variant == "released",
-            absolute=options.differences == "absolute",
-        )
+        self.difference: DifferenceConvolution | JointConvolution
+        if options.inputs == ("differences",):
+            self.difference = DifferenceConvolution(
+                joints,
+                self.dimensions,
+                width,
+                others=options.variant == "released",
+                absolute=options.differences == "absolute",
+            )
+        else:
+            self.difference = JointConvolution(self.sets * self.dimensions, width)
         self.temporal = (
             nn.Conv2d(width, width, (TEMPORAL_KERNEL, 1)) if options.variant == "released" else None
         )
@@ -238,15 +271,15 @@ class ClipEncoder(nn.Module):
 
         Parameters
         ----------
-        x : Tensor of shape (segment, frame, V * C)
-            Positions, keypoint-major.
+        x : Tensor of shape (segment, frame, set * V * C)
+            Positions or whatever is read of the joints, set by set, keypoint-major.
 
         Returns
         -------
         Tensor of shape (segment, embedded frame, width)
             Embedded frame f stands for the frames from f * k on.
         """
-        x = x.unflatten(-1, (-1, self.dimensions))
+        x = x.unflatten(-1, (self.sets, -1, self.dimensions)).transpose(-3, -2).flatten(-2)
         if self.temporal is None:
             x = x[:, :: self.stride]
         if mam_encoder.suits(x) and not x.requires_grad:
@@ -446,7 +479,7 @@ class MamClip(NetworkSystem):
     def inputs(cls, options: Any) -> InputSpec:
         """Read 9.6 s of positions at 25 frames a second, each dimension a z-score."""
         return InputSpec(
-            feature_sets=(options.coordinates,),
+            feature_sets=options.feature_sets,
             rate_hz=options.rate_hz,
             window_s=options.window_s,
             step_s=options.step_s,
@@ -458,11 +491,12 @@ class MamClip(NetworkSystem):
     @classmethod
     def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
         """Build the network."""
-        joints, rest = divmod(n_features, DIMENSIONS[options.coordinates])
+        a_joint = DIMENSIONS[options.coordinates] * len(options.inputs)
+        joints, rest = divmod(n_features, a_joint)
         if rest or joints < 2 or n_classes < 2:
             raise ConfigError(
                 f"{cls.name} cannot tell {n_classes} classes from {n_features} numbers a frame of "
-                f"{options.coordinates}."
+                f"{', '.join(options.feature_sets)}."
             )
         return cls.network(joints, n_classes, options)
 

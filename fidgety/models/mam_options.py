@@ -15,12 +15,26 @@ Rate = Annotated[float, Field(gt=0)]
 TEMPORAL_KERNEL = 10
 TEMPORAL_PASSES = 2
 
+Input = Literal["differences", "coordinates", "velocities", "accelerations"]
+#: Feature set of each input, without the number of its dimensions.
+INPUT_SETS: dict[str, str] = {
+    "differences": "coordinates",
+    "coordinates": "coordinates",
+    "velocities": "velocities",
+    "accelerations": "accelerations",
+}
+
 
 class MamClipOptions(Section):
     """Options of ``kind: mam_clip``."""
 
     coordinates: Literal["coordinates_3d", "coordinates_2d"] = "coordinates_3d"
     """Feature set with the joints' positions."""
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1)] = ("differences",)
+    """What is read of the joints: ``differences`` of their positions, the paper's distance
+    matrices; or, to compare as its Supplementary Table 1 does, each joint's own ``coordinates``,
+    ``velocities``, ``accelerations``, or several of these. Feature sets of that name, in 2D or 3D
+    as ``coordinates`` says, must be in ``features.sets``."""
     rate_hz: Rate = 25.0
     """Frame rate of the series."""
     window_s: Seconds = 9.6
@@ -101,6 +115,10 @@ class MamClipOptions(Section):
                     f"{name} is {frames} frames, which frame_stride = {self.frame_stride} "
                     "does not divide"
                 )
+        if len(set(self.inputs)) < len(self.inputs):
+            raise ValueError("inputs: one is named twice")
+        if "differences" in self.inputs and len(self.inputs) > 1:
+            raise ValueError("inputs: differences stand alone")
         if self.width % self.heads or self.width % 2:
             raise ValueError("width must be even and a multiple of heads")
         if round(self.window_s * self.rate_hz) <= self.lost_frames:
@@ -110,7 +128,8 @@ class MamClipOptions(Section):
     @property
     def feature_sets(self) -> tuple[str, ...]:
         """Feature sets that the model reads."""
-        return (self.coordinates,)
+        dimensions = self.coordinates.removeprefix("coordinates")
+        return tuple(INPUT_SETS[name] + dimensions for name in self.inputs)
 
     @property
     def lost_frames(self) -> int:

@@ -371,7 +371,9 @@ def _split_infants(
     series, labels = load_training(job, others, cohort, features, left_out, characteristics)
     kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
     train = [s for s in series if s.infant not in kept_aside]
-    scaling = Standardisation.fit((s.values for s in train), job.spec.space_dimensions)
+    scaling = Standardisation.fit(
+        (s.values for s in train), job.spec.space_dimensions, len(job.spec.feature_sets)
+    )
     units, names = series[0].units, series[0].names
     references: list[Series] = []
     if reference is not None and _reads_reference(job):
@@ -437,7 +439,9 @@ def _split_snippets(
     )
     snippets, (train, validation, _) = snippet_parts(job, series)
     own = snippets.take(train)
-    scaling = Standardisation.fit(covered(series, own), job.spec.space_dimensions)
+    scaling = Standardisation.fit(
+        covered(series, own), job.spec.space_dimensions, len(job.spec.feature_sets)
+    )
     scaled = [scaling.apply_to(s) for s in series]
     kept = snippets.take(validation)
     validated = {series[k].infant for k in kept.series}

@@ -306,3 +306,12 @@ def test_reasons_of_the_features_file_are_handed_on(tmp_path):
     with pytest.raises(NotAssessable) as caught:
         load_series(path, spec, recording="r", infant="i")
     assert caught.value.reason is Reason.NO_BODY
+
+
+def test_feature_sets_are_not_pooled_with_each_other():
+    values = np.random.default_rng(2).normal(size=(40, 12)).astype(np.float32)
+    values[:, 6:] *= 100  # the second set: velocities, say
+    scaling = Standardisation.fit([values], space_dimensions=3, sets=2)
+    alone = [Standardisation.fit([part], 3) for part in (values[:, :6], values[:, 6:])]
+    np.testing.assert_allclose(scaling.sd, np.concatenate([one.sd for one in alone]))
+    np.testing.assert_allclose(scaling.mean, np.concatenate([one.mean for one in alone]))

@@ -7,6 +7,7 @@ from torch import nn
 
 from fidgety.errors import ConfigError
 from fidgety.models import mam_encoder, mam_parts
+from fidgety.models.base import parse_model_options
 from fidgety.models.mam import (
     PUBLISHED_TRAINING,
     DifferenceConvolution,
@@ -330,3 +331,38 @@ def test_other_precisions_and_gradients_of_positions_are_pytorchs(monkeypatch):
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
         rough = network.float().clip_logits(x.float())
     torch.testing.assert_close(rough.double(), wanted, rtol=0.1, atol=0.1)
+
+
+def test_inputs_of_single_joints_are_read_set_by_set():
+    """Second implementation: torch's own convolution over stacked coordinates and velocities."""
+    chosen = MamClipOptions(inputs=("coordinates", "velocities"), frame_stride=1)
+    assert chosen.feature_sets == ("coordinates_3d", "velocities_3d")
+    torch.manual_seed(1)
+    network = MamClip.build(chosen, 102, 2).eval()
+    x = torch.randn(2, 240, 102)
+    with torch.inference_mode():
+        fast = network.encoder.embed_frames(x)
+        both = torch.cat(
+            [x[..., :51].unflatten(-1, (17, 3)), x[..., 51:].unflatten(-1, (17, 3))], -1
+        )
+        h = network.encoder.difference.convolution(both.permute(0, 3, 1, 2)).relu()
+        for _ in range(2):
+            h = nn.functional.conv2d(
+                h,
+                network.encoder.temporal.weight,
+                network.encoder.temporal.bias,
+            ).relu()
+        tokens = h.permute(0, 2, 3, 1).flatten(0, 1)
+        slow = network.encoder.spatial_pool(network.encoder.spatial_encoder(tokens))
+    torch.testing.assert_close(fast, slow.unflatten(0, (2, 222)), rtol=1e-4, atol=1e-5)
+
+
+def test_inputs_that_exclude_each_other_are_named():
+    with pytest.raises(ConfigError, match="differences stand alone"):
+        parse_model_options(MamClip, {"inputs": ["differences", "velocities"]})
+    with pytest.raises(ConfigError, match="named twice"):
+        parse_model_options(MamClip, {"inputs": ["velocities", "velocities"]})
+    flat = parse_model_options(
+        MamClip, {"inputs": ["accelerations"], "coordinates": "coordinates_2d"}
+    )
+    assert flat.feature_sets == ("accelerations_2d",)

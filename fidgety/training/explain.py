@@ -1,0 +1,214 @@
+"""What a MAM's final probability is made of, and what weighs in its pooling.
+
+Contributions are Shapley values (Lundberg and Lee 2017; library shap, exact: with five players all
+32 coalitions are asked) of the *fused* probability of being at risk: the video, as the main branch
+reports it after pooling an infant's instances, beside the four characteristics (Gao 2023,
+Supplementary Fig. 5). What an absent player is replaced by comes from the development infants:
+their characteristics, and what the fold model that never saw them says of their videos.
+
+Figure 4a's curve is the exponential of the pooling network's score as a function of the
+probability of fidgety movements, before the softmax over a bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from fidgety.datasets.characteristics import CHARACTERISTICS, encode
+from fidgety.errors import ConfigError
+from fidgety.models.mam import MamClipNetwork
+from fidgety.models.mam_full import MamNetwork
+from fidgety.training.bundle import Bundle
+from fidgety.training.results import ModelPrediction
+
+VIDEO = "video"
+PLAYERS = (VIDEO, *CHARACTERISTICS)
+SHAP_COLUMNS = ("infant", "set", "player", "value", "contribution", "folds", "base")
+WEIGHT_COLUMNS = ("fold", "probability", "weight")
+#: Infants of the background, at most: the cost is 32 times this a fold model and infant.
+BACKGROUND = 100
+
+
+def main_branch(
+    prediction: ModelPrediction, place: int, bag_softmax: bool
+) -> list[NDArray[np.float64]]:
+    """Recover what the main branch says of an infant before it is fused.
+
+    Parameters
+    ----------
+    prediction
+        With attention.
+    place
+        Index of the fold model in the prediction.
+    bag_softmax
+        Whether the pooled probabilities go through a softmax.
+
+    Returns
+    -------
+    list of ndarray of shape (class,)
+        Log-probabilities: one entry, or one a recording where recordings are pooled by
+        themselves.
+    """
+    assert prediction.attention is not None
+    weight, probability = prediction.attention[place], prediction.probability[place]
+    groups = [np.ones(len(weight), dtype=bool)]
+    if prediction.pooling == "recording":
+        own = np.array(prediction.recording, dtype=object)
+        groups = [own == source for source in prediction.sources]
+    found = []
+    for member in groups:
+        pooled = torch.from_numpy(weight[member] @ probability[member])
+        log = pooled.log_softmax(0) if bag_softmax else pooled.clamp_min(1e-7).log()
+        found.append(log.numpy())
+    return found
+
+
+def infant_info(
+    recordings: Sequence[str], rows: Mapping[str, Mapping[str, Any]]
+) -> NDArray[np.float64]:
+    """Return an infant's characteristics, of its first recording that was assessed."""
+    return encode(rows.get(recordings[0], {}) if recordings else {})
+
+
+class FusedRisk:
+    """The fused probability of being at risk as a function of videos and characteristics.
+
+    Parameters
+    ----------
+    bundle
+        A fold model with the branch of characteristics.
+    videos
+        For every infant what :func:`main_branch` gave.
+    """
+
+    def __init__(self, bundle: Bundle, videos: Sequence[Sequence[NDArray[np.float64]]]) -> None:
+        if bundle.info_scaling is None:
+            raise ConfigError(f"model {bundle.model} reads no characteristics: set info: true.")
+        self.scaling = bundle.info_scaling
+        self.network = cast("MamNetwork", bundle.network)
+        self.videos = videos
+        self.risky = np.array(bundle.at_risk, dtype=bool)
+
+    def __call__(self, players: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability.
+
+        Parameters
+        ----------
+        players : ndarray of shape (case, 5)
+            Index of the infant whose video it is; the four characteristics, NaN where missing.
+        """
+        info = torch.from_numpy(self.scaling.values(players[:, 1:])).float()
+        own = [self.videos[int(k)] for k in players[:, 0]]
+        flat = torch.from_numpy(np.concatenate([np.stack(v) for v in own])).float()
+        counts = torch.tensor([len(v) for v in own])
+        with torch.inference_mode():
+            fused = self.network.fuse(flat, info.repeat_interleave(counts, dim=0)).double().exp()
+        risk = fused.numpy()[:, self.risky].sum(axis=1)
+        starts = np.concatenate([[0], np.cumsum(counts.numpy())[:-1]])
+        return np.asarray(np.add.reduceat(risk, starts) / counts.numpy())
+
+
+def contributions(
+    bundles: Mapping[int, Bundle],
+    predictions: Mapping[str, ModelPrediction],
+    roles: Mapping[str, str],
+    info: Mapping[str, NDArray[np.float64]],
+    seed: int,
+) -> pd.DataFrame:
+    """Split every infant's probability of being at risk into contributions.
+
+    Parameters
+    ----------
+    bundles
+        Fold models by fold, all of one model.
+    predictions
+        Infant to what that model says; infants without a result are left out.
+    roles
+        Infant to the role of its cohort.
+    info
+        Infant to its characteristics.
+    seed
+        Of the choice of the background, where there are many development infants.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`SHAP_COLUMNS`, five rows an infant: ``value`` is the player's own (of the
+        video its probability of being at risk), ``contribution`` what it adds to ``base``, the
+        mean over the background. Mean over the infant's fold models.
+    """
+    import shap  # slow to load, needed here alone
+
+    answered = {k: p for k, p in sorted(predictions.items()) if p.outcome.ok}
+    background = [k for k in answered if roles[k] == "development"] or list(answered)
+    if not background:
+        return pd.DataFrame(columns=list(SHAP_COLUMNS))
+    rng = np.random.default_rng(seed)
+    if len(background) > BACKGROUND:
+        background = sorted(rng.choice(background, BACKGROUND, replace=False))
+    sums: dict[str, list[tuple[NDArray[np.float64], float, float]]] = {k: [] for k in answered}
+    softmax = {k: bool(cast("MamClipNetwork", b.network).bag_softmax) for k, b in bundles.items()}
+    risky = np.array(next(iter(bundles.values())).at_risk, dtype=bool)
+    for fold, bundle in sorted(bundles.items()):
+        asked = [k for k, p in answered.items() if fold in p.folds]
+        if not asked:
+            continue
+        names = [*background, *asked]
+        # A development infant has the model of its own fold alone: that one speaks for its video.
+        places = [answered[k].folds.index(fold) if fold in answered[k].folds else 0 for k in names]
+        videos = [
+            main_branch(answered[k], place, softmax[fold])
+            for k, place in zip(names, places, strict=True)
+        ]
+        risk = FusedRisk(bundle, videos)
+        table = np.column_stack([np.arange(len(names)), np.stack([info[k] for k in names])])
+        n = len(background)
+        masker = shap.maskers.Independent(table[:n], max_samples=n)
+        explained = shap.explainers.Exact(risk, masker)(table[n:], silent=True)
+        for k, name in enumerate(asked):
+            own = float(np.mean([np.exp(v)[risky].sum() for v in videos[n + k]]))
+            sums[name].append((explained.values[k], float(explained.base_values[k]), own))
+    rows = []
+    for name, found in sums.items():
+        if not found:
+            continue
+        values = np.mean([f[0] for f in found], axis=0)
+        base, own = (float(np.mean([f[i] for f in found])) for i in (1, 2))
+        for player, given, value in zip(PLAYERS, (own, *info[name]), values, strict=True):
+            rows.append((name, roles[name], player, float(given), float(value), len(found), base))
+    return pd.DataFrame(rows, columns=list(SHAP_COLUMNS))
+
+
+def pooling_weights(bundles: Mapping[int, Bundle], points: int = 101) -> pd.DataFrame:
+    """Tabulate how much an instance weighs in its bag by its probability (Figure 4a).
+
+    Parameters
+    ----------
+    bundles
+        Fold models by fold.
+    points
+        Probabilities of fidgety movements between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`WEIGHT_COLUMNS`. With more than two classes the rest is shared evenly within
+        either side.
+    """
+    probability = np.linspace(0.0, 1.0, points)
+    rows = []
+    for fold, bundle in sorted(bundles.items()):
+        risky = np.array(bundle.at_risk, dtype=bool)
+        share = np.where(risky, 1 / risky.sum(), 1 / (~risky).sum())
+        by_class = np.where(risky, 1 - probability[:, None], probability[:, None]) * share
+        network = cast("MamClipNetwork", bundle.network)
+        with torch.inference_mode():
+            score = network.bag_score(torch.from_numpy(by_class).float())[:, 0].double()
+        rows += [(fold, float(p), float(w)) for p, w in zip(probability, score.exp(), strict=True)]
+    return pd.DataFrame(rows, columns=list(WEIGHT_COLUMNS))

@@ -1,0 +1,154 @@
+"""Contributions to a MAM's probability, and the weights of its pooling."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from fidgety.datasets.characteristics import InfoScaling
+from fidgety.errors import ConfigError, Outcome
+from fidgety.models.base import parse_model_options
+from fidgety.models.mam_full import Mam
+from fidgety.training.explain import (
+    PLAYERS,
+    FusedRisk,
+    contributions,
+    main_branch,
+    pooling_weights,
+)
+from fidgety.training.results import ModelPrediction
+from tests.models.test_mam_full import SMALL
+
+INFANTS = [f"i{k}" for k in range(6)]
+
+
+def bundle(fold: int, **options):
+    """Stand in for a fold model: a network, its scaling, what the classes mean."""
+    torch.manual_seed(fold)
+    network = Mam.build(parse_model_options(Mam, SMALL | options), 51, 2).eval()
+    scaling = InfoScaling(np.array([0.5, 39, 3000, 12.0]), np.array([0.5, 2, 500, 2.0]), False)
+    return SimpleNamespace(
+        network=network, info_scaling=scaling, at_risk=(False, True), fold=fold, model="mam"
+    )
+
+
+def said(fold: int, seed: int, folds: tuple[int, ...] | None = None) -> ModelPrediction:
+    rng = np.random.default_rng(seed)
+    own = folds or (fold,)
+    probability = rng.dirichlet([1, 1], size=(len(own), 5))
+    attention = rng.dirichlet([1] * 5, size=len(own))
+    return ModelPrediction(
+        Outcome(), "mam", ("normal", "risk"), (False, True),
+        folds=own, probability=probability, attention=attention,
+        recording=("r", "r", "r", "s", "s"), sources=("r", "s"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def study():
+    bundles = {1: bundle(1), 2: bundle(2)}
+    predictions = {name: said(1 + k % 2, k) for k, name in enumerate(INFANTS[:4])}
+    predictions["i4"], predictions["i5"] = said(0, 4, (1, 2)), said(0, 5, (1, 2))
+    roles = {name: "development" if k < 4 else "external" for k, name in enumerate(INFANTS)}
+    rng = np.random.default_rng(0)
+    info = {name: rng.normal([0.5, 39, 3000, 12], [0.5, 2, 500, 2]) for name in INFANTS}
+    return bundles, predictions, roles, info
+
+
+def test_the_main_branch_is_what_the_network_pools(study) -> None:
+    """The network's own output, fusion left out, from the instances that it reports."""
+    network = study[0][1].network
+    x = torch.randn(1, 120, 51)
+    start = torch.tensor([0, 15, 30, 45])
+    zeros = torch.zeros(4, dtype=torch.int64)
+    with torch.inference_mode():
+        out = network(x, zeros, start, zeros, 1)
+    prediction = replace(
+        said(1, 0),
+        probability=out.instance_logits.softmax(1).double().numpy()[None],
+        attention=out.attention.double().numpy()[None],
+        recording=("r",) * 4,
+    )
+    (own,) = main_branch(prediction, 0, network.bag_softmax)
+    np.testing.assert_allclose(own, out.bag_log_probability[0], atol=1e-5)
+    by_recording = replace(said(1, 0), pooling="recording")
+    assert len(main_branch(by_recording, 0, True)) == 2
+
+
+def test_contributions_sum_to_the_probability(study) -> None:
+    bundles, predictions, roles, info = study
+    table = contributions(bundles, predictions, roles, info, seed=1)
+    assert list(table["player"]) == list(PLAYERS) * 6
+    for name, own in table.groupby("infant"):
+        asked = [b for k, b in bundles.items() if k in predictions[name].folds]
+        risk = [
+            FusedRisk(b, [main_branch(predictions[name], place, True)])(
+                np.array([[0, *info[name]]])
+            )[0]
+            for place, b in enumerate(asked)
+        ]
+        whole = own["contribution"].sum() + own["base"].iloc[0]
+        assert whole == pytest.approx(np.mean(risk), abs=1e-5)
+        assert own["folds"].iloc[0] == len(asked)
+        assert (own["base"] == own["base"].iloc[0]).all()
+
+
+def test_contributions_are_shapley_values(study) -> None:
+    """Second implementation: Shapley's formula over all coalitions."""
+    bundles, predictions, roles, info = study
+    table = contributions(bundles, predictions, roles, info, seed=1)
+    background = INFANTS[:4]
+    name, fold = "i4", 1
+    videos = [main_branch(predictions[k], 0, True) for k in (*background, name)]
+    risk = FusedRisk(bundles[fold], videos)
+    players = np.array([[k, *info[who]] for k, who in enumerate((*background, name))])
+
+    def value(coalition: tuple[int, ...]) -> float:
+        cases = players[:4].copy()
+        cases[:, list(coalition)] = players[4, list(coalition)]
+        return float(risk(cases).mean())
+
+    expected = np.zeros(5)
+    for i in range(5):
+        others = [j for j in range(5) if j != i]
+        for size in range(5):
+            weight = math.factorial(size) * math.factorial(4 - size) / math.factorial(5)
+            for some in itertools.combinations(others, size):
+                expected[i] += weight * (value((*some, i)) - value(some))
+    # The other fold model's share is taken off: contributions are the mean over both.
+    both = table[table["infant"] == name]["contribution"].to_numpy()
+    second = contributions({2: bundles[2]}, predictions, roles, info, seed=1)
+    other = second[second["infant"] == name]["contribution"].to_numpy()
+    np.testing.assert_allclose(2 * both - other, expected, atol=1e-5)
+
+
+def test_an_infant_is_compared_with_a_missing_characteristic(study) -> None:
+    bundles, predictions, roles, info = study
+    info["i4"][2] = np.nan
+    table = contributions(bundles, predictions, roles, info, seed=1)
+    own = table[table["infant"] == "i4"]
+    assert np.isfinite(own["contribution"]).all()
+    assert own["value"].isna().sum() == 1
+
+
+def test_a_model_without_characteristics_is_named() -> None:
+    without = bundle(1)
+    without.info_scaling = None
+    with pytest.raises(ConfigError, match="set info: true"):
+        FusedRisk(without, [])
+
+
+def test_weights_are_the_exponential_of_the_score(study) -> None:
+    bundles = study[0]
+    table = pooling_weights(bundles, points=3)
+    assert list(table["probability"]) == [0, 0.5, 1] * 2
+    network = bundles[2].network
+    with torch.inference_mode():
+        expected = network.bag_score(torch.tensor([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])).exp()[:, 0]
+    np.testing.assert_allclose(table[table["fold"] == 2]["weight"], expected, rtol=1e-5)
