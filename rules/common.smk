@@ -31,7 +31,7 @@ from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
 from fidgety.hardware import count_gpus
 from fidgety.inclusion import criteria
-from fidgety.models.registry import MODEL_SYSTEMS, READ_INFO, READ_REFERENCE
+from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_INFO, READ_REFERENCE
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
@@ -112,6 +112,10 @@ MODELS = sorted(CONFIG.models)
 # Of a model with a grid, every fold takes one of the candidates; the others it has no choice of.
 WITH_GRID = [name for name in MODELS if CONFIG.models[name].grid]
 WITHOUT_GRID = [name for name in MODELS if not CONFIG.models[name].grid]
+# Clips are cut where there is a model that finds fidgety movements.
+WITH_CLIPS = CONFIG.report.best_clips > 0 and any(
+    model.kind in FIND_FIDGETY for model in CONFIG.models.values()
+)
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
 BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"}

@@ -28,9 +28,39 @@ rule draw_overlay:
         "../workflow_scripts/draw_overlay.py"
 
 
+rule cut_clips:
+    input:
+        predictions=results("predictions/{infant}.h5"),
+        media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
+    output:
+        clips=directory(results("report/clips/{infant}")),
+    log:
+        results("logs/cut_clips/{infant}.log"),
+    benchmark:
+        results("benchmarks/cut_clips/{infant}.tsv")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
+        n=CONFIG.report.best_clips,
+        model=CONFIG.report.best_clips_model,
+        code=code_of("cut_clips", libraries=("av",)),
+    message:
+        "Cut the best clips of infant {wildcards.infant}"
+    script:
+        "../workflow_scripts/cut_clips.py"
+
+
 rule write_infant_page:
     input:
         predictions=results("predictions/{infant}.h5"),
+        clips=lambda wildcards: (
+            results("report/clips/{infant}").format(**wildcards) if WITH_CLIPS else []
+        ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         quality=lambda wildcards: paths("quality/{recording}.json", ASSESSED[wildcards.infant]),
         media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
@@ -53,7 +83,8 @@ rule write_infant_page:
         classes=CLASSES,
         threshold=CONFIG.evaluation.threshold,
         texts=texts_version(),
-        config=section("report"),
+        config=section("report", without=["best_clips", "best_clips_model"]),
+        continuous_from=CONFIG.evaluation.continuous_from,
         code=code_of("write_infant_page", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the page of infant {wildcards.infant}"

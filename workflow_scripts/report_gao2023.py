@@ -1,5 +1,6 @@
 """Report the study of Gao 2023: tables, figures, a page."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,13 @@ def main(job: Job) -> None:
         [fms.frequency_row(*pair) for pair in pairs if pair[2].detects_fidgety],
         columns=list(fms.FREQUENCY_COLUMNS),
     )
-    closely = frequency[frequency["model"] == config.model]
+    closely = frequency["model"] == config.model
+    types = fms.type_contrasts(frequency[closely], evaluation.continuous_from, **how)
+    threshold = next((one.threshold for one in types), math.nan)
+    frequency["called"] = [
+        fms.called_type(f, p, threshold)
+        for f, p in zip(frequency["frequency"], frequency["positive"], strict=True)
+    ]
     ablations = list(config.ablations)
     study = pages.Study(
         model=config.model,
@@ -146,8 +153,8 @@ def main(job: Job) -> None:
         kappa=kappa,
         kappa_summary=fms.kappa_summary(kappa, **how),
         frequency=frequency,
-        groups=fms.group_contrasts(closely, risk, **how),
-        types=fms.type_contrasts(closely, config.continuous_from, **how),
+        groups=fms.group_contrasts(frequency[closely], risk, **how),
+        types=types,
         contributions=pd.read_csv(job.input.contributions, sep="\t", dtype={"infant": str}),
         weights=pd.read_csv(job.input.weights, sep="\t"),
         examples=choose_examples(asked, whom, config.model, rated, risk, config.examples),

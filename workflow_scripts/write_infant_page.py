@@ -23,6 +23,8 @@ def main(job: Job) -> None:
             classes=job.params.classes,
             config=ReportConfig.model_validate(job.params.config),
             threshold=job.params.get("threshold"),
+            clips=str(job.input.clips) if job.input.get("clips") else None,
+            continuous_from=job.params.get("continuous_from", ""),
         ),
     )
 

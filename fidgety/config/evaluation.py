@@ -29,3 +29,7 @@ class EvaluationConfig(Section):
     """What to do with features in other units than those a model learned from (z-scored tracks
     against trunk lengths): ``refuse`` records the reason; ``accept`` gives a probability that the
     model's scaling does not fit, to see that the line runs, never to judge an infant."""
+    continuous_from: Share | Literal["development"] = 0.603
+    """Frequency of fidgety movements from which an infant's are called continuous, not
+    intermittent, by models that find them: that of Gao 2023, or ``development`` for the one that
+    parts the development infants best (`fm_type` in the sheet), in `snakemake gao2023` alone."""

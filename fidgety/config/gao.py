@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -44,9 +44,6 @@ class GaoConfig(Section):
     """Names in ``models`` whose results stand in the tables, too; null takes them all."""
     rater: str = "consensus"
     """Whose intervals the models are compared with."""
-    continuous_from: Annotated[float, Field(gt=0, lt=1)] | Literal["development"] = 0.603
-    """Frequency of fidgety movements from which they count as continuous, not intermittent: the
-    paper's, or ``development``: the one that parts the development infants best."""
     examples: Annotated[int, Field(ge=0, le=50)] = 4
     """Infants in Figure 3a: as many of each side as there are, external ones first."""
 

@@ -21,3 +21,9 @@ class ReportConfig(Section):
     """``skeleton`` draws on black: nothing of the infant's picture is shown."""
     overlay_max_side_px: Annotated[int, Field(ge=64, le=1920)] = 360
     """Longest side of overlay videos."""
+    best_clips: Annotated[int, Field(ge=0, le=20)] = 3
+    """Instances with the likeliest fidgety movements that are cut out of an infant's overlay
+    videos, to look at first; 0 for none."""
+    best_clips_model: str | None = None
+    """The one of ``models`` that they are chosen by; null takes the first, by name, that finds
+    fidgety movements."""

@@ -32,7 +32,9 @@ UNJUDGED = "not_assessable"
 KAPPA_COLUMNS = (
     "infant", "set", "label", "model", "kappa", "instances", "expert_share", "model_share", "why",
 )  # fmt: skip
-FREQUENCY_COLUMNS = ("infant", "set", "label", "fm_type", "model", "frequency", "instances")
+FREQUENCY_COLUMNS = (
+    "infant", "set", "label", "fm_type", "model", "frequency", "instances", "positive",
+)  # fmt: skip
 NO_FMS = "neither sees fidgety movements"
 ALL_FMS = "both see fidgety movements throughout"
 NOT_RATED = "no intervals of the rater"
@@ -166,7 +168,21 @@ def frequency_row(whom: Whom, model: str, prediction: ModelPrediction) -> dict[s
         "model": model,
         "frequency": prediction.fms_frequency if prediction.outcome.ok else NAN,
         "instances": len(prediction.recording) if prediction.outcome.ok else 0,
+        "positive": prediction.positive if prediction.outcome.ok else None,
     }
+
+
+def called_type(frequency: float, positive: bool | None, continuous_from: float | str) -> str:
+    """Call fidgety movements continuous or intermittent by their frequency (Gao 2023, Fig. 3e).
+
+    Empty where that is not to be said: of an infant called at risk (whose movements are sporadic
+    or absent), without a frequency, without a threshold.
+    """
+    if positive is None or positive or isinstance(continuous_from, str):
+        return ""
+    if not np.isfinite(frequency) or not np.isfinite(continuous_from):
+        return ""
+    return CONTINUOUS if frequency >= continuous_from else INTERMITTENT
 
 
 def spread(values: ArrayLike) -> dict[str, float]:

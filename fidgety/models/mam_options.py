@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fidgety.config.base import Section
 
@@ -14,6 +14,14 @@ Rate = Annotated[float, Field(gt=0)]
 
 TEMPORAL_KERNEL = 10
 TEMPORAL_PASSES = 2
+
+#: Why the published weights score nobody's own poses.
+UNKNOWN_STANDARDISATION = (
+    "The published weights belong to positions standardised by the mean and standard deviation of "
+    "their authors' training infants, which were not published: on your own poses their output "
+    "means nothing. Train on your own infants; `python -m fidgety.models.mam_published` scores "
+    "the published clips."
+)
 
 Input = Literal["differences", "coordinates", "velocities", "accelerations"]
 #: Feature set of each input, without the number of its dimensions.
@@ -54,6 +62,9 @@ class MamClipOptions(Section):
     """``signed`` as released, ``absolute`` distances a dimension as the paper writes."""
     share_weights: bool = True
     """Spatial and temporal Transformer are one (the code), or of identical structure only."""
+    published_weights: str | None = None
+    """Refused, with the reason: the published clip weights (``clip_only.pth``) belong to poses of
+    an unknown standardisation. docs/mam.md says how the published clips are scored with them."""
     width: Positive = 64
     """Width of all layers."""
     heads: Positive = 4
@@ -105,6 +116,13 @@ class MamClipOptions(Section):
     """Stop pre-training when its loss is lower; null runs all epochs."""
     pretrain_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     """L2 penalty of pre-training."""
+
+    @field_validator("published_weights")
+    @classmethod
+    def _refuse_published(cls, path: str | None) -> str | None:
+        if path is not None:
+            raise ValueError(UNKNOWN_STANDARDISATION)
+        return path
 
     @model_validator(mode="after")
     def _check_steps(self) -> MamClipOptions:

@@ -27,3 +27,6 @@ READ_REFERENCE: frozenset[str] = frozenset({"mam_clip", "mam"})
 
 #: Models that may read the infants' characteristics.
 READ_INFO: frozenset[str] = frozenset({"mam"})
+
+#: Models whose instances' probabilities are those of fidgety movements.
+FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam"})

@@ -11,12 +11,14 @@ import numpy as np
 
 from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Outcome, Reason, Status
+from fidgety.evaluation.fms import called_type
 from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
 from fidgety.pose.tracks import Pose, read_pose
 from fidgety.pose.verdict import read_quality_record
 from fidgety.report import plots, timeline
+from fidgety.report.clips import read_clips
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import RecordingView, relative, render
 from fidgety.report.quality_plot import draw_fitness
@@ -24,6 +26,7 @@ from fidgety.report.wording import (
     FACES_HIDDEN,
     NO_PICTURE,
     count,
+    fms_words,
     number,
     percent,
     rule_words,
@@ -208,6 +211,8 @@ def infant_page(
     config: ReportConfig,
     threshold: str | float | None = None,
     records: Sequence[str | os.PathLike[str]] = (),
+    clips: str | os.PathLike[str] | None = None,
+    continuous_from: str | float = "",
 ) -> str:
     """Write the page of an infant as HTML.
 
@@ -231,6 +236,10 @@ def infant_page(
         ``evaluation.threshold``: how thresholds were set; None where it is not known.
     records
         Record of quality of every recording, in the same order; may be left out.
+    clips
+        Folder of the clips to look at first, if any were cut.
+    continuous_from
+        ``evaluation.continuous_from``.
     """
     read: list[dict[str, Any] | None] = [read_quality_record(path) for path in records]
     read = read or [None] * len(rows)
@@ -262,10 +271,17 @@ def infant_page(
             for name, model in predictions.models.items()
         ],
         fms={
-            name: model.fms_frequency
+            name: fms_words(
+                model.fms_frequency,
+                called_type(model.fms_frequency, model.positive, continuous_from),
+                continuous_from,
+            )
             for name, model in predictions.models.items()
             if model.outcome.ok and np.isfinite(model.fms_frequency)
         },
+        clips=[(clip, relative(Path(clips) / clip.file, page)) for clip in read_clips(clips)]
+        if clips is not None
+        else [],
         rules={
             name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)
             for name, model in predictions.models.items()

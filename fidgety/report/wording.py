@@ -122,6 +122,15 @@ def threshold_words(folds: int, rule: str | float | None) -> str:
     return f"{whose} (chosen on validation infants where a fold had any of both groups, else 0.5)"
 
 
+def fms_words(frequency: float, called: str, continuous_from: float | str) -> str:
+    """Say how frequent fidgety movements are, and what their type is called by that."""
+    words = f"Share of instances with fidgety movements: {percent(frequency)}"
+    if not called:
+        return words + "."
+    side = "at or above" if called == "continuous" else "below"
+    return f"{words}, so they would be called {called} ({side} {number(continuous_from, 3)})."
+
+
 def rule_words(normal_share: float, positive: bool, risk_classes: Sequence[str]) -> str:
     """Say what Kaur 2025's infant rule makes of an infant's snippets."""
     group = " or ".join(risk_classes)

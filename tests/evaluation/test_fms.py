@@ -215,3 +215,12 @@ def test_characteristics_count_every_infant_once() -> None:
     weight = rows["birth_weight_g", "g"]
     assert (weight["normal"], weight["n_risk"], weight["missing"]) == (3100, 1, 1)
     assert rows["gestational_age_weeks", "weeks"]["missing"] == 4
+
+
+def test_a_type_is_called_where_it_may_be() -> None:
+    assert fms.called_type(0.603, False, 0.603) == "continuous"
+    assert fms.called_type(0.6, False, 0.603) == "intermittent"
+    assert fms.called_type(0.9, True, 0.603) == "", "at risk: sporadic or absent"
+    assert fms.called_type(np.nan, False, 0.603) == ""
+    assert fms.called_type(0.9, False, "development") == "", "no threshold is known there"
+    assert fms.called_type(0.9, None, 0.603) == ""

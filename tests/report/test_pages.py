@@ -249,7 +249,7 @@ def test_downloads_are_the_files_themselves(site: Site) -> None:
 
 def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
     page = soup(site.text("e1"))
-    assert str(one(page, "video")["src"]) == "../media/e1-r.mp4"
+    assert str(one(page, ".recording video")["src"]) == "../media/e1-r.mp4"
     strips = page.select(".strip")
     assert len(strips) == 2
     for strip in strips:

@@ -99,7 +99,7 @@ def test_a_second_run_does_nothing(studied: Workflow) -> None:
 
 
 def test_another_way_of_reporting_trains_nothing(studied: Workflow) -> None:
-    studied.configure(gao={**STUDY, "rater": "somebody", "continuous_from": "development"})
+    studied.configure(gao={**STUDY, "rater": "somebody", "examples": 1})
     try:
         assert set(studied.planned("gao2023")) == {"report_gao2023", "gao2023"}
     finally:

@@ -48,11 +48,15 @@ def write_tracks(shared: Path, folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data: Path) -> None:
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_segments_get_a_result_or_a_reason(
+    tiny_copy: Workflow, shared_data: Path, every: int
+) -> None:
     folder = tiny_copy.folder / "tracks"
     folder.mkdir()
     rows = write_tracks(shared_data, folder)
     assert len(rows) == 64
+    rows = rows[::every]
     own_rows(tiny_copy, rows)
     # Their units are z-scores, which a model of trunk lengths refuses unless told otherwise.
     tiny_copy.configure(
@@ -72,7 +76,7 @@ def test_all_segments_get_a_result_or_a_reason(tiny_copy: Workflow, shared_data:
             assert "mam_clip" in groups(path)
         else:
             assert outcome.reason in set(Reason)
-    assert assessed >= 50
+    assert assessed >= 0.75 * len(rows)
     assert tiny_copy.planned("assess") == {}
 
 
