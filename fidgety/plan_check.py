@@ -20,7 +20,7 @@ from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
-from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
@@ -250,6 +250,22 @@ def check_corrections(config: Config, study: Study) -> list[str]:
     return findings.lines()
 
 
+def check_best_clips(config: Config) -> list[str]:
+    """Check that the model that clips are chosen by exists and finds fidgety movements."""
+    wanted = config.report.best_clips_model
+    if wanted is None:
+        return []
+    if wanted not in config.models:
+        hint = suggest(wanted, config.models)
+        return [f"report.best_clips_model: {wanted!r} is no model of `models`.{hint}"]
+    if config.models[wanted].kind not in FIND_FIDGETY:
+        return [
+            f"report.best_clips_model: {wanted} ({config.models[wanted].kind}) finds no fidgety "
+            f"movements; these kinds do: {', '.join(sorted(FIND_FIDGETY))}."
+        ]
+    return []
+
+
 def check_plan(
     config: Config,
     study: Study,
@@ -276,6 +292,7 @@ def check_plan(
         *check_methods(config),
         *check_kaur(config.kaur),
         *check_gao(config.gao, config.models),
+        *check_best_clips(config),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),
         *check_infants(config, study),

@@ -14,6 +14,7 @@ from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import (
     check_backend_files,
+    check_best_clips,
     check_duplicates,
     check_infants,
     check_methods,
@@ -103,3 +104,14 @@ def test_a_lifter_is_checked_with_its_weights(tmp_path: Path) -> None:
     (other,) = check_backend_files(config, lambda path: "b" * 64)
     assert "lifting.options.checkpoint" in other
     assert "b" * 64 in other
+
+
+def test_clips_are_chosen_by_a_model_that_finds_the_movement() -> None:
+    def findings(name: str | None) -> list[str]:
+        return check_best_clips(parse_config({"report": {"best_clips_model": name}}))
+
+    assert findings(None) == []
+    assert findings("mam_clip") == []
+    assert "'mam_clp' is no model" in findings("mam_clp")[0]
+    assert "mam_clip" in findings("mam_clp")[0]
+    assert "finds no fidgety movements" in findings("cnn1d")[0]

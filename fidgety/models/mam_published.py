@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from fidgety.errors import ConfigError, FidgetyError
 from fidgety.models.mam import MamClip, MamClipNetwork, load_released
 from fidgety.models.mam_options import UNKNOWN_STANDARDISATION, MamClipOptions
-from fidgety.report.pages import to_tsv
 from fidgety.storage import write_text
 
 #: Sizes of the network that the published weights are of.
@@ -158,10 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ],
         columns=list(COLUMNS),
     )
+    text = str(table.to_csv(sep="\t", index=False, float_format="%.6g", lineterminator="\n"))
     if given.output is None:
-        print(to_tsv(table), end="")
+        print(text, end="")
     else:
-        write_text(given.output, to_tsv(table))
+        write_text(given.output, text)
     return 0
 
 

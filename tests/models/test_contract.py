@@ -18,7 +18,7 @@ from fidgety.models.base import (
     set_weights,
     weights_of,
 )
-from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS
 
 NETWORKS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), NetworkSystem)]
 ESTIMATORS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), EstimatorSystem)]
@@ -153,3 +153,8 @@ def test_networks_come_back_from_their_weights(kind):
 def test_an_unknown_model_is_named():
     with pytest.raises(ConfigError, match="Did you mean 'cnn1d'"):
         MODEL_SYSTEMS.get("cnn1")
+
+
+def test_the_registry_knows_who_finds_fidgety_movements() -> None:
+    finding = {n for n in MODEL_SYSTEMS.names() if MODEL_SYSTEMS.get(n).detects_fidgety}
+    assert finding == FIND_FIDGETY
