@@ -72,12 +72,21 @@ def main_branch(
 def infant_info(
     recordings: Sequence[str], rows: Mapping[str, Mapping[str, Any]]
 ) -> NDArray[np.float64]:
-    """Return an infant's characteristics, of its first recording that was assessed."""
-    return encode(rows.get(recordings[0], {}) if recordings else {})
+    """Return an infant's characteristics in the recordings that were assessed.
+
+    Returns
+    -------
+    ndarray of shape (recording, characteristic)
+        NaN where missing.
+    """
+    return np.array([encode(rows.get(r, {})) for r in recordings], dtype=np.float64)
 
 
 class FusedRisk:
-    """The fused probability of being at risk as a function of videos and characteristics.
+    """The fused probability of being at risk as a function of whose video and characteristics.
+
+    As in prediction, an infant's characteristics are the mean over its recordings, after
+    standardisation. Where recordings are pooled by themselves, each is fused with that mean too.
 
     Parameters
     ----------
@@ -85,12 +94,21 @@ class FusedRisk:
         A fold model with the branch of characteristics.
     videos
         For every infant what :func:`main_branch` gave.
+    info : sequence of ndarray of shape (recording, characteristic)
+        For every infant, of :func:`infant_info`.
     """
 
-    def __init__(self, bundle: Bundle, videos: Sequence[Sequence[NDArray[np.float64]]]) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        videos: Sequence[Sequence[NDArray[np.float64]]],
+        info: Sequence[NDArray[np.float64]],
+    ) -> None:
         if bundle.info_scaling is None:
             raise ConfigError(f"model {bundle.model} reads no characteristics: set info: true.")
-        self.scaling = bundle.info_scaling
+        scaled = np.stack([bundle.info_scaling.values(own).mean(axis=0) for own in info])
+        # A value and, where there are flags, its flag are one player.
+        self.info = scaled.reshape(len(scaled), -1, len(CHARACTERISTICS))
         self.network = cast("MamNetwork", bundle.network)
         self.videos = videos
         self.risky = np.array(bundle.at_risk, dtype=bool)
@@ -101,10 +119,13 @@ class FusedRisk:
         Parameters
         ----------
         players : ndarray of shape (case, 5)
-            Index of the infant whose video it is; the four characteristics, NaN where missing.
+            For every player (:data:`PLAYERS`) the index of the infant whose it is.
         """
-        info = torch.from_numpy(self.scaling.values(players[:, 1:])).float()
-        own = [self.videos[int(k)] for k in players[:, 0]]
+        whose = players.astype(np.intp)
+        columns = np.arange(len(CHARACTERISTICS))
+        taken = self.info[whose[:, 1:], :, columns].transpose(0, 2, 1)  # (case, kind, player)
+        info = torch.from_numpy(taken.reshape(len(whose), -1)).float()
+        own = [self.videos[k] for k in whose[:, 0]]
         flat = torch.from_numpy(np.concatenate([np.stack(v) for v in own])).float()
         counts = torch.tensor([len(v) for v in own])
         with torch.inference_mode():
@@ -132,7 +153,7 @@ def contributions(
     roles
         Infant to the role of its cohort.
     info
-        Infant to its characteristics.
+        Infant to its characteristics, of :func:`infant_info`.
     seed
         Of the choice of the background, where there are many development infants.
 
@@ -166,8 +187,8 @@ def contributions(
             main_branch(answered[k], place, softmax[fold])
             for k, place in zip(names, places, strict=True)
         ]
-        risk = FusedRisk(bundle, videos)
-        table = np.column_stack([np.arange(len(names)), np.stack([info[k] for k in names])])
+        risk = FusedRisk(bundle, videos, [info[k] for k in names])
+        table = np.repeat(np.arange(len(names), dtype=np.float64)[:, None], len(PLAYERS), axis=1)
         n = len(background)
         masker = shap.maskers.Independent(table[:n], max_samples=n)
         explained = shap.explainers.Exact(risk, masker)(table[n:], silent=True)
@@ -180,9 +201,16 @@ def contributions(
             continue
         values = np.mean([f[0] for f in found], axis=0)
         base, own = (float(np.mean([f[i] for f in found])) for i in (1, 2))
-        for player, given, value in zip(PLAYERS, (own, *info[name]), values, strict=True):
+        for player, given, value in zip(PLAYERS, (own, *_known(info[name])), values, strict=True):
             rows.append((name, roles[name], player, float(given), float(value), len(found), base))
     return pd.DataFrame(rows, columns=list(SHAP_COLUMNS))
+
+
+def _known(info: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the recordings that have a characteristic; NaN where none has."""
+    there = np.isfinite(info)
+    total = np.where(there, info, 0.0).sum(axis=0)
+    return np.where(there.any(axis=0), total / np.maximum(there.sum(axis=0), 1), np.nan)
 
 
 def pooling_weights(bundles: Mapping[int, Bundle], points: int = 101) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def study():
     predictions["i4"], predictions["i5"] = said(0, 4, (1, 2)), said(0, 5, (1, 2))
     roles = {name: "development" if k < 4 else "external" for k, name in enumerate(INFANTS)}
     rng = np.random.default_rng(0)
-    info = {name: rng.normal([0.5, 39, 3000, 12], [0.5, 2, 500, 2]) for name in INFANTS}
+    info = {n: rng.normal([0.5, 39, 3000, 12], [0.5, 2, 500, 2], size=(2, 4)) for n in INFANTS}
     return bundles, predictions, roles, info
 
 
@@ -88,8 +88,8 @@ def test_contributions_sum_to_the_probability(study) -> None:
     for name, own in table.groupby("infant"):
         asked = [b for k, b in bundles.items() if k in predictions[name].folds]
         risk = [
-            FusedRisk(b, [main_branch(predictions[name], place, True)])(
-                np.array([[0, *info[name]]])
+            FusedRisk(b, [main_branch(predictions[name], place, True)], [info[name]])(
+                np.zeros((1, 5))
             )[0]
             for place, b in enumerate(asked)
         ]
@@ -106,8 +106,8 @@ def test_contributions_are_shapley_values(study) -> None:
     background = INFANTS[:4]
     name, fold = "i4", 1
     videos = [main_branch(predictions[k], 0, True) for k in (*background, name)]
-    risk = FusedRisk(bundles[fold], videos)
-    players = np.array([[k, *info[who]] for k, who in enumerate((*background, name))])
+    risk = FusedRisk(bundles[fold], videos, [info[k] for k in (*background, name)])
+    players = np.repeat(np.arange(5)[:, None], 5, axis=1)
 
     def value(coalition: tuple[int, ...]) -> float:
         cases = players[:4].copy()
@@ -130,18 +130,35 @@ def test_contributions_are_shapley_values(study) -> None:
 
 def test_an_infant_is_compared_with_a_missing_characteristic(study) -> None:
     bundles, predictions, roles, info = study
-    info["i4"][2] = np.nan
+    info["i4"][:, 2] = np.nan
+    info["i5"][0, 1] = np.nan
     table = contributions(bundles, predictions, roles, info, seed=1)
     own = table[table["infant"] == "i4"]
     assert np.isfinite(own["contribution"]).all()
     assert own["value"].isna().sum() == 1
+    partly = table[(table["infant"] == "i5") & (table["player"] == "gestational_age_weeks")]
+    assert partly["value"].iloc[0] == info["i5"][1, 1]
+
+
+def test_the_fused_probability_is_the_networks(study) -> None:
+    """The network's own fusion, with the mean of the standardised characteristics."""
+    own = study[0][1]
+    info = study[3]["i0"]
+    (video,) = main_branch(study[1]["i0"], 0, True)
+    mean = own.info_scaling.values(info).mean(axis=0)
+    with torch.inference_mode():
+        expected = own.network.fuse(
+            torch.from_numpy(video)[None].float(), torch.from_numpy(mean)[None].float()
+        )
+    risk = FusedRisk(own, [[video]], [info])(np.zeros((1, 5)))
+    np.testing.assert_allclose(risk[0], expected.exp()[0, 1], atol=1e-6)
 
 
 def test_a_model_without_characteristics_is_named() -> None:
     without = bundle(1)
     without.info_scaling = None
     with pytest.raises(ConfigError, match="set info: true"):
-        FusedRisk(without, [])
+        FusedRisk(without, [], [])
 
 
 def test_weights_are_the_exponential_of_the_score(study) -> None:
