@@ -256,7 +256,7 @@ def check_best_clips(config: Config) -> list[str]:
     if wanted is None:
         return []
     if wanted not in config.models:
-        hint = suggest(wanted, config.models)
+        hint = suggest(wanted, list(config.models))
         return [f"report.best_clips_model: {wanted!r} is no model of `models`.{hint}"]
     if config.models[wanted].kind not in FIND_FIDGETY:
         return [
