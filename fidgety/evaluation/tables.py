@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import cohen_kappa_score
 
 from fidgety.config.evaluation import EvaluationConfig
-from fidgety.evaluation import calibration
+from fidgety.evaluation import calibration, multiclass
 from fidgety.evaluation.baseline import direction
 from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion
 from fidgety.evaluation.metrics import PROPORTIONS, Counts, auc, roc
@@ -93,21 +92,14 @@ def fold_values(records: Sequence[Assessment], risk: Sequence[str]) -> dict[str,
 
 
 def _class_estimates(
-    records: Sequence[Assessment], classes: Sequence[str], confidence: float
+    records: Sequence[Assessment], classes: Sequence[str], resampling: Mapping[str, Any]
 ) -> dict[str, Estimate]:
-    """With more than two classes: how often the most probable class is the right one."""
+    """With more than two classes: how often, and how well, the most probable is the right one."""
     if len(classes) < 3:
         return {}
     truth = [r.label for r in records]
     chosen = [classes[int(np.argmax(r.class_probability))] for r in records]
-    right = sum(a == b for a, b in zip(truth, chosen, strict=True))
-    kappa = NAN
-    if records and len(set(truth) | set(chosen)) > 1:
-        kappa = float(cohen_kappa_score(truth, chosen))
-    return {
-        "class_accuracy": proportion(right, len(records), confidence),
-        "class_kappa": Estimate(kappa, n=len(records), method="none"),
-    }
+    return multiclass.estimates(truth, chosen, classes, **resampling)
 
 
 def estimates(
@@ -132,7 +124,7 @@ def estimates(
         "brier": calibration.brier(truth, score, **resampling),
         "calibration_slope": calibration.slope(truth, score, config.confidence),
         "calibration_intercept": calibration.intercept(truth, score, config.confidence),
-        **_class_estimates(records, classes, config.confidence),
+        **_class_estimates(records, classes, resampling),
     }
 
 

@@ -30,8 +30,14 @@ METRIC_TEXTS = {
     "calibration_slope": "Calibration slope",
     "calibration_intercept": "Calibration intercept",
     "class_accuracy": "Accuracy over classes",
+    "macro_precision": "Macro precision",
+    "macro_recall": "Macro recall",
+    "macro_f1": "Macro F1",
+    "mcc": "Matthews' correlation",
     "class_kappa": "Kappa over classes",
 }
+#: Figures of single classes: their names end in the class.
+CLASS_METRIC_TEXTS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 #: Column of the cohort table, its heading, and whether it is a share.
 QUALITY_COLUMNS = (
     ("duration_s", "Duration (s)", False),
@@ -98,6 +104,8 @@ def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             rows.append({"model": model, "cells": [by_metric.get(m) for m in present]})
         sets.append(
             {
+                "by_class": _by_class(own),
+                "class_metrics": list(CLASS_METRIC_TEXTS.values()),
                 "text": ROLE_TEXTS[role],
                 # Every infant has a score of its own fold's model only: the set pools them.
                 "pooled": role == "development",
@@ -111,6 +119,19 @@ def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return sets
+
+
+def _by_class(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a model and class, where there are more than two classes."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in own:
+        figure, _, name = str(row["metric"]).partition("_")
+        if name and figure in CLASS_METRIC_TEXTS:
+            found.setdefault((str(row["model"]), name), {})[figure] = row
+    return [
+        {"model": model, "name": name, "cells": [cells.get(m) for m in CLASS_METRIC_TEXTS]}
+        for (model, name), cells in found.items()
+    ]
 
 
 def _infant_row(row: Mapping[Any, Any], links: Mapping[str, str], risk: Sequence[str]) -> Any:

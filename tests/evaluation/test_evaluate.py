@@ -21,6 +21,7 @@ from fidgety.features.store import (
     flatten,
     write_features,
 )
+from fidgety.report.index import metric_sets
 from fidgety.storage import Provenance, write_not_assessable
 from tests.evaluation.synthetic import (
     Bag,
@@ -229,6 +230,12 @@ def test_three_classes(tmp_path: Path) -> None:
     assert float(figure(metrics, "external", "sensitivity")["value"]) == 1
     assert float(figure(metrics, "external", "auc")["value"]) == 1
     assert float(figure(metrics, "external", "class_accuracy")["value"]) == 0.75
+    assert float(figure(metrics, "external", "recall_fm")["value"]) == 1
+    assert float(figure(metrics, "external", "precision_fm")["value"]) == pytest.approx(2 / 3)
+    assert float(figure(metrics, "external", "macro_recall")["value"]) == pytest.approx(2 / 3)
+    (shown,) = [s for s in metric_sets(metrics.to_dict("records")) if s["by_class"]]
+    assert [(r["model"], r["name"]) for r in shown["by_class"]] == [("a", n) for n in names]
+    assert {m["text"] for m in shown["metrics"]} >= {"Macro F1", "Matthews' correlation"}
 
 
 def test_same_in_same_out(tmp_path: Path) -> None:
