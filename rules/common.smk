@@ -44,7 +44,18 @@ from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
-from fidgety.study_gao import beside_name, gao_beside, gao_differences, gao_features, gao_models
+from fidgety.study_gao import (
+    Surroundings,
+    beside_name,
+    check_rater,
+    gao_beside,
+    gao_differences,
+    gao_features,
+    gao_memory_mb,
+    gao_models,
+    gao_options,
+    gao_runtime,
+)
 from fidgety.study_kaur import (
     StudyJob,
     closely,
@@ -381,9 +392,18 @@ def rows_of(recordings, *columns):
     return [r.model_dump(mode="json", **kept) for r in recordings]
 
 
+def has(model, kinds, option):
+    """Tell whether a model is of some kinds and does not have an option switched off."""
+    if model.kind not in kinds:
+        return False
+    options = MODEL_SYSTEMS.options(model.kind)
+    chosen = [parse_options(options, one, "models") for one in model.candidates()]
+    return any(getattr(one, option, True) for one in chosen)
+
+
 def characteristics_of(recordings, models):
     """Return recordings' characteristics, if any of some models reads them."""
-    if not any(model.kind in READ_INFO for model in models):
+    if not any(has(model, READ_INFO, "info") for model in models):
         return {}
     rows = rows_of(recordings, "recording", *CHARACTERISTICS)
     return {row.pop("recording"): row for row in rows}
@@ -396,7 +416,7 @@ def intervals_of(recordings):
 
 def reference_of(wildcards):
     """Return the reference recordings, for a model that learns from annotated clips."""
-    reads = CONFIG.models[wildcards.model].kind in READ_REFERENCE
+    reads = has(CONFIG.models[wildcards.model], READ_REFERENCE, "reference")
     return recordings_of("reference") if reads else []
 
 
@@ -545,3 +565,45 @@ GAO_BESIDE = gao_beside(CONFIG.gao, CONFIG.models)
 def gao_predictions(wildcards):
     """Return what the models of the study of Gao 2023 say of all infants that are assessed."""
     return [results(f"gao2023/predictions/{infant}.h5") for infant in sorted(ASSESSED)]
+
+
+AROUND_THE_STUDY = Surroundings(
+    CONFIG.cleaning,
+    CONFIG.lifting,
+    CONFIG.features,
+    CONFIG.inclusion,
+    CONFIG.folds,
+    CONFIG.training,
+)
+
+
+def gao_reference(wildcards):
+    """Return the reference recordings, for a model of the study that learns from their clips."""
+    reads = has(GAO_MODELS[wildcards.model], READ_REFERENCE, "reference")
+    return recordings_of("reference") if reads else []
+
+
+def gao_recordings(wildcards):
+    """Return how many recordings a training of the study reads."""
+    return len(recordings_of("development")) + len(gao_reference(wildcards))
+
+
+def gao_memory(wildcards):
+    """Estimate the memory of a training of the study."""
+    sets = gao_options(CONFIG.gao, wildcards.model).feature_sets
+    return gao_memory_mb(gao_recordings(wildcards), 51 * len(sets))
+
+
+def gao_minutes(wildcards):
+    """Estimate the minutes of a training of the study."""
+    return gao_runtime(CONFIG.gao, wildcards.model, gao_recordings(wildcards), bool(GPU))
+
+
+def gao_intervals():
+    """Return the intervals of the assessed infants, if the study's rater has any."""
+    intervals = intervals_of(recordings_of(*ASSESSED_ROLES))
+    try:
+        check_rater(CONFIG.gao, [i["rater"] for i in intervals])
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
+    return intervals

@@ -25,8 +25,13 @@ use rule train_model as train_gao_model with:
     input:
         folds=results("folds.tsv"),
         cohort=results("training/development.tsv"),
-        reference=results("training/reference.tsv"),
-        features=paths("gao2023/features/{recording}.h5", recordings_of("development", "reference")),
+        reference=lambda wildcards: (
+            results("training/reference.tsv") if gao_reference(wildcards) else []
+        ),
+        features=lambda wildcards: paths(
+            "gao2023/features/{recording}.h5",
+            [*recordings_of("development"), *gao_reference(wildcards)],
+        ),
     output:
         weights=results("gao2023/models/{model}/fold-{fold}/weights.safetensors"),
         model=results("gao2023/models/{model}/fold-{fold}/model.json"),
@@ -37,10 +42,16 @@ use rule train_model as train_gao_model with:
         results("benchmarks/train_gao_model/{model}-fold-{fold}.tsv")
     wildcard_constraints:
         model=one_of(GAO_MODELS),
+    resources:
+        mem_mb=lambda wildcards: gao_memory(wildcards),
+        runtime=lambda wildcards: gao_minutes(wildcards),
+        gpu=GPU,
     params:
         config=lambda wildcards: training_config(GAO_MODELS[wildcards.model]),
-        intervals=intervals_of(recordings_of("reference")),
-        characteristics=characteristics_of(recordings_of("development"), GAO_MODELS.values()),
+        intervals=lambda wildcards: intervals_of(gao_reference(wildcards)),
+        characteristics=lambda wildcards: characteristics_of(
+            recordings_of("development"), [GAO_MODELS[wildcards.model]]
+        ),
         work=lambda wildcards: results(f"work/gao2023/{wildcards.model}/fold-{wildcards.fold}"),
         code=code_of(
             "train_model",
@@ -147,8 +158,8 @@ rule report_gao2023:
         evaluation=section("evaluation"),
         models=list(GAO_MODELS),
         beside={name: beside_name(CONFIG.gao, name) for name in GAO_BESIDE},
-        intervals=intervals_of(recordings_of(*ASSESSED_ROLES)),
-        notes=gao_differences(CONFIG.gao, CONFIG.features, CONFIG.folds, CONFIG.cleaning),
+        intervals=lambda wildcards: gao_intervals(),
+        notes=gao_differences(CONFIG.gao, AROUND_THE_STUDY),
         classes=CLASSES,
         seed=SEED,
         texts=texts_version(),

@@ -11,20 +11,32 @@ from fidgety.config.gao import GaoConfig
 from fidgety.config.root import Config, parse_config
 from fidgety.errors import ConfigError
 from fidgety.study_gao import (
+    Surroundings,
     beside_name,
     check_gao,
+    check_rater,
     gao_beside,
     gao_differences,
     gao_features,
+    gao_memory_mb,
     gao_models,
     gao_options,
+    gao_runtime,
 )
 
 PUBLISHED = GaoConfig()
 
 
 def told(config: Config) -> str:
-    return " ".join(gao_differences(config.gao, config.features, config.folds, config.cleaning))
+    around = Surroundings(
+        config.cleaning,
+        config.lifting,
+        config.features,
+        config.inclusion,
+        config.folds,
+        config.training,
+    )
+    return " ".join(gao_differences(config.gao, around))
 
 
 def test_the_papers_models_by_their_options() -> None:
@@ -96,7 +108,14 @@ def test_mistakes_are_found_together() -> None:
 
 def test_departures_from_the_paper_are_told() -> None:
     text = told(parse_config({}))
-    assert "savitzky golay; the paper takes a moving average over 5" in text
+    for part in (
+        "savitzky golay; the paper takes a moving average over 5",
+        "criteria of inclusion are not asked for",
+        "that of the authors' code",
+        "keep their sign",
+        "left and right exchanged",
+    ):
+        assert part in text, part
     assert "Left out" not in text
     assert "Options of all models" not in text
     as_read = parse_config(json.loads(parse_config({}).model_dump_json()))
@@ -105,11 +124,53 @@ def test_departures_from_the_paper_are_told() -> None:
         "cleaning": {"smoothing": "moving_average"},
         "features": {"upright": False, "scale": "none"},
         "folds": {"n": 5},
-        "gao": {"options": {"preset": "gao2023", "fusion": "paper"}},
+        "inclusion": {"preset": "gao2023"},
+        "training": {"augment_flip": False},
+        "gao": {
+            "options": {
+                "preset": "gao2023",
+                "fusion": "paper",
+                "variant": "paper",
+                "differences": "absolute",
+            }
+        },
     }
     text = told(parse_config(published))
-    for absent in ("moving", "folds, not 5", "the paper does neither", "fused"):
+    for absent in ("moving", "folds, not 5", "neither", "exchanged", "sign", "the mean of both"):
         assert absent not in text, absent
-    text = told(parse_config({"folds": {"n": 3}, "gao": {"options": {"epochs": 2}, "inputs": {}}}))
-    for part in ("3 folds, not 5", "Options of all models: epochs 2", "Left out: distances-2d"):
+    own = {
+        "folds": {"n": 3},
+        "gao": {
+            "options": {"preset": "gao2023", "epochs": 2},
+            "ablations": {"mam": {"info_missing": "impute"}, "without-closeness": {}},
+            "inputs": {},
+        },
+    }
+    text = told(parse_config(own))
+    for part in (
+        "3 folds, not 5",
+        "Options of all models: epochs 2.",
+        "mam: info_missing impute.",
+        "without-closeness: closeness True.",
+        "Left out: distances-2d",
+        "Left out: without-info",
+    ):
         assert part in text, part
+
+
+def test_a_rater_without_intervals_is_named_before_anything_is_trained() -> None:
+    check_rater(PUBLISHED, [])
+    check_rater(PUBLISHED, ["a", "consensus"])
+    with pytest.raises(ConfigError, match=r"those of b, consensos\. Did you mean .consensos"):
+        check_rater(PUBLISHED, ["consensos", "b", "b"])
+
+
+def test_a_training_asks_for_what_it_needs() -> None:
+    """725 and 243 recordings of five minutes, as in the paper."""
+    assert 8_000 < gao_memory_mb(968, 51) < 12_000
+    assert gao_memory_mb(968, 153) > 20_000
+    small = GaoConfig.model_validate({"options": {}})
+    assert gao_runtime(small, "mam", 52, gpu=False) < 24 * 60
+    days = gao_runtime(PUBLISHED, "mam", 968, gpu=False) / 24 / 60
+    assert days > 5
+    assert gao_runtime(PUBLISHED, "mam", 968, gpu=True) < days * 24 * 60

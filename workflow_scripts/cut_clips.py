@@ -32,7 +32,8 @@ def main(job: Job) -> None:
         cut_clip(media[clip.recording], clip, folder / clip.file)
     write_text(folder / LIST, to_tsv(list_clips(clips)))
     if name is None:
-        print("no model that finds fidgety movements has a result: there are no clips")
+        who = job.params.model or "no model that finds fidgety movements"
+        print(f"{who}: there is no result, so there are no clips")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Report the study of Gao 2023: tables, figures, a page."""
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,18 @@ import pandas as pd
 
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.gao import GaoConfig
+from fidgety.datasets.clips import Rating
 from fidgety.evaluation import fms, tables
 from fidgety.evaluation.characteristics import characteristics_table
 from fidgety.evaluation.predictions import InfantPredictions, read_infant
-from fidgety.evaluation.records import Infant, collect, infants, read_cohorts, with_result
+from fidgety.evaluation.records import (
+    Assessment,
+    Infant,
+    collect,
+    infants,
+    read_cohorts,
+    with_result,
+)
 from fidgety.report import gao as pages
 from fidgety.report.flow import flow
 from fidgety.report.gao_figures import Example
@@ -57,7 +65,7 @@ def choose_examples(
     asked: Sequence[InfantPredictions],
     whom: Mapping[str, fms.Whom],
     model: str,
-    rated: Mapping[str, fms.Experts],
+    rated: Mapping[str, Rating],
     risk: Sequence[str],
     n: int,
 ) -> list[Example]:
@@ -81,7 +89,7 @@ def _in_turn(sides: Sequence[Sequence[InfantPredictions]]) -> list[list[InfantPr
 
 
 def _example(
-    asked: InfantPredictions, whom: fms.Whom, model: str, rated: Mapping[str, fms.Experts]
+    asked: InfantPredictions, whom: fms.Whom, model: str, rated: Mapping[str, Rating]
 ) -> Example:
     prediction = asked.models[model]
     recording = next(r for r in prediction.sources if r in rated)
@@ -96,6 +104,32 @@ def _example(
         expert[own],
         judged[own],
     )
+
+
+def compared(records: Sequence[Assessment]) -> tuple[list[Assessment], dict[str, int]]:
+    """Keep the labelled infants of whom every model has a result, so that all judge the same.
+
+    A model without any result is left out of that; it keeps its records.
+
+    Returns
+    -------
+    kept : list of Assessment
+    dropped : dict
+        Set to the number of infants of whom some models alone have a result.
+    """
+    labelled = [r for r in records if r.label]
+    able = {r.model for r in labelled if r.outcome.ok}
+    missing = {r.infant for r in labelled if r.model in able and not r.outcome.ok}
+    some = {r.infant: r.role for r in labelled if r.infant in missing and r.outcome.ok}
+    kept = [r for r in labelled if r.infant not in missing]
+    return kept, dict(sorted(Counter(some.values()).items()))
+
+
+def read_contributions(path: str) -> pd.DataFrame:
+    """Read contributions; ids stay as they are written, be they numbers or ``NA``."""
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    numbers = ("value", "contribution", "folds", "base")
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
 
 
 def main(job: Job) -> None:
@@ -114,8 +148,11 @@ def main(job: Job) -> None:
     known = infants(cohort)
     asked = gather(job)
     records = collect(known, asked, models, list(classes.values()))
+    became = tables.infant_table([r for r in records if r.model == config.model])
     whom = known_of(cohort, known)
     rated = fms.experts([dict(i) for i in job.params.intervals], config.rater)
+    records, dropped = compared(records)
+    whom = {r.infant: whom[r.infant] for r in records if r.infant in whom}
     pairs = [
         (whom[p.infant], model, p.models[model])
         for p in asked
@@ -131,13 +168,8 @@ def main(job: Job) -> None:
         [fms.frequency_row(*pair) for pair in pairs if pair[2].detects_fidgety],
         columns=list(fms.FREQUENCY_COLUMNS),
     )
-    closely = frequency["model"] == config.model
-    types = fms.type_contrasts(frequency[closely], evaluation.continuous_from, **how)
-    threshold = next((one.threshold for one in types), math.nan)
-    frequency["called"] = [
-        fms.called_type(f, p, threshold)
-        for f, p in zip(frequency["frequency"], frequency["positive"], strict=True)
-    ]
+    frequency["called"] = fms.called_types(frequency, evaluation.continuous_from)
+    closely = frequency[frequency["model"] == config.model]
     ablations = list(config.ablations)
     study = pages.Study(
         model=config.model,
@@ -153,12 +185,13 @@ def main(job: Job) -> None:
         kappa=kappa,
         kappa_summary=fms.kappa_summary(kappa, **how),
         frequency=frequency,
-        groups=fms.group_contrasts(frequency[closely], risk, **how),
-        types=types,
-        contributions=pd.read_csv(job.input.contributions, sep="\t", dtype={"infant": str}),
+        groups=fms.group_contrasts(closely, risk, **how),
+        types=fms.type_contrasts(closely, evaluation.continuous_from, **how),
+        contributions=read_contributions(str(job.input.contributions)),
         weights=pd.read_csv(job.input.weights, sep="\t"),
         examples=choose_examples(asked, whom, config.model, rated, risk, config.examples),
-        flow=flow(cohort),
+        flow=flow(cohort, became.astype(str)),
+        dropped=dropped,
         rater=config.rater,
         confidence=evaluation.confidence,
         bootstrap=evaluation.bootstrap,

@@ -3,12 +3,14 @@
 A reference FM clip lies wholly in fidgety movements, a non-FM clip wholly outside of them
 (Gao 2023, "Description of datasets"); clips on a border are not used. Where the table has a
 consensus, it counts alone; otherwise a clip must satisfy every rater of its recording. A
-recording without a single row was not rated, and gives no clip.
+recording without a single row was not rated, and gives no clip; nor does time that a rater could
+not judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,33 @@ from fidgety.datasets.series import Series
 from fidgety.datasets.windows import Windows, cut_windows, in_intervals
 
 FIDGETY = "fidgety"
+#: What a rater could not judge.
+UNJUDGED = "not_assessable"
 CONSENSUS = "consensus"
 #: Label of a clip: without fidgety movements, with them.
 NON_FM, FM = 0, 1
 
-#: One rater's intervals with fidgety movements, seconds.
-Rating = list[tuple[float, float]]
+#: Intervals, seconds.
+Stretches = list[tuple[float, float]]
 
 
-def ratings(intervals: Iterable[Mapping[str, Any]]) -> dict[str, list[Rating]]:
+@dataclass(frozen=True)
+class Rating:
+    """One rater's intervals of a recording.
+
+    Parameters
+    ----------
+    fidgety
+        With fidgety movements; none if there are none.
+    unjudged
+        Which could not be judged.
+    """
+
+    fidgety: Stretches = field(default_factory=list)
+    unjudged: Stretches = field(default_factory=list)
+
+
+def ratings(intervals: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Rating]]:
     """Sort the rows of the interval table by recording and rater.
 
     Parameters
@@ -37,23 +57,31 @@ def ratings(intervals: Iterable[Mapping[str, Any]]) -> dict[str, list[Rating]]:
     Returns
     -------
     dict
-        Recording to one rating a rater: the consensus alone where there is one. A rater who saw
-        no fidgety movements (rows of other movement alone) has an empty rating.
+        Recording to rater to rating. A rater who saw no fidgety movements (rows of other movement
+        alone) has an empty one.
     """
     by_rater: dict[str, dict[str, Rating]] = {}
     for row in intervals:
-        own = by_rater.setdefault(str(row["recording"]), {}).setdefault(str(row["rater"]), [])
+        raters = by_rater.setdefault(str(row["recording"]), {})
+        own = raters.setdefault(str(row["rater"]), Rating())
+        stretch = float(row["start_s"]), float(row["end_s"])
         if row["movement"] == FIDGETY:
-            own.append((float(row["start_s"]), float(row["end_s"])))
-    return {
-        recording: [raters[CONSENSUS]] if CONSENSUS in raters else list(raters.values())
-        for recording, raters in by_rater.items()
-    }
+            own.fidgety.append(stretch)
+        elif row["movement"] == UNJUDGED:
+            own.unjudged.append(stretch)
+    return by_rater
+
+
+def agreed(raters: Mapping[str, Rating]) -> list[Rating]:
+    """Return the ratings that count: the consensus alone where there is one, or else all."""
+    return [raters[CONSENSUS]] if CONSENSUS in raters else list(raters.values())
 
 
 def clip_label(start_s: float, stop_s: float, raters: Sequence[Rating]) -> int | None:
-    """Return a clip's label, None if it is neither wholly in nor wholly outside."""
-    shares = {in_intervals(start_s, stop_s, rating) for rating in raters}
+    """Return a clip's label, None if it is neither wholly in nor wholly outside, or not judged."""
+    if any(in_intervals(start_s, stop_s, rating.unjudged) > 0 for rating in raters):
+        return None
+    shares = {in_intervals(start_s, stop_s, rating.fidgety) for rating in raters}
     if shares == {1.0}:
         return FM
     return NON_FM if shares == {0.0} else None
@@ -70,7 +98,7 @@ def reference_clips(
     labels : ndarray of shape (clip,)
         :data:`FM` or :data:`NON_FM`.
     """
-    rated = ratings(intervals)
+    rated = {recording: agreed(raters) for recording, raters in ratings(intervals).items()}
     windows = cut_windows(series, length, step)
     labels = np.full(len(windows), -1, dtype=np.int64)
     for k, (index, start) in enumerate(zip(windows.series, windows.start, strict=True)):

@@ -277,6 +277,8 @@ class BalancedBatches(_EpochBatches):
         Take a random run of at most this many instances of a bag.
     at_least
         Fewest batches an epoch: the items of a small cohort come round more often.
+    scattered
+        Take that many instances anywhere in the bag instead of a run.
     """
 
     def __init__(
@@ -288,8 +290,10 @@ class BalancedBatches(_EpochBatches):
         sizes: NDArray[np.int64] | None = None,
         longest: int | None = None,
         at_least: int = 1,
+        scattered: bool = False,
     ) -> None:
         super().__init__(seed, mirror)
+        self.scattered = scattered
         self.by_class = [np.flatnonzero(targets == c) for c in np.unique(targets)]
         largest = max(len(own) for own in self.by_class)
         self.per_class = min(per_class, largest)
@@ -303,6 +307,8 @@ class BalancedBatches(_EpochBatches):
         flip = self._flip(rng)
         if self.sizes is None or self.longest is None:
             return Draw(item, flip)
+        if self.scattered:
+            return Draw(item, flip, chosen=_anywhere(int(self.sizes[item]), self.longest, rng))
         spare = int(self.sizes[item]) - self.longest
         first = int(rng.integers(spare + 1)) if spare > 0 else 0
         return Draw(item, flip, first, self.longest)
@@ -317,6 +323,11 @@ class BalancedBatches(_EpochBatches):
         for b in range(self.batches):
             part = slice(b * self.per_class, (b + 1) * self.per_class)
             yield [self._draw(int(i), rng) for order in orders for i in order[part]]
+
+
+def _anywhere(size: int, n: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Choose instances of a bag, all of them where it has fewer."""
+    return tuple(sorted(int(k) for k in rng.choice(size, min(n, size), replace=False)))
 
 
 class JointDraw(NamedTuple):
@@ -439,9 +450,8 @@ class JointBatches(_EpochBatches):
         for bags in self.bags:
             drawn = []
             for bag in bags:
-                size = int(self.sizes[bag.item])
-                chosen = rng.choice(size, min(self.per_bag, size), replace=False)
-                drawn.append(bag._replace(chosen=tuple(sorted(int(k) for k in chosen))))
+                chosen = _anywhere(int(self.sizes[bag.item]), self.per_bag, rng)
+                drawn.append(bag._replace(chosen=chosen))
             clips = []
             for kind in self.kinds:
                 n = min(self.per_kind, len(kind))

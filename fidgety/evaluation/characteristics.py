@@ -3,7 +3,7 @@
 Sex by a chi-square test with Yates' correction, which gives the paper's own p values from its
 counts; the others by the t-test where both groups pass Shapiro and Wilk's test of normality, and
 by Mann and Whitney's where not. All are two-sided. Every infant counts once, by its first
-recording.
+recording that was used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fidgety.datasets.characteristics import CHARACTERISTICS, SEXES
+from fidgety.errors import Status
 from fidgety.evaluation.intervals import NAN
 from fidgety.evaluation.records import LABELLED
 
@@ -90,8 +91,8 @@ def characteristics_table(
         and ``risk`` are shares, of a measure means. ``p`` and ``test`` stand in the first row of
         a characteristic.
     """
-    known = cohort[cohort["infant"].isin(list(infants)) & (cohort["label"] != "")]
-    known = known.drop_duplicates("infant")
+    used = (cohort["status"] == Status.OK.value) & (cohort["label"] != "")
+    known = cohort[used & cohort["infant"].isin(list(infants))].drop_duplicates("infant")
     rows: list[dict[str, Any]] = []
     for role in LABELLED:
         own = known[known["role"] == role]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, roc_curve
 
-from fidgety.datasets.clips import FIDGETY, Rating
+from fidgety.datasets.clips import Rating, ratings
 from fidgety.datasets.windows import in_intervals
 from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion
 from fidgety.evaluation.records import LABELLED
@@ -27,8 +27,6 @@ from fidgety.training.results import ModelPrediction
 
 #: More than this share of an instance, or this probability, makes it one with the movement.
 HALF = 0.5
-#: What an expert could not judge.
-UNJUDGED = "not_assessable"
 KAPPA_COLUMNS = (
     "infant", "set", "label", "model", "kappa", "instances", "expert_share", "model_share", "why",
 )  # fmt: skip
@@ -38,7 +36,7 @@ FREQUENCY_COLUMNS = (
 NO_FMS = "neither sees fidgety movements"
 ALL_FMS = "both see fidgety movements throughout"
 NOT_RATED = "no intervals of the rater"
-CONTINUOUS, INTERMITTENT = "continuous", "intermittent"
+TYPES = CONTINUOUS, INTERMITTENT = "continuous", "intermittent"
 
 
 @dataclass(frozen=True)
@@ -59,39 +57,13 @@ class Whom:
     fm_type: str = ""
 
 
-@dataclass(frozen=True)
-class Experts:
-    """One expert's intervals of one recording, seconds.
-
-    Parameters
-    ----------
-    fidgety
-        With fidgety movements; none if there are none.
-    unjudged
-        Which could not be judged.
-    """
-
-    fidgety: Rating
-    unjudged: Rating
-
-
-def experts(intervals: Iterable[Mapping[str, Any]], rater: str) -> dict[str, Experts]:
-    """Sort one rater's rows of the interval table by recording.
+def experts(intervals: Iterable[Mapping[str, Any]], rater: str) -> dict[str, Rating]:
+    """Return one rater's intervals by recording.
 
     A recording in which the rater marked other movements alone has no fidgety movements; one
     without a single row of the rater's is left out.
     """
-    found: dict[str, Experts] = {}
-    for row in intervals:
-        if str(row["rater"]) != rater:
-            continue
-        own = found.setdefault(str(row["recording"]), Experts([], []))
-        stretch = float(row["start_s"]), float(row["end_s"])
-        if row["movement"] == FIDGETY:
-            own.fidgety.append(stretch)
-        elif row["movement"] == UNJUDGED:
-            own.unjudged.append(stretch)
-    return found
+    return {k: raters[rater] for k, raters in ratings(intervals).items() if rater in raters}
 
 
 def fm_probability(prediction: ModelPrediction) -> NDArray[np.float64]:
@@ -100,7 +72,7 @@ def fm_probability(prediction: ModelPrediction) -> NDArray[np.float64]:
 
 
 def expert_calls(
-    prediction: ModelPrediction, rated: Mapping[str, Experts]
+    prediction: ModelPrediction, rated: Mapping[str, Rating]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return for every instance whether the expert sees the movement, and whether it is judged."""
     called = np.zeros(len(prediction.recording), dtype=bool)
@@ -129,7 +101,7 @@ def kappa(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def kappa_row(
-    whom: Whom, model: str, prediction: ModelPrediction, rated: Mapping[str, Experts]
+    whom: Whom, model: str, prediction: ModelPrediction, rated: Mapping[str, Rating]
 ) -> dict[str, Any]:
     """Compare a model with an expert over an infant's instances.
 
@@ -176,11 +148,11 @@ def called_type(frequency: float, positive: bool | None, continuous_from: float 
     """Call fidgety movements continuous or intermittent by their frequency (Gao 2023, Fig. 3e).
 
     Empty where that is not to be said: of an infant called at risk (whose movements are sporadic
-    or absent), without a frequency, without a threshold.
+    or absent), in whom none were found, without a frequency, without a threshold.
     """
     if positive is None or positive or isinstance(continuous_from, str):
         return ""
-    if not np.isfinite(frequency) or not np.isfinite(continuous_from):
+    if not frequency > 0 or not np.isfinite(continuous_from):
         return ""
     return CONTINUOUS if frequency >= continuous_from else INTERMITTENT
 
@@ -289,11 +261,16 @@ def contrast(
     second: ArrayLike,
     threshold: float = NAN,
     *,
+    judge: bool = True,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> Contrast:
-    """Compare the frequencies of two groups; what is not known of an infant is left out."""
+    """Compare the frequencies of two groups; what is not known of an infant is left out.
+
+    ``judge`` says whether the threshold's accuracy is told, which it is not of the infants that
+    it was chosen on.
+    """
     a, b = (np.asarray(v, dtype=np.float64) for v in (first, second))
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     p = NAN
@@ -302,7 +279,7 @@ def contrast(
     truth = np.concatenate([np.ones(a.size, dtype=bool), np.zeros(b.size, dtype=bool)])
     values = np.concatenate([a, b])
     accuracy = Estimate(NAN, n=int(truth.size), method="undefined")
-    if np.isfinite(threshold) and truth.size:
+    if judge and np.isfinite(threshold) and truth.size:
         right = int(((values >= threshold) == truth).sum())
         accuracy = proportion(right, truth.size, confidence)
     return Contrast(
@@ -334,7 +311,8 @@ def best_threshold(first: ArrayLike, second: ArrayLike) -> float:
     lower = values[values < best]
     if not np.isfinite(best) or not lower.size:
         return float(values.min())
-    return float((best + lower.max()) / 2)
+    middle = float((best + lower.max()) / 2)
+    return middle if middle > lower.max() else best
 
 
 def group_contrasts(table: pd.DataFrame, risk: Sequence[str], **how: Any) -> list[Contrast]:
@@ -375,17 +353,15 @@ def type_contrasts(table: pd.DataFrame, continuous_from: float | str, **how: Any
     table
         Of :func:`frequency_row`, one model's.
     continuous_from
-        The threshold, or ``development``: chosen on the development infants, whose own accuracy
-        then is flattering.
+        The threshold, or ``development``: chosen on the development infants, of whom no accuracy
+        is given then.
     how
         ``resamples``, ``confidence``, ``seed``.
     """
     by_set = {}
     for role in LABELLED:
         own = table[table["set"] == role]
-        first, second = (
-            own.loc[own["fm_type"] == t, "frequency"] for t in (CONTINUOUS, INTERMITTENT)
-        )
+        first, second = (own.loc[own["fm_type"] == t, "frequency"] for t in TYPES)
         if len(first) or len(second):
             by_set[role] = first, second
     threshold = NAN
@@ -393,9 +369,47 @@ def type_contrasts(table: pd.DataFrame, continuous_from: float | str, **how: Any
         threshold = float(continuous_from)
     elif "development" in by_set:
         threshold = best_threshold(*by_set["development"])
+    chosen_on = "development" if continuous_from == "development" else ""
     return [
-        contrast(role, (CONTINUOUS, INTERMITTENT), first, second, threshold, **how)
+        contrast(
+            role,
+            (CONTINUOUS, INTERMITTENT),
+            first,
+            second,
+            threshold,
+            judge=role != chosen_on,
+            **how,
+        )
         for role, (first, second) in by_set.items()
+    ]
+
+
+def called_types(table: pd.DataFrame, continuous_from: float | str) -> list[str]:
+    """Call every infant's movements by its frequency, each model with its own threshold.
+
+    Parameters
+    ----------
+    table
+        Of :func:`frequency_row`.
+    continuous_from
+        The threshold, or ``development``: for every model the one that parts its development
+        infants best; nothing is called where there are none of both types.
+    """
+    thresholds: dict[str, float] = {}
+    for model, own in table.groupby("model"):
+        if continuous_from == "development":
+            known = own[own["set"] == "development"]
+            pair = (
+                known.loc[known["fm_type"] == t, "frequency"] for t in (CONTINUOUS, INTERMITTENT)
+            )
+            thresholds[str(model)] = best_threshold(*pair)
+        else:
+            thresholds[str(model)] = float(continuous_from)
+    return [
+        called_type(frequency, positive, thresholds[model])
+        for model, frequency, positive in zip(
+            table["model"], table["frequency"], table["positive"], strict=True
+        )
     ]
 
 

@@ -135,11 +135,15 @@ class TrainingPlan:
     pretraining
         Training of the instance part on reference clips, where there are any; it runs for its
         ``epochs``.
+    scattered
+        Draw a bag's instances at random over the whole of it, ``bag_instances`` of each, in place
+        of a run; so they share no frames.
     class_weights
-        Weigh the loss by inverse frequency of the classes.
+        Weigh the loss of single instances by inverse frequency of the classes. (Batches of bags
+        hold as many of every class.)
     joint
-        Bags and reference clips together, where there are clips of both kinds; instances of a
-        bag are then drawn at random over the whole of it, ``bag_instances`` of each.
+        Bags and reference clips together, where there are clips of both kinds; a bag's instances
+        are then scattered.
     """
 
     epochs: int
@@ -152,6 +156,7 @@ class TrainingPlan:
     stop_below: float | None = None
     bag_instances: int | None = None
     pretraining: TrainingPlan | None = None
+    scattered: bool = False
     class_weights: bool = True
     joint: JointPlan | None = None
 

@@ -24,15 +24,14 @@ they thereby also share the dropout masks of that part.) ``frame_stride`` embeds
 only, with the very same weights; 1 is the published network. On a CPU
 :mod:`fidgety.models.mam_encoder` computes what the modules here define.
 
-Training as published: ``PUBLISHED_TRAINING``. The default differs (Adam, few epochs, early
-stopping), so that it ends within minutes on a CPU.
+Training as published: :data:`fidgety.models.mam_full_options.PUBLISHED`. The default differs (Adam,
+few epochs, early stopping), so that it ends within minutes on a CPU.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -45,25 +44,6 @@ from fidgety.models.base import BagOutput, NetworkSystem, OptimiserPlan, Trainin
 from fidgety.models.mam_options import TEMPORAL_KERNEL, TEMPORAL_PASSES, MamClipOptions
 
 DIMENSIONS = {"coordinates_3d": 3, "coordinates_2d": 2}
-
-#: Options that train as the paper and its code do (two bags of 16 instances a batch).
-PUBLISHED_TRAINING: Mapping[str, Any] = MappingProxyType(
-    {
-        "centre": False,
-        "frame_stride": 1,
-        "min_steps": 1,
-        "pretrain_schedule": "step",
-        "pretrain_stop_loss": None,
-        "optimiser": "sgd_cyclic",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.0,
-        "epochs": 300,
-        "patience": 300,
-        "pretrain_epochs": 150,
-        "pretrain_learning_rate": 1e-3,
-        "pretrain_weight_decay": 1e-3,
-    }
-)
 
 
 class DifferenceConvolution(nn.Module):

@@ -121,6 +121,7 @@ class Mam(MamClip):
     def training(cls, options: Any) -> TrainingPlan:
         """Pre-training of the clip part, then all branches together."""
         plan = super().training(options)
+        plan = replace(plan, scattered=True)
         if not options.reference:
             return replace(plan, pretraining=None)
         joint = JointPlan(

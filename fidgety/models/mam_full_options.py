@@ -11,6 +11,7 @@ from fidgety.models.mam_options import MamClipOptions, Positive
 
 #: What the paper states ("Hyperparameters", "Definition of bag and instance") and, for
 #: pre-training, its code. The step of the instances is the experts' (90 frames of overlap).
+#: Options that ``kind: mam_clip`` has not are those of the branches that it has not.
 PUBLISHED: Mapping[str, Any] = {
     "step_s": 6.0,
     "predict_step_s": 6.0,
@@ -49,6 +50,13 @@ class MamOptions(MamClipOptions):
     """The closeness loss, which draws instances to the reference clips' centres."""
     clips_per_kind: Positive = 16
     """Reference clips with and without fidgety movements in a batch."""
+    pretrain_epochs: Annotated[int, Field(ge=0)] = 60
+    """Epochs on reference clips (150 in the code), at most; 0 leaves it out."""
+    pretrain_run: Positive = 1
+    """Neighbouring clips of a recording that are taken together in pre-training: 1 mixes them."""
+    pretrain_batch_size: Positive = 16
+    """Such runs of each kind in a batch of pre-training: 32 clips, half of each kind, as
+    published."""
     info: bool = True
     """The branch of the infant's sex, gestational age, birth weight and corrected age."""
     info_missing: Literal["exclude", "impute"] = "exclude"
@@ -58,7 +66,9 @@ class MamOptions(MamClipOptions):
     """Behind the hidden layer of that branch."""
     fusion: Literal["paper", "mean"] = "mean"
     """How both branches become the infant's probability: ``paper``, softmax of the sum of both
-    probabilities, which keeps it between 0.12 and 0.88 with two classes; ``mean``, their mean."""
+    probabilities; ``mean``, their mean. With two classes and the paper's ``bag_softmax``, the
+    first lies between 0.19 and 0.81, the second between 0.13 and 0.87; without it between 0.12
+    and 0.88, and between 0 and 1."""
 
     @model_validator(mode="before")
     @classmethod

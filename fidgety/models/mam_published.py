@@ -5,7 +5,8 @@
 The weights were trained on positions standardised by the mean and standard deviation of the
 authors' training infants, and these two were not published. So they are right for the published
 clips, which come standardised, and for nobody's own poses: there the option ``published_weights``
-of the models is refused, and so is any file here that is no clips of the release.
+of the models is refused, and so is any file here that cannot be of the release: other shapes, or
+positions that are no z-scores. (Own poses that somebody z-scores first cannot be told apart.)
 
 Clips are read in either form: ``clips``, the release's signed differences of shape (clip, 17, 16,
 3, 240); or ``positions`` (frame, 17, 3) of several recordings with ``offsets`` (recording + 1),
@@ -18,6 +19,7 @@ import argparse
 import itertools
 import pickle
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,6 +39,8 @@ JOINTS, DIMENSIONS, FRAMES = 17, 3, 240
 #: The published classifier's second output is fidgety.
 COLUMNS = ("recording", "start", "logit_other", "logit_fidgety", "probability_fidgety")
 BATCH = 32
+#: Between which the standard deviation of z-scored positions, a dimension, lies.
+SPREAD = (0.3, 3.0)
 
 
 def published_network(path: Path) -> MamClipNetwork:
@@ -57,8 +61,10 @@ def published_network(path: Path) -> MamClipNetwork:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{path}: cannot be read as weights: {line}") from None
-    if not isinstance(weights, dict):
-        raise ConfigError(f"{path}: holds no weights by name.")
+    if not isinstance(weights, dict) or not all(
+        isinstance(value, torch.Tensor) for value in weights.values()
+    ):
+        raise ConfigError(f"{path}: holds something else than weights by name.")
     network = MamClip.build(SIZES, JOINTS * DIMENSIONS, 2)
     assert isinstance(network, MamClipNetwork)
     load_released(network, weights)
@@ -92,12 +98,11 @@ def read_clips(path: Path, step: int) -> Iterator[tuple[int, int, NDArray[np.flo
         If the file is no clips of the release.
     """
     try:
-        file = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with np.load(path, allow_pickle=False) as archive:
+            file = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ConfigError(f"{path}: is no npz file of published clips ({error}). "
                           + UNKNOWN_STANDARDISATION) from None  # fmt: skip
-    if isinstance(file, np.ndarray):
-        file = {"clips": file}
     if "clips" in file:
         clips = file["clips"]
         if clips.shape[1:] != (JOINTS, JOINTS - 1, DIMENSIONS, FRAMES):
@@ -105,7 +110,7 @@ def read_clips(path: Path, step: int) -> Iterator[tuple[int, int, NDArray[np.flo
                 f"{path}: clips of shape {clips.shape}, not (clip, 17, 16, 3, 240). "
                 + UNKNOWN_STANDARDISATION
             )
-        for k, one in enumerate(positions_of(clips)):
+        for k, one in enumerate(_standardised(path, positions_of(clips))):
             yield k, 0, one
         return
     if "positions" not in file or "offsets" not in file:
@@ -115,10 +120,30 @@ def read_clips(path: Path, step: int) -> Iterator[tuple[int, int, NDArray[np.flo
     positions, offsets = file["positions"], file["offsets"]
     if positions.shape[1:] != (JOINTS, DIMENSIONS):
         raise ConfigError(f"{path}: positions of shape {positions.shape}, not (frame, 17, 3).")
+    _standardised(path, positions)
     for k, (first, stop) in enumerate(itertools.pairwise(offsets)):
         for start in range(0, int(stop - first) - FRAMES + 1, step):
             begin = int(first) + start
             yield k, start, positions[begin : begin + FRAMES].astype(np.float32)
+
+
+def _standardised(path: Path, positions: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return positions that may be the release's, which are z-scores around the pelvis.
+
+    Raises
+    ------
+    ConfigError
+        If they are anything else, such as pixels or metres.
+    """
+    spread = positions.reshape(-1, DIMENSIONS).std(axis=0) if positions.size else np.zeros(3)
+    low, high = SPREAD
+    if not ((spread > low) & (spread < high)).all():
+        told = ", ".join(f"{s:.3g}" for s in spread)
+        raise ConfigError(
+            f"{path}: the positions' standard deviations are {told}, not near 1: they are no "
+            f"published ones. {UNKNOWN_STANDARDISATION}"
+        )
+    return positions
 
 
 def score(network: MamClipNetwork, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -40,8 +40,8 @@ LIMITS = (
     "Mean ± SD are over the fold models, as the paper gives them: they tell how much the training "
     "data matter, not how sure a figure is. The intervals are by infant.",
     "The fold models' figures share their training infants: the Mann-Whitney tests between "
-    "models, done as the paper does, take them for independent, and with 5 folds no p is below "
-    "0.008.",
+    "models, done as the paper does, take them for independent. The smallest p that two models of "
+    "5 folds can have is 0.008, of 3 folds 0.1.",
     "Kappa says nothing of an infant in whom both see one thing throughout; such infants are "
     "counted apart.",
     "Contributions share the fused probability among what the model reads. They tell what the "
@@ -76,6 +76,8 @@ class Study:
         Of Figure 3a.
     flow
         Who came in, who was left out and why.
+    dropped
+        Set to the number of infants of whom some models alone have a result: they are left out.
     rater
         Whose intervals the models are compared with.
     confidence, bootstrap, seed
@@ -99,6 +101,7 @@ class Study:
     weights: pd.DataFrame
     examples: Sequence[Example]
     flow: Sequence[Column]
+    dropped: Mapping[str, int]
     rater: str
     confidence: float
     bootstrap: int
@@ -240,6 +243,17 @@ def _kappa_rows(study: Study) -> list[dict[str, Any]]:
     ]
 
 
+def dropped_words(dropped: Mapping[str, int]) -> str:
+    """Say how many infants are not compared because some models alone have a result."""
+    if not dropped:
+        return "Every infant with a result of one model has one of all."
+    parts = ", ".join(f"{n} of {SET_TEXTS[role].lower()}" for role, n in dropped.items())
+    return (
+        "All models are judged on the same infants: those of whom some models alone have a result "
+        f"are left out ({parts})."
+    )
+
+
 def _table_models(study: Study) -> list[str]:
     return [*study.ablations, *study.beside]
 
@@ -271,13 +285,15 @@ def text_table(study: Study, notes: Sequence[str] = ()) -> str:
         lines += [f"Agreement with {study.rater}, infant by infant", *grid(header, rows), ""]
     lines += [f"Frequency of fidgety movements by {study.model}"]
     lines += [_contrast_words(one) for one in (*study.groups, *study.types)]
-    lines += ["", f"In parentheses: {percent(study.confidence)} intervals by infant.", *notes]
+    closing = f"In parentheses: {percent(study.confidence)} intervals by infant."
+    lines += ["", closing, dropped_words(study.dropped), *notes]
     return "\n".join(lines) + "\n"
 
 
 def draw_all(study: Study) -> dict[str, str]:
     """Draw every figure: name to SVG."""
-    role = "external" if (study.kappa["set"] == "external").any() else "development"
+    there = set(study.kappa.loc[np.isfinite(study.kappa["kappa"].astype(float)), "set"])
+    role = "external" if "external" in there else "development"
     how: dict[str, Any] = {
         "resamples": study.bootstrap, "confidence": study.confidence, "seed": study.seed
     }  # fmt: skip
@@ -360,6 +376,7 @@ def page(study: Study, drawn: Mapping[str, str], notes: Sequence[str], *, phanto
         },
         examples=count(len(study.examples), "recording"),
         limits_here=LIMITS,
+        dropped=dropped_words(study.dropped),
         notes=list(notes),
         downloads=[
             pack(f"gao2023-{name}.tsv", to_tsv(table).encode(), what)

@@ -57,7 +57,7 @@ class Example:
 def draw_examples(examples: Sequence[Example]) -> str:
     """Draw Figure 3a: every instance as a rectangle, the experts' row above the model's."""
     if not examples:
-        return draw_words("No infant has a result and intervals.")
+        return draw_words("No example: none asked for, or no infant with a result and intervals.")
     with figure(8.0, 0.5 + 1.15 * len(examples), rows=len(examples)) as drawing:
         longest = max(float(e.stop_s.max()) for e in examples)
         for axes, one in zip(drawing.axes, examples, strict=True):
@@ -229,7 +229,7 @@ def draw_weights(table: pd.DataFrame) -> str:
 def draw_contributions(table: pd.DataFrame) -> str:
     """Draw every infant's contributions, one row a player, coloured by the player's value."""
     if table.empty:
-        return draw_words("The model reads no characteristics.")
+        return draw_words("No contributions: no characteristics are read, or there is no result.")
     players = [p for p in PLAYER_TEXTS if p in set(table["player"])]
     with figure(6.0, 0.7 + 0.55 * len(players)) as drawing:
         axes = drawing.axes[0]

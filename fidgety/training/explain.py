@@ -86,7 +86,8 @@ class FusedRisk:
     """The fused probability of being at risk as a function of whose video and characteristics.
 
     As in prediction, an infant's characteristics are the mean over its recordings, after
-    standardisation. Where recordings are pooled by themselves, each is fused with that mean too.
+    standardisation; where recordings are pooled by themselves, each is fused with its own. A
+    characteristic of another infant, whose recordings are others, is that infant's mean.
 
     Parameters
     ----------
@@ -106,9 +107,10 @@ class FusedRisk:
     ) -> None:
         if bundle.info_scaling is None:
             raise ConfigError(f"model {bundle.model} reads no characteristics: set info: true.")
-        scaled = np.stack([bundle.info_scaling.values(own).mean(axis=0) for own in info])
+        scaled = [bundle.info_scaling.values(own) for own in info]
         # A value and, where there are flags, its flag are one player.
-        self.info = scaled.reshape(len(scaled), -1, len(CHARACTERISTICS))
+        self.each = [one.reshape(len(one), -1, len(CHARACTERISTICS)) for one in scaled]
+        self.mean = np.stack([one.mean(axis=0) for one in self.each])
         self.network = cast("MamNetwork", bundle.network)
         self.videos = videos
         self.risky = np.array(bundle.at_risk, dtype=bool)
@@ -122,17 +124,25 @@ class FusedRisk:
             For every player (:data:`PLAYERS`) the index of the infant whose it is.
         """
         whose = players.astype(np.intp)
-        columns = np.arange(len(CHARACTERISTICS))
-        taken = self.info[whose[:, 1:], :, columns].transpose(0, 2, 1)  # (case, kind, player)
-        info = torch.from_numpy(taken.reshape(len(whose), -1)).float()
         own = [self.videos[k] for k in whose[:, 0]]
         flat = torch.from_numpy(np.concatenate([np.stack(v) for v in own])).float()
-        counts = torch.tensor([len(v) for v in own])
+        info = np.concatenate([self._info(case) for case in whose])
         with torch.inference_mode():
-            fused = self.network.fuse(flat, info.repeat_interleave(counts, dim=0)).double().exp()
+            fused = self.network.fuse(flat, torch.from_numpy(info).float()).double().exp()
         risk = fused.numpy()[:, self.risky].sum(axis=1)
-        starts = np.concatenate([[0], np.cumsum(counts.numpy())[:-1]])
-        return np.asarray(np.add.reduceat(risk, starts) / counts.numpy())
+        counts = np.array([len(v) for v in own])
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        return np.asarray(np.add.reduceat(risk, starts) / counts)
+
+    def _info(self, case: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return what is fused with each of a case's videos, of shape (video, value)."""
+        infant, n = int(case[0]), len(self.videos[case[0]])
+        columns = np.arange(len(CHARACTERISTICS))
+        taken = np.repeat(self.mean[case[1:], :, columns].T[None], n, axis=0)
+        if n > 1:
+            own = case[1:] == infant
+            taken[:, :, own] = self.each[infant][:, :, own]
+        return taken.reshape(n, -1)
 
 
 def contributions(

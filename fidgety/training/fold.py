@@ -112,13 +112,15 @@ def _bag_loaders(
         sizes=np.array([len(b) for b in train.bags], dtype=np.int64),
         longest=plan.bag_instances,
         at_least=plan.min_steps,
+        scattered=plan.scattered,
     )
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate_bags)
     if not data.validation:
         return loader, None, train.targets
     own = bags(data.validation_labels, data.validation, data.validation_windows)
     validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 1), collate_fn=collate_bags)
-    return loader, validation, train.targets
+    # Training batches are balanced: the weights are those of validation.
+    return loader, validation, own.targets
 
 
 def _class_weights(n_classes: int, targets: NDArray[np.int64]) -> torch.Tensor:
@@ -211,7 +213,7 @@ def _pretrain(
     )
     clip_data = BagData(data.reference, clips, runs, labels, by_instance=True)
     return fit(
-        ClipPretraining(network, _class_weights(2, labels), job.at_risk, plan.optimiser),
+        ClipPretraining(network, torch.ones(2), job.at_risk, plan.optimiser),
         DataLoader(clip_data, batch_sampler=sampler, collate_fn=collate_bags),
         None,
         plan,
@@ -272,9 +274,7 @@ def _train_network(
     module = objectives[system.objective](network, weights, plan.optimiser)
     if plan.joint is not None and clips.both:
         train = _joint_loader(job, data, plan, clips, cast(BagData, train.dataset))
-        module = JointClassification(
-            network, torch.ones(len(job.classes)), job.at_risk, plan.optimiser, plan.joint
-        )
+        module = JointClassification(network, weights, job.at_risk, plan.optimiser, plan.joint)
     elif plan.joint is not None:
         print("no reference clips of both kinds: the bags are learned from alone", file=sys.stderr)
     fitted = fit(

@@ -166,7 +166,16 @@ class InstanceClassification(Classification):
 
 
 class BagClassification(Classification):
-    """Only bags carry a label (Gao 2023, formula 8 for the main branch)."""
+    """Only bags carry a label (Gao 2023, formula 8 for the main branch).
+
+    The classes' weights are for validation, which takes every bag once; in training the batches
+    hold as many bags of every class.
+    """
+
+    def weighted(self, log_probability: torch.Tensor, target: torch.Tensor) -> Losses:
+        """Return the cross-entropy of every bag, and its class's weight in validation."""
+        losses = super().weighted(log_probability, target)
+        return losses._replace(weight=torch.ones_like(losses.weight)) if self.training else losses
 
     def losses(self, batch: BagBatch) -> Losses:
         """Return the cross-entropy of every bag."""

@@ -9,7 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fidgety.datasets.clips import FM, NON_FM, clip_runs, ratings, reference_clips
+from fidgety.datasets.clips import (
+    FM,
+    NON_FM,
+    Rating,
+    agreed,
+    clip_runs,
+    ratings,
+    reference_clips,
+)
 from fidgety.datasets.instances import (
     BagData,
     BalancedBatches,
@@ -167,8 +175,13 @@ def test_reference_clips_are_wholly_in_or_wholly_out():
         **dict.fromkeys((12.0, 14.4, 16.8, 19.2), FM),
         **dict.fromkeys((40.8, 43.2, 45.6, 48.0, 50.4), NON_FM),
     }
-    agreed = {**rows[0], "rater": "consensus", "movement": "other"}
-    assert ratings([*rows, agreed]) == {"r": [[]]}
+    consensus = {**rows[0], "rater": "consensus", "movement": "other"}
+    assert agreed(ratings([*rows, consensus])["r"]) == [Rating()]
+    unjudged = {**rows[0], "start_s": 44.0, "end_s": 46.0, "movement": "not_assessable"}
+    fewer, _ = reference_clips([recording], [*rows, unjudged], 240, 60)
+    starts = fewer.start / 25
+    assert ((starts + 9.6 <= 44) | (starts >= 46)).all(), "what a rater could not judge is no clip"
+    assert len(starts) == 4 + 2
     runs, kinds = clip_runs(clips, labels, 4)
     assert kinds.tolist() == [NON_FM, NON_FM, FM]
     assert all((labels[run] == kind).all() for run, kind in zip(runs, kinds, strict=True))

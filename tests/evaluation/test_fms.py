@@ -162,6 +162,8 @@ def test_types_are_parted_by_the_papers_threshold_or_the_developments() -> None:
     _, chosen = fms.type_contrasts(frequencies(), "development", **HOW)
     assert chosen.threshold == pytest.approx(0.65)
     assert chosen.accuracy.value == pytest.approx(1 / 3)
+    own, _ = fms.type_contrasts(frequencies(), "development", **HOW)
+    assert np.isnan(own.accuracy.value), "the infants that it was chosen on"
 
 
 @given(
@@ -200,9 +202,10 @@ def test_characteristics_count_every_infant_once() -> None:
             "recording": ["a1", "a2", "b1", "c1", "d1", "n1"],
             "infant": ["a", "a", "b", "c", "d", "n"],
             "role": ["external"] * 5 + ["new"],
+            "status": ["excluded", "ok", "ok", "ok", "ok", "ok"],
             "label": ["normal", "normal", "risk", "normal", "risk", "risk"],
             "sex": ["male", "male", "female", "", "male", "male"],
-            "birth_weight_g": ["3000", "3000", "2000", "3200", "", "1000"],
+            "birth_weight_g": ["9", "3000", "2000", "3200", "", "1000"],
         }
     )
     table = characteristics_table(cohort, ["a", "b", "c", "d", "n"], ["risk"])
@@ -221,6 +224,19 @@ def test_a_type_is_called_where_it_may_be() -> None:
     assert fms.called_type(0.603, False, 0.603) == "continuous"
     assert fms.called_type(0.6, False, 0.603) == "intermittent"
     assert fms.called_type(0.9, True, 0.603) == "", "at risk: sporadic or absent"
+    assert fms.called_type(0.0, False, 0.603) == "", "none were found"
     assert fms.called_type(np.nan, False, 0.603) == ""
     assert fms.called_type(0.9, False, "development") == "", "no threshold is known there"
     assert fms.called_type(0.9, None, 0.603) == ""
+
+
+def test_every_model_has_a_threshold_of_its_own() -> None:
+    table = frequencies().assign(positive=False)
+    other = table.assign(model="other", frequency=table["frequency"] / 10)
+    both = pd.concat([table, other], ignore_index=True)
+    called = pd.Series(fms.called_types(both, "development"))
+    np.testing.assert_array_equal(called[:9], called[9:])
+    assert fms.called_types(both, 0.603)[:2] == ["continuous", "intermittent"]
+    # The paper's threshold needs no types in the sheet.
+    assert fms.called_types(table.assign(fm_type=""), 0.603)[0] == "continuous"
+    assert set(fms.called_types(table.assign(fm_type=""), "development")) == {""}

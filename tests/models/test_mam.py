@@ -9,13 +9,13 @@ from fidgety.errors import ConfigError
 from fidgety.models import mam_encoder, mam_parts
 from fidgety.models.base import parse_model_options
 from fidgety.models.mam import (
-    PUBLISHED_TRAINING,
     DifferenceConvolution,
     MamClip,
     MamClipNetwork,
     MamClipOptions,
     load_released,
 )
+from fidgety.models.mam_full_options import PUBLISHED
 
 RELEASED = {"encoder_layers": 1, "feed_forward": 2048, "pool_widths": (64,), "frame_stride": 1}
 
@@ -163,7 +163,8 @@ def test_paper_softmax_caps_the_probability():
 
 
 def test_published_training_and_bad_steps():
-    plan = MamClip.training(MamClipOptions(**PUBLISHED_TRAINING))
+    own = {k: v for k, v in PUBLISHED.items() if k in MamClipOptions.model_fields}
+    plan = MamClip.training(MamClipOptions(**own))
     assert (plan.epochs, plan.optimiser.kind, plan.optimiser.schedule) == (300, "sgd", "cyclic")
     assert plan.pretraining is not None
     assert plan.pretraining.epochs == 150

@@ -111,6 +111,20 @@ def test_files_that_are_no_published_clips_are_named(
     np.savez(tmp_path / "y.npz", clips=np.zeros((2, 17, 17, 3, 240)))
     with pytest.raises(ConfigError, match=r"not \(clip, 17, 16, 3, 240\)"):
         list(read_clips(tmp_path / "y.npz", 60))
+    pixels = np.random.default_rng(0).normal(400, 50, size=(300, 17, 3))
+    np.savez(tmp_path / "z.npz", positions=pixels, offsets=[0, 300])
+    with pytest.raises(ConfigError, match=r"standard deviations are .*, not near 1"):
+        list(read_clips(tmp_path / "z.npz", 60))
+    for content in (b"", b"PK\x03\x04 half a zip"):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(ConfigError, match="no npz file"):
+            list(read_clips(tmp_path / "bad.npz", 60))
+    np.savez(tmp_path / "objects.npz", clips=np.array([{}], dtype=object))
+    with pytest.raises(ConfigError, match="no npz file"):
+        list(read_clips(tmp_path / "objects.npz", 60))
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "checkpoint.pth")
+    with pytest.raises(ConfigError, match="something else than weights"):
+        published_network(tmp_path / "checkpoint.pth")
     text = tmp_path / "weights.pth"
     text.write_text("nothing")
     with pytest.raises(ConfigError, match="cannot be read as weights"):

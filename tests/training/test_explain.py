@@ -128,6 +128,40 @@ def test_contributions_are_shapley_values(study) -> None:
     np.testing.assert_allclose(2 * both - other, expected, atol=1e-5)
 
 
+def test_recordings_that_are_pooled_by_themselves_keep_their_characteristics(study) -> None:
+    bundles, predictions, roles, info = study
+    by_recording = {k: replace(p, pooling="recording") for k, p in predictions.items()}
+    table = contributions(bundles, by_recording, roles, info, seed=1)
+    name = "i4"
+    expected = []
+    for place, own in enumerate(bundles.values()):
+        scaled = torch.from_numpy(own.info_scaling.values(info[name])).float()
+        videos = np.stack(main_branch(by_recording[name], place, True))
+        with torch.inference_mode():
+            fused = own.network.fuse(torch.from_numpy(videos).float(), scaled).exp()[:, 1]
+        expected.append(float(fused.mean()))
+    mine = table[table["infant"] == name]
+    whole = mine["base"].iloc[0] + mine["contribution"].sum()
+    assert whole == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+def test_flags_of_missing_values_go_with_their_characteristic() -> None:
+    own = bundle(1, info_missing="impute")
+    own.info_scaling = replace(own.info_scaling, flags=True)
+    info = np.array([[1.0, np.nan, 3000.0, 12.0]])
+    other = np.array([[0.0, 40.0, np.nan, 10.0]])
+    video = np.log([0.4, 0.6])
+    risk = FusedRisk(own, [[video], [video]], [info, other])
+    mixed = np.array([[1.0, np.nan, np.nan, 12.0]])
+    with torch.inference_mode():
+        expected = own.network.fuse(
+            torch.from_numpy(video)[None].float(),
+            torch.from_numpy(own.info_scaling.values(mixed)).float(),
+        )
+    found = risk(np.array([[0.0, 0.0, 0.0, 1.0, 0.0]]))
+    np.testing.assert_allclose(found, expected.exp()[:, 1], atol=1e-6)
+
+
 def test_an_infant_is_compared_with_a_missing_characteristic(study) -> None:
     bundles, predictions, roles, info = study
     info["i4"][:, 2] = np.nan
