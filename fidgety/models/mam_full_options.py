@@ -17,6 +17,7 @@ PUBLISHED: Mapping[str, Any] = {
     "predict_step_s": 6.0,
     "centre": False,
     "frame_stride": 1,
+    "dropout": 0.6,
     "bag_instances": 16,
     "bags_per_class": 1,
     "clips_per_kind": 16,
