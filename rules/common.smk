@@ -129,7 +129,7 @@ WITH_CLIPS = CONFIG.report.best_clips > 0 and any(
 )
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
-BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"}
+BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pixels", "pose_training"}
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
@@ -375,6 +375,12 @@ def review_inputs(wildcards):
 def collect_features(wildcards):
     """Return the features of all included recordings."""
     return paths("features/{recording}.h5", recordings_of(*[role.value for role in Role]))
+
+
+def collect_pixels(wildcards):
+    """Return the crops and flow of all included recordings that have a video."""
+    recordings = recordings_of(*[role.value for role in Role])
+    return paths("pixels/{recording}.h5", [r for r in recordings if has_video(r.recording)])
 
 
 def collect_predictions(wildcards):

@@ -25,6 +25,7 @@ from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig
 from fidgety.config.lifting import LiftingConfig
 from fidgety.config.options import parse_options as parse_options
 from fidgety.config.phantom import PhantomConfig
+from fidgety.config.pixels import PixelsConfig
 from fidgety.config.pose import PoseConfig
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.config.quality import QualityConfig
@@ -65,6 +66,7 @@ class Config(Section):
     lifting: LiftingConfig = LiftingConfig()
     quality: QualityConfig = QualityConfig()
     features: FeaturesConfig = FeaturesConfig()
+    pixels: PixelsConfig = PixelsConfig()
     folds: FoldsConfig = FoldsConfig()
     training: TrainingConfig = TrainingConfig()
     models: dict[str, ModelConfig] = Field(

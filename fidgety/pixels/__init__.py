@@ -1,0 +1,1 @@
+"""What pose cannot see: crops of the body alone, turned upright, and their optical flow."""

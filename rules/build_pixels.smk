@@ -1,0 +1,33 @@
+"""Crops of the body alone, turned upright, and their optical flow: on request, `pixels`."""
+
+
+rule build_pixels:
+    input:
+        video=results("video/{recording}.mp4"),
+        record=results("video/{recording}.json"),
+        background=results("background/{recording}.h5"),
+        clean=results("pose/clean/{recording}.h5"),
+    output:
+        pixels=results("pixels/{recording}.h5"),
+    log:
+        results("logs/build_pixels/{recording}.log"),
+    benchmark:
+        results("benchmarks/build_pixels/{recording}.tsv")
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        config=section("pixels"),
+        code=code_of("build_pixels", libraries=("av", "opencv-contrib-python-headless")),
+    message:
+        "Cut the crops of {wildcards.recording} and compute their flow"
+    script:
+        "../workflow_scripts/build_pixels.py"
+
+
+rule pixels:
+    input:
+        collect_pixels,
