@@ -1,0 +1,148 @@
+"""The two-stream network: shapes, sizes, fusion, weights from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from fidgety.errors import ConfigError
+from fidgety.models.base import count_parameters
+from fidgety.models.two_stream_network import (
+    BACKBONES,
+    STEM,
+    TwoStream,
+    backbone,
+    load_imagenet,
+    read_weights,
+    rename,
+)
+
+
+def clips(n: int = 2, side: int = 64, fields: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    picture = torch.rand(n, 3, side, side, generator=generator)
+    flow = torch.rand(n, 2 * fields, side, side, generator=generator) * 2 - 1
+    return picture, flow
+
+
+def test_the_published_sizes() -> None:
+    network = TwoStream(3).eval()
+    assert count_parameters(network.spatial) == 23_508_032
+    assert count_parameters(network.temporal) == 23_536_256
+    assert count_parameters(network) == 55_441_091  # 55.4 million
+    with torch.inference_mode():
+        maps = network.maps(*clips(1, side=224))
+    assert [tuple(m.shape) for m in maps] == [(1, 2048, 7, 7)] * 2
+
+
+@pytest.mark.parametrize("streams", ["fusion", "spatial", "temporal", "sum"])
+def test_every_combination_of_streams_gives_logits_and_gradients(streams) -> None:
+    torch.manual_seed(0)
+    network = TwoStream(3, name="resnet18", streams=streams)
+    picture, flow = clips()
+    picture.requires_grad_()
+    flow.requires_grad_()
+    logits = network(picture, flow)
+    assert logits.shape == (2, 3)
+    logits.sum().backward()
+    assert (picture.grad is not None) == (streams != "temporal")
+    assert (flow.grad is not None) == (streams != "spatial")
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_fusion_is_one_linear_layer_on_the_pooled_maps() -> None:
+    """There is no nonlinearity between the 1 x 1 convolution and the linear layer."""
+    torch.manual_seed(0)
+    network = TwoStream(3, name="resnet18").double().eval()
+    picture, flow = (x.double() for x in clips())
+    with torch.inference_mode():
+        pooled = torch.cat(network.maps(picture, flow), dim=1).mean(dim=(2, 3))
+        head, fuse = network.heads[0], network.fuse
+        weight = head.weight @ fuse.weight[:, :, 0, 0]
+        bias = head.weight @ fuse.bias + head.bias
+        torch.testing.assert_close(
+            network(picture, flow), pooled @ weight.T + bias, atol=1e-6, rtol=1e-6
+        )
+
+
+def test_summed_logits_are_those_of_each_stream() -> None:
+    torch.manual_seed(0)
+    network = TwoStream(3, name="resnet18", streams="sum").eval()
+    picture, flow = clips()
+    with torch.inference_mode():
+        spatial, temporal = (m.mean(dim=(2, 3)) for m in network.maps(picture, flow))
+        expected = network.heads[0](spatial) + network.heads[1](temporal)
+        torch.testing.assert_close(network(picture, flow), expected)
+
+
+def torchvision_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Name weights as torchvision's ResNet does, written out here by hand."""
+    found = {}
+    for name, value in state.items():
+        parts = name.split(".")
+        kind = {"convolution": "conv", "normalization": "bn"}
+        if parts[0] == "embedder":
+            found[f"{kind[parts[2]]}1.{parts[3]}"] = value
+            continue
+        stage, block = int(parts[2]) + 1, parts[4]
+        if parts[5] == "shortcut":
+            place = {"convolution": 0, "normalization": 1}[parts[6]]
+            found[f"layer{stage}.{block}.downsample.{place}.{parts[7]}"] = value
+        else:
+            found[f"layer{stage}.{block}.{kind[parts[7]]}{int(parts[6]) + 1}.{parts[8]}"] = value
+    return found
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_weights_by_torchvisions_names_land_in_both_streams(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(5)
+    source = backbone(name, 3)
+    for buffer in source.buffers():
+        if buffer.dtype.is_floating_point:
+            buffer.uniform_(0.5, 1.5)
+    own = torchvision_names(source.state_dict())
+    # Some keys as torchvision's file has them.
+    assert {"conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight"} <= set(own)
+    assert "layer4.1.conv2.weight" in own
+    torch.save({**own, "fc.weight": torch.zeros(1000, 4)}, tmp_path / "imagenet.pth")
+    network = TwoStream(3, name=name)
+    before = network.temporal.state_dict()[STEM].clone()
+    taken = load_imagenet(network, read_weights(tmp_path / "imagenet.pth"), "imagenet.pth")
+    assert taken > 100
+    for key, value in source.state_dict().items():
+        torch.testing.assert_close(network.spatial.state_dict()[key], value)
+        if key != STEM:
+            torch.testing.assert_close(network.temporal.state_dict()[key], value)
+    torch.testing.assert_close(network.temporal.state_dict()[STEM], before)
+    # By transformers' own names, and as a safetensors file, too.
+    save_file(dict(source.state_dict()), tmp_path / "own.safetensors")
+    again = read_weights(tmp_path / "own.safetensors")
+    assert set(again) == set(source.state_dict())
+
+
+def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    torch.save(torchvision_names(backbone("resnet18", 3).state_dict()), tmp_path / "18.pth")
+    with pytest.raises(ConfigError, match="another backbone"):
+        load_imagenet(TwoStream(3, name="resnet34"), read_weights(tmp_path / "18.pth"), "18.pth")
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(ConfigError, match="cannot be read as weights"):
+        read_weights(tmp_path / "text.pth")
+    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    with pytest.raises(ConfigError, match="something else than weights"):
+        read_weights(tmp_path / "other.pth")
+    torch.save(nn.Linear(2, 2), tmp_path / "module.pth")
+    with pytest.raises(ConfigError, match="cannot be read as weights"):
+        read_weights(tmp_path / "module.pth")
+
+
+def test_names() -> None:
+    assert rename("layer3.5.bn3.running_mean") == (
+        "encoder.stages.2.layers.5.layer.2.normalization.running_mean"
+    )
+    assert rename("module.conv1.weight") == STEM
+    assert rename("resnet.embedder.embedder.convolution.weight") == STEM
+    assert set(BACKBONES) == {"resnet18", "resnet34", "resnet50", "resnet101"}
