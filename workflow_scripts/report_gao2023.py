@@ -148,7 +148,8 @@ def main(job: Job) -> None:
     known = infants(cohort)
     asked = gather(job)
     records = collect(known, asked, models, list(classes.values()))
-    became = tables.infant_table([r for r in records if r.model == config.model])
+    everybody = tables.infant_table(records)
+    became = everybody[everybody["model"] == config.model]
     whom = known_of(cohort, known)
     rated = fms.experts([dict(i) for i in job.params.intervals], config.rater)
     records, dropped = compared(records)
@@ -178,7 +179,7 @@ def main(job: Job) -> None:
         beside=beside,
         characteristics=characteristics_table(cohort, sorted(with_result(records)), risk),
         metrics=tables.metric_table(records, models, classes, evaluation, seed),
-        infants=tables.infant_table(records),
+        infants=everybody,
         tests=pages.test_table(
             records, config.model, [m for m in (*ablations, *beside) if m != config.model], risk
         ),
