@@ -99,8 +99,19 @@ def test_a_second_run_does_nothing(studied: Workflow) -> None:
 
 
 def test_another_way_of_reporting_trains_nothing(studied: Workflow) -> None:
-    studied.configure(gao={**STUDY, "rater": "somebody", "examples": 1})
+    studied.configure(gao={**STUDY, "examples": 1})
     try:
         assert set(studied.planned("gao2023")) == {"report_gao2023", "gao2023"}
     finally:
         studied.configure(gao=STUDY)
+
+
+def test_a_rater_without_intervals_is_refused_before_any_job(tiny_copy: Workflow) -> None:
+    tiny_copy.configure(gao={**STUDY, "rater": "consensos"})
+    assert tiny_copy.planned() == {}, "the main line does not ask for the rater"
+    done = tiny_copy.run("gao2023", "--dry-run", "--cores", "2", ok=False)
+    assert done.returncode
+    said = done.stdout + done.stderr
+    assert "gao.rater: 'consensos' has no interval" in said
+    assert "Did you mean 'consensus'?" in said
+    assert "Traceback" not in said
