@@ -158,7 +158,7 @@ rule report_gao2023:
         evaluation=section("evaluation"),
         models=list(GAO_MODELS),
         beside={name: beside_name(CONFIG.gao, name) for name in GAO_BESIDE},
-        intervals=lambda wildcards: gao_intervals(),
+        intervals=ASSESSED_INTERVALS,
         notes=gao_differences(CONFIG.gao, AROUND_THE_STUDY),
         classes=CLASSES,
         seed=SEED,
