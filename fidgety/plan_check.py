@@ -7,7 +7,6 @@ and whether there are infants enough for the folds.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.cohort import Study
+from fidgety.config.learning import MODEL_NAME
 from fidgety.config.options import parse_options
 from fidgety.config.root import Config
 from fidgety.config.study import Role
@@ -32,8 +32,6 @@ from fidgety.sources import source_size
 from fidgety.study_gao import check_gao
 from fidgety.study_kaur import check_kaur
 from fidgety.tables import Findings, suggest
-
-MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _check_member(

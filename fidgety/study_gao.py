@@ -5,7 +5,6 @@ NumPy and PyTorch are not needed to plan.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,14 +12,19 @@ from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.gao import GaoConfig
 from fidgety.config.inclusion import InclusionConfig
-from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig, choice_text
+from fidgety.config.learning import (
+    MODEL_NAME,
+    FoldsConfig,
+    ModelConfig,
+    TrainingConfig,
+    choice_text,
+)
 from fidgety.config.lifting import LiftingConfig
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError
 from fidgety.models.mam_full_options import MamOptions
 from fidgety.tables import suggest
 
-MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 KIND = "mam"
 
 

@@ -6,13 +6,18 @@ at closely. NumPy and PyTorch are not needed to plan.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from fidgety.config.features import FeaturesConfig
 from fidgety.config.kaur import KaurConfig
-from fidgety.config.learning import FoldsConfig, ModelConfig, TrainingConfig, choice_text
+from fidgety.config.learning import (
+    MODEL_NAME,
+    FoldsConfig,
+    ModelConfig,
+    TrainingConfig,
+    choice_text,
+)
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
@@ -20,7 +25,6 @@ from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.models.snippet_options import SnippetNetworkOptions, SnippetOptions
 from fidgety.tables import suggest
 
-MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: Options that the study sets itself, by what sets them.
 SET_BY_THE_STUDY = {
     "feature_sets": "kaur.feature_sets",

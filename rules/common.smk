@@ -611,9 +611,13 @@ def is_asked_for(target):
     return any(word == target or word.startswith(results(f"{target}/")) for word in sys.argv)
 
 
-ASSESSED_INTERVALS = intervals_of(recordings_of(*ASSESSED_ROLES))
+def assessed_intervals():
+    """Return the annotated intervals of the infants that are assessed."""
+    return intervals_of(recordings_of(*ASSESSED_ROLES))
+
+
 if is_asked_for("gao2023"):
     try:
-        check_rater(CONFIG.gao, [i["rater"] for i in ASSESSED_INTERVALS])
+        check_rater(CONFIG.gao, [i["rater"] for i in assessed_intervals()])
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None

@@ -108,7 +108,9 @@ rule explain_gao_model:
         runtime=120,
     params:
         model=CONFIG.gao.model,
-        characteristics=characteristics_of(recordings_of(*ASSESSED_ROLES), GAO_MODELS.values()),
+        characteristics=lambda wildcards: characteristics_of(
+            recordings_of(*ASSESSED_ROLES), GAO_MODELS.values()
+        ),
         seed=SEED,
         code=code_of(
             "explain_gao_model", MODEL_SYSTEMS.module("mam"), libraries=("torch", "numpy", "shap")
@@ -158,7 +160,7 @@ rule report_gao2023:
         evaluation=section("evaluation"),
         models=list(GAO_MODELS),
         beside={name: beside_name(CONFIG.gao, name) for name in GAO_BESIDE},
-        intervals=ASSESSED_INTERVALS,
+        intervals=lambda wildcards: assessed_intervals(),
         notes=gao_differences(CONFIG.gao, AROUND_THE_STUDY),
         classes=CLASSES,
         seed=SEED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import product
 from typing import Annotated, Any, Literal
@@ -11,6 +12,8 @@ from pydantic import Field, field_validator
 from fidgety.config.base import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+#: What a model may be called: the name is part of file names.
+MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class FoldsConfig(Section):

@@ -345,6 +345,17 @@ def group_contrasts(table: pd.DataFrame, risk: Sequence[str], **how: Any) -> lis
     return found
 
 
+def type_threshold(table: pd.DataFrame, continuous_from: float | str) -> float:
+    """Return the frequency from which movements are continuous, by one model's frequencies.
+
+    ``development`` is the one that parts the development infants best, NaN without both types.
+    """
+    if continuous_from != "development":
+        return float(continuous_from)
+    own = table[table["set"] == "development"]
+    return best_threshold(*(own.loc[own["fm_type"] == t, "frequency"] for t in TYPES))
+
+
 def type_contrasts(table: pd.DataFrame, continuous_from: float | str, **how: Any) -> list[Contrast]:
     """Compare infants with continuous and with intermittent fidgety movements (Figure 3e).
 
@@ -364,11 +375,7 @@ def type_contrasts(table: pd.DataFrame, continuous_from: float | str, **how: Any
         first, second = (own.loc[own["fm_type"] == t, "frequency"] for t in TYPES)
         if len(first) or len(second):
             by_set[role] = first, second
-    threshold = NAN
-    if continuous_from != "development":
-        threshold = float(continuous_from)
-    elif "development" in by_set:
-        threshold = best_threshold(*by_set["development"])
+    threshold = type_threshold(table, continuous_from)
     chosen_on = "development" if continuous_from == "development" else ""
     return [
         contrast(
@@ -395,16 +402,9 @@ def called_types(table: pd.DataFrame, continuous_from: float | str) -> list[str]
         The threshold, or ``development``: for every model the one that parts its development
         infants best; nothing is called where there are none of both types.
     """
-    thresholds: dict[str, float] = {}
-    for model, own in table.groupby("model"):
-        if continuous_from == "development":
-            known = own[own["set"] == "development"]
-            pair = (
-                known.loc[known["fm_type"] == t, "frequency"] for t in (CONTINUOUS, INTERMITTENT)
-            )
-            thresholds[str(model)] = best_threshold(*pair)
-        else:
-            thresholds[str(model)] = float(continuous_from)
+    thresholds = {
+        model: type_threshold(own, continuous_from) for model, own in table.groupby("model")
+    }
     return [
         called_type(frequency, positive, thresholds[model])
         for model, frequency, positive in zip(

@@ -179,6 +179,11 @@ class AttentionPool(nn.Module):
         return (self.score(x).softmax(dim=-2) * x).sum(dim=-2)
 
 
+def log_of_pooled(pooled: torch.Tensor, bag_softmax: bool) -> torch.Tensor:
+    """Return a bag's log-probabilities from its pooled ones, of shape (..., class)."""
+    return pooled.log_softmax(dim=-1) if bag_softmax else pooled.clamp_min(1e-7).log()
+
+
 def scoring_network(width: int, hidden: tuple[int, ...]) -> nn.Sequential:
     """Build a network that scores vectors: linear and tanh layers, then one number."""
     layers: list[nn.Module] = []
@@ -382,10 +387,7 @@ class MamClipNetwork(nn.Module):
         member = bag == torch.arange(n_bags, device=bag.device)[:, None]  # (bag, instance)
         weight = score.masked_fill(~member, -math.inf).softmax(dim=1)
         pooled = weight @ probability
-        if self.bag_softmax:
-            log_probability = pooled.log_softmax(dim=1)
-        else:
-            log_probability = pooled.clamp_min(1e-7).log()
+        log_probability = log_of_pooled(pooled, self.bag_softmax)
         return BagOutput(logits, embedding, weight.sum(dim=0), log_probability)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import pickle
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from numpy.typing import NDArray
 from fidgety.errors import ConfigError, FidgetyError
 from fidgety.models.mam import MamClip, MamClipNetwork, load_released
 from fidgety.models.mam_options import UNKNOWN_STANDARDISATION, MamClipOptions
+from fidgety.models.weight_file import read_weight_file
 from fidgety.storage import write_text
 
 #: Sizes of the network that the published weights are of.
@@ -56,15 +56,7 @@ def published_network(path: Path) -> MamClipNetwork:
     ConfigError
         If it cannot be read or holds other weights.
     """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{path}: cannot be read as weights: {line}") from None
-    if not isinstance(weights, dict) or not all(
-        isinstance(value, torch.Tensor) for value in weights.values()
-    ):
-        raise ConfigError(f"{path}: holds something else than weights by name.")
+    weights = read_weight_file(path)
     network = MamClip.build(SIZES, JOINTS * DIMENSIONS, 2)
     assert isinstance(network, MamClipNetwork)
     load_released(network, weights)

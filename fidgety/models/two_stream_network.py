@@ -15,14 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from fidgety.errors import ConfigError
+from fidgety.models.weight_file import read_weight_file
 
 Streams = Literal["fusion", "spatial", "temporal", "sum"]
 #: Kind of block, blocks a stage, channels of the last stage.
@@ -152,21 +151,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     ConfigError
         If it cannot be read, or holds something else; nothing in it is executed.
     """
-    try:
-        if path.suffix == ".safetensors":
-            found: Any = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{path}: cannot be read as weights: {line}") from None
-    except Exception as error:  # pickle.UnpicklingError and what it wraps
-        raise ConfigError(f"{path}: cannot be read as weights: {type(error).__name__}") from None
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]
-    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise ConfigError(f"{path}: holds something else than weights by name.")
-    return {rename(str(name)): value for name, value in found.items()}
+    found = read_weight_file(path, checkpoint=True)
+    return {rename(name): value for name, value in found.items()}
 
 
 def load_imagenet(network: TwoStream, weights: Mapping[str, torch.Tensor], source: str) -> int:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fidgety.datasets.characteristics import CHARACTERISTICS, encode
 from fidgety.errors import ConfigError
-from fidgety.models.mam import MamClipNetwork
+from fidgety.models.mam import MamClipNetwork, log_of_pooled
 from fidgety.models.mam_full import MamNetwork
 from fidgety.training.bundle import Bundle
 from fidgety.training.results import ModelPrediction
@@ -64,8 +64,7 @@ def main_branch(
     found = []
     for member in groups:
         pooled = torch.from_numpy(weight[member] @ probability[member])
-        log = pooled.log_softmax(0) if bag_softmax else pooled.clamp_min(1e-7).log()
-        found.append(log.numpy())
+        found.append(log_of_pooled(pooled, bag_softmax).numpy())
     return found
 
 
