@@ -72,7 +72,7 @@ try:
     CONFIG = parse_config(config)
     PHANTOMS = {
         spec.recording: spec
-        for spec in plan_cohort(CONFIG.phantom.preset, CONFIG.seed, CONFIG.phantom.duration_s)
+        for spec in plan_cohort(seed=CONFIG.seed, **dict(CONFIG.phantom))
     }
     STUDY = read_study(
         CONFIG,

@@ -17,3 +17,6 @@ class PhantomConfig(Section):
     external infants a class; ``none`` runs your own recordings alone."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """Length of a recording; None takes the preset's."""
+    videos: bool = True
+    """Render the preset's share of recordings as videos; ``false`` simulates the pose of all,
+    which costs seconds a recording: the workflow then starts from pose."""

@@ -356,7 +356,9 @@ def _birth_weight_g(gestational_age_weeks: float, weight_z: float) -> float:
     return round(median * float(np.exp(0.12 * weight_z)), -1)
 
 
-def plan_cohort(preset: str, seed: int, duration_s: float | None = None) -> list[PhantomSpec]:
+def plan_cohort(
+    preset: str, seed: int, duration_s: float | None = None, videos: bool = True
+) -> list[PhantomSpec]:
     """Plan a phantom cohort.
 
     Parameters
@@ -368,6 +370,8 @@ def plan_cohort(preset: str, seed: int, duration_s: float | None = None) -> list
         Seed of the workflow.
     duration_s
         Length of a recording; None takes the preset's.
+    videos
+        Whether the preset's share of recordings is rendered; else all are tracks.
 
     Returns
     -------
@@ -389,7 +393,7 @@ def plan_cohort(preset: str, seed: int, duration_s: float | None = None) -> list
     for part in plan.parts:
         for pair in range(part.pairs):
             specs += _plan_pair(preset, plan, part, pair, seed, length)
-    return specs
+    return specs if videos else [replace(spec, kind="track") for spec in specs]
 
 
 def _plan_pair(

@@ -65,6 +65,9 @@ def test_sizes_are_what_the_workflow_needs() -> None:
     assert sum(s.kind == "video" for s in small) == 8
     assert {s.duration_s for s in small} == {30.0}
     assert {s.duration_s for s in plan_cohort("small", 1, 7.5)} == {7.5}
+    tracks = plan_cohort("small", 1, videos=False)
+    assert {s.kind for s in tracks} == {"track"}
+    assert [replace(s, kind="video") for s in tracks] == [replace(s, kind="video") for s in small]
     assert plan_cohort("none", 1) == []
     with pytest.raises(ValueError, match="tiny, small, validation"):
         plan_cohort("huge", 1)
