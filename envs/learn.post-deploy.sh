@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/learn.txt b9261451ddf2007f36699e01581cdd31eeec96263a7ea3a5d4757a14a2789712
+# requirements/learn.txt 9a97c02840797ed3b5b3479f85480e70c2318b1119e29439ffd00d78e1681d3b
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"

@@ -20,7 +20,7 @@ from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
-from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS
+from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_PIXELS
 from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
@@ -248,6 +248,29 @@ def check_corrections(config: Config, study: Study) -> list[str]:
     return findings.lines()
 
 
+def check_pixel_models(config: Config) -> list[str]:
+    """Check that models of pictures find the flow that they read, and the files they start from."""
+    findings: dict[str, None] = {}
+    for name, model in config.models.items():
+        if model.kind not in READ_PIXELS:
+            continue
+        for candidate in model.candidates():
+            place = f"models.{name}.options"
+            try:
+                options = parse_options(MODEL_SYSTEMS.options(model.kind), candidate, place)
+            except ConfigError:
+                continue  # check_methods' business
+            if options.rate_hz != config.pixels.rate_hz:
+                findings[
+                    f"{place}.rate_hz: {options.rate_hz:g} fields of flow a second, but "
+                    f"pixels.rate_hz is {config.pixels.rate_hz:g}: they must be the same."
+                ] = None
+            for key, path in options.files().items():
+                if not path.is_file():
+                    findings[f"{place}.{key}: there is no file {path}."] = None
+    return list(findings)
+
+
 def check_best_clips(config: Config) -> list[str]:
     """Check that the model that clips are chosen by exists and finds fidgety movements."""
     wanted = config.report.best_clips_model
@@ -290,6 +313,7 @@ def check_plan(
         *check_methods(config),
         *check_kaur(config.kaur),
         *check_gao(config.gao, config.models),
+        *check_pixel_models(config),
         *check_best_clips(config),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),

@@ -31,7 +31,13 @@ from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
 from fidgety.hardware import count_gpus
 from fidgety.inclusion import criteria
-from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_INFO, READ_REFERENCE
+from fidgety.models.registry import (
+    FIND_FIDGETY,
+    MODEL_SYSTEMS,
+    READ_INFO,
+    READ_PIXELS,
+    READ_REFERENCE,
+)
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
 from fidgety.pose.corrections_table import find_corrections
@@ -71,8 +77,7 @@ from fidgety.study_kaur import (
 try:
     CONFIG = parse_config(config)
     PHANTOMS = {
-        spec.recording: spec
-        for spec in plan_cohort(seed=CONFIG.seed, **dict(CONFIG.phantom))
+        spec.recording: spec for spec in plan_cohort(seed=CONFIG.seed, **dict(CONFIG.phantom))
     }
     STUDY = read_study(
         CONFIG,
@@ -127,15 +132,21 @@ WITHOUT_GRID = [name for name in MODELS if not CONFIG.models[name].grid]
 WITH_CLIPS = CONFIG.report.best_clips > 0 and any(
     model.kind in FIND_FIDGETY for model in CONFIG.models.values()
 )
+# Models of pictures read crops and flow, beside those that read features.
+WITH_PIXELS = any(model.kind in READ_PIXELS for model in CONFIG.models.values())
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
-BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pixels", "pose_training"}
+BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"} | (
+    set() if WITH_PIXELS else {"pixels"}
+)
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
 GPU = int(
     CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and count_gpus() > 0)
 )
+# A GPU learns from pictures faster than one process unpacks them.
+PIXEL_READERS = 8 if GPU else 1
 
 
 def results(path):
@@ -402,9 +413,7 @@ def has(model, kinds, option):
     """Tell whether a model is of some kinds and does not have an option switched off."""
     if model.kind not in kinds:
         return False
-    options = MODEL_SYSTEMS.options(model.kind)
-    chosen = [parse_options(options, one, "models") for one in model.candidates()]
-    return any(getattr(one, option, True) for one in chosen)
+    return any(getattr(one, option, True) for one in model_choices(model))
 
 
 def characteristics_of(recordings, models):
@@ -424,6 +433,49 @@ def reference_of(wildcards):
     """Return the reference recordings, for a model that learns from annotated clips."""
     reads = has(CONFIG.models[wildcards.model], READ_REFERENCE, "reference")
     return recordings_of("reference") if reads else []
+
+
+def reads_pixels(wildcards):
+    """Tell whether a model looks at pictures."""
+    return CONFIG.models[wildcards.model].kind in READ_PIXELS
+
+
+def pixels_of(recordings):
+    """Return crops and flow of those recordings that have a video, if a model looks at them."""
+    shown = [r for r in recordings if has_video(r.recording)]
+    return paths("pixels/{recording}.h5", shown if WITH_PIXELS else [])
+
+
+def read_by(model, recordings):
+    """Return what a model reads of some recordings."""
+    if model.kind in READ_PIXELS:
+        return pixels_of(recordings)
+    return paths("features/{recording}.h5", recordings)
+
+
+def model_choices(model):
+    """Return the options of a model, checked, one a combination of its grid."""
+    options = MODEL_SYSTEMS.options(model.kind)
+    return [parse_options(options, one, "models") for one in model.candidates()]
+
+
+def checksums_of_model_files(model):
+    """Return the content checksums of the files that a model starts from, by path."""
+    files = {
+        path
+        for chosen in model_choices(model)
+        for path in getattr(chosen, "files", dict)().values()
+    }
+    return {str(path): source_checksum(path, SOURCES) for path in sorted(files)}
+
+
+def training_memory(model):
+    """Estimate the memory of a training in MB: on a processor, pictures fill it."""
+    if model.kind not in READ_PIXELS:
+        return 4000
+    if GPU:
+        return 8000
+    return max(chosen.memory_mb(CONFIG.pixels.size_px) for chosen in model_choices(model))
 
 
 def cohort_tables(wildcards):

@@ -42,6 +42,7 @@ use rule train_model as train_gao_model with:
         results("benchmarks/train_gao_model/{model}-fold-{fold}.tsv")
     wildcard_constraints:
         model=one_of(GAO_MODELS),
+    threads: 1
     resources:
         mem_mb=lambda wildcards: gao_memory(wildcards),
         runtime=lambda wildcards: gao_minutes(wildcards),
@@ -52,6 +53,7 @@ use rule train_model as train_gao_model with:
         characteristics=lambda wildcards: characteristics_of(
             recordings_of("development"), [GAO_MODELS[wildcards.model]]
         ),
+        files_sha256={},
         work=lambda wildcards: results(f"work/gao2023/{wildcards.model}/fold-{wildcards.fold}"),
         code=code_of(
             "train_model",

@@ -8,8 +8,8 @@ rule train_model:
         reference=lambda wildcards: (
             results("training/reference.tsv") if reference_of(wildcards) else []
         ),
-        features=lambda wildcards: paths(
-            "features/{recording}.h5",
+        features=lambda wildcards: read_by(
+            CONFIG.models[wildcards.model],
             [*recordings_of("development"), *reference_of(wildcards)],
         ),
     output:
@@ -24,10 +24,10 @@ rule train_model:
         model=one_of(WITHOUT_GRID),
     conda:
         "../envs/learn.yaml"
-    threads: 1
+    threads: lambda wildcards: PIXEL_READERS if reads_pixels(wildcards) else 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=lambda wildcards: training_memory(CONFIG.models[wildcards.model]),
+        runtime=lambda wildcards: 24 * 60 if reads_pixels(wildcards) else 240,
         gpu=GPU,
     params:
         config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
@@ -36,6 +36,7 @@ rule train_model:
         characteristics=lambda wildcards: characteristics_of(
             recordings_of("development"), [CONFIG.models[wildcards.model]]
         ),
+        files_sha256=lambda wildcards: checksums_of_model_files(CONFIG.models[wildcards.model]),
         seed=SEED,
         work=lambda wildcards: results(f"work/{wildcards.model}/fold-{wildcards.fold}"),
         code=lambda wildcards: code_of(
@@ -105,6 +106,7 @@ rule select_model:
 rule predict_infant:
     input:
         features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
+        pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
         folds=results("folds.tsv"),
@@ -118,7 +120,7 @@ rule predict_infant:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=6000 if WITH_PIXELS else 2000,
         runtime=30,
     params:
         infant=lambda wildcards: wildcards.infant,

@@ -18,6 +18,7 @@ from fidgety.plan_check import (
     check_duplicates,
     check_infants,
     check_methods,
+    check_pixel_models,
     check_plan,
 )
 from fidgety.sheet import Recording
@@ -104,6 +105,26 @@ def test_a_lifter_is_checked_with_its_weights(tmp_path: Path) -> None:
     (other,) = check_backend_files(config, lambda path: "b" * 64)
     assert "lifting.options.checkpoint" in other
     assert "b" * 64 in other
+
+
+def test_models_of_pictures_need_their_rate_and_their_file(tmp_path: Path) -> None:
+    def findings(**options) -> list[str]:
+        model = {"kind": "two_stream", "options": options}
+        return check_pixel_models(parse_config({"models": {"a": model, "b": {"kind": "cnn1d"}}}))
+
+    assert findings() == []
+    assert "pixels.rate_hz is 6" in findings(rate_hz=5.0)[0]
+    (missing,) = findings(weights=str(tmp_path / "none.pth"))
+    assert "models.a.options.weights" in missing
+    assert "none.pth" in missing
+    (tmp_path / "none.pth").write_bytes(b"x")
+    assert findings(weights=str(tmp_path / "none.pth")) == []
+    assert findings(streamz="x") == []  # told by the check of options
+
+
+def test_a_model_of_another_file_is_left_out() -> None:
+    config = parse_config({"models": {"a": {"kind": "cnn1d"}, "b": None}})
+    assert list(config.models) == ["a"]
 
 
 def test_clips_are_chosen_by_a_model_that_finds_the_movement() -> None:

@@ -34,6 +34,7 @@ def main(job: Job) -> None:
     features = [Path(path) for path in job.input.features]
     recordings = dict(zip([str(r) for r in job.params.recordings], features, strict=True))
     clean = dict(zip(recordings, [str(p) for p in job.input.clean], strict=True))
+    pixels = {Path(p).stem: Path(p) for p in job.input.get("pixels") or []}
     excluded = too_short(clean, InclusionConfig.model_validate(dict(job.params.inclusion)))
     predictions = predict_infant(
         infant,
@@ -43,6 +44,7 @@ def main(job: Job) -> None:
         excluded,
         str(job.params.get("other_units", "refuse")),
         job.params.get("characteristics") or {},
+        pixels,
     )
     write_predictions(
         job.output.predictions,

@@ -31,7 +31,15 @@ def decisive_parts(job: Job) -> dict[str, Any]:
         "inputs": [file_sha256(path) for path in (*tables, *job.input.features)],
         "params": {
             k: job.params.get(k)
-            for k in ("config", "classes", "intervals", "characteristics", "seed", "code")
+            for k in (
+                "config",
+                "classes",
+                "intervals",
+                "characteristics",
+                "files_sha256",
+                "seed",
+                "code",
+            )
         },
     }
 
@@ -79,7 +87,9 @@ def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
     for what, why in data.left_out.items():
         print(f"left out: {what}: {why}")
     work = job.work_folder(decisive_parts(job))
-    trained = train_fold(fold_job, data, list(job.params.intervals), work)
+    trained = train_fold(
+        fold_job, data, list(job.params.intervals), work, readers=max(job.threads - 1, 0)
+    )
     provenance = job.provenance(
         seed=int(job.params.seed),
         libraries=("torch", "lightning", "numpy", *fold_job.system.libraries),

@@ -12,9 +12,10 @@ from fidgety.config.base import Section
 class PhantomConfig(Section):
     """The digital phantoms that are added to the sample sheet."""
 
-    preset: Literal["none", "tiny", "small", "validation"] = "small"
+    preset: Literal["none", "tiny", "small", "validation", "repertoire"] = "small"
     """``small`` is what a fresh clone runs, ``tiny`` is for tests, ``validation`` has at least 20
-    external infants a class; ``none`` runs your own recordings alone."""
+    external infants a class, ``repertoire`` the classes WMs, FMs and PR instead of normal and risk;
+    ``none`` runs your own recordings alone."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """Length of a recording; None takes the preset's."""
     videos: bool = True

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.base import Section
@@ -75,13 +75,20 @@ class Config(Section):
             "mam_clip": ModelConfig(kind="mam_clip"),
         }
     )
-    """Models to train and compare, by a name of your own."""
+    """Models to train and compare, by a name of your own; null leaves one of another file out."""
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
     kaur: KaurConfig = KaurConfig()
     gao: GaoConfig = GaoConfig()
     labelling: LabellingConfig = LabellingConfig()
     pose_training: PoseTrainingConfig = PoseTrainingConfig()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _leave_out(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: model for name, model in value.items() if model is not None}
 
     @model_validator(mode="after")
     def _check_classes(self) -> Config:

@@ -42,10 +42,7 @@ class Draw(NamedTuple):
 
 
 def _view(series: Series, mirrored: bool, start: int, stop: int) -> torch.Tensor:
-    values = series.mirrored if mirrored else series.values
-    if values is None:
-        raise ValueError(f"recording {series.recording} was loaded without its mirror image")
-    return torch.from_numpy(values[start:stop])
+    return torch.from_numpy(series.window(start, stop, mirrored))
 
 
 class InstanceData(Dataset):
@@ -72,7 +69,7 @@ class InstanceData(Dataset):
         return len(self.windows)
 
     def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, int]:
-        """Return (values of shape (frame, feature), target)."""
+        """Return (values of shape (frame, feature), or a clip of pictures; target)."""
         start = int(self.windows.start[draw.item])
         series = self.series[int(self.windows.series[draw.item])]
         values = _view(series, draw.mirrored, start, start + self.windows.length)

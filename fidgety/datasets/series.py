@@ -3,6 +3,9 @@
 A model says what it wants in an :class:`InputSpec`, in seconds and hertz. A recording's feature
 sets are put side by side, resampled by their time stamps and, after the standardisation was
 fitted on training infants, standardised. NaN is a missing value throughout; nothing is filled.
+
+A model of pictures reads no features: its series have no columns, and their clips stay in the file
+of crops and flow until they are asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable, Reason
 from fidgety.features.store import mirror_features, read_feature_set
+from fidgety.pixels.clips import PixelClips
 
 #: Time stamps further apart than this many nominal frame intervals are a gap.
 GAP_INTERVALS = 2.5
@@ -31,9 +35,9 @@ class InputSpec:
     Parameters
     ----------
     feature_sets
-        Names from the feature registry, side by side in this order.
+        Names from the feature registry, side by side in this order; none where ``pixels``.
     rate_hz
-        Frame rate to which series are resampled.
+        Frame rate to which series are resampled; of pixels, fields of flow a second.
     window_s
         Length of an instance.
     step_s
@@ -46,6 +50,10 @@ class InputSpec:
         columns (x, y, z, x, ...); feature sets then are of the same size.
     centre
         Subtract every recording's own mean from each column, before the standardisation.
+    pixels
+        Whether crops and flow are read instead of features.
+    most_windows
+        Instances of a recording at most, the first ones; None takes all.
     """
 
     feature_sets: tuple[str, ...]
@@ -55,6 +63,8 @@ class InputSpec:
     predict_step_s: float
     space_dimensions: int | None = None
     centre: bool = False
+    pixels: bool = False
+    most_windows: int | None = None
 
     @property
     def window_frames(self) -> int:
@@ -98,6 +108,8 @@ class Series:
         Units of each feature set, in the order of the model's.
     info : ndarray of shape (value,), optional
         The infant's characteristics (:mod:`fidgety.datasets.characteristics`).
+    clips
+        Of a model of pictures: its frames are fields of flow, and ``values`` has no column.
     """
 
     recording: str
@@ -110,6 +122,19 @@ class Series:
     mirrored: NDArray[np.float32] | None = None
     units: tuple[str, ...] = ()
     info: NDArray[np.float64] | None = None
+    clips: PixelClips | None = None
+
+    def window(self, start: int, stop: int, mirrored: bool = False) -> NDArray[np.float32]:
+        """Return an instance or a longer stretch, of shape (frame, feature).
+
+        Of pictures: one clip of shape (channel, row, column).
+        """
+        if self.clips is not None:
+            return self.clips.read(start, stop, mirrored)
+        values = self.mirrored if mirrored else self.values
+        if values is None:
+            raise ValueError(f"recording {self.recording} was loaded without its mirror image")
+        return values[start:stop]
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -189,9 +214,23 @@ def load_series(
     Raises
     ------
     NotAssessable
-        The reason that the features file records; ``feature_unavailable`` if a set is missing or
-        the sets have different time stamps.
+        The reason that the file records; ``feature_unavailable`` if a set is missing or the sets
+        have different time stamps.
+    ConfigError
+        If crops are of another rate than the model reads.
     """
+    if spec.pixels:
+        clips = PixelClips(path, spec.rate_hz)
+        return Series(
+            recording=recording,
+            infant=infant,
+            label=label,
+            values=np.empty((clips.n_fields, 0), dtype=np.float32),
+            names=(),
+            start_s=clips.start_s,
+            rate_hz=spec.rate_hz,
+            clips=clips,
+        )
     columns, mirrored, names, units = [], [], [], []
     time_s: NDArray[np.floating] | None = None
     for name in spec.feature_sets:
@@ -227,6 +266,13 @@ def load_series(
         rate_hz=spec.rate_hz,
         mirrored=flipped,
         units=tuple(units),
+    )
+
+
+def without_video() -> NotAssessable:
+    """Return why a model of pictures cannot judge a recording that came as tracks."""
+    return NotAssessable(
+        Reason.FEATURE_UNAVAILABLE, "the model looks at pictures, and the recording has no video"
     )
 
 

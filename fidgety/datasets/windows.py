@@ -69,9 +69,12 @@ def window_starts(
     return kept, len(grid) - len(kept)
 
 
-def cut_windows(series: Sequence[Series], length: int, step: int) -> Windows:
-    """Find the complete windows of several series, in order."""
+def cut_windows(
+    series: Sequence[Series], length: int, step: int, most: int | None = None
+) -> Windows:
+    """Find the complete windows of several series, in order; of each ``most``, the first ones."""
     found = [window_starts(s.complete, length, step) for s in series]
+    found = [(starts[:most], dropped) for starts, dropped in found]
     counts = [len(starts) for starts, _ in found]
     return Windows(
         np.repeat(np.arange(len(series), dtype=np.int64), counts),

@@ -4,8 +4,9 @@ A published system is one module of this folder with one subclass of :class:`Mod
 one line in :mod:`fidgety.models.registry`. The network knows nothing of files, folds or
 trainers:
 
-- objective ``instance``: ``network(x)`` takes (instance, frame, feature) and gives logits of
-  shape (instance, class). Every instance carries its infant's label.
+- objective ``instance``: ``network(x)`` takes (instance, frame, feature), of pictures (instance,
+  channel, row, column), and gives logits of shape (instance, class). Every instance carries its
+  infant's label.
 - objective ``bag``: ``network(x, segment, start, bag, n_bags)`` takes a
   :class:`~fidgety.datasets.instances.BagBatch`'s parts and gives a :class:`BagOutput`. Only
   bags carry a label.
@@ -65,7 +66,7 @@ class OptimiserPlan:
     Parameters
     ----------
     kind
-        ``adam``, or ``sgd`` with Nesterov momentum 0.9.
+        ``adam``, ``adamw``, or ``sgd`` with Nesterov momentum 0.9.
     learning_rate
         The highest one, where it changes.
     weight_decay
@@ -78,7 +79,7 @@ class OptimiserPlan:
         Of the schedule.
     """
 
-    kind: Literal["adam", "sgd"] = "adam"
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["constant", "step", "cyclic"] = "constant"
@@ -177,6 +178,9 @@ class ModelSystem(ABC):
     detects_fidgety
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
+    pools_logits
+        Of objective ``instance``: whether an infant's score is the mean of its instances' logits
+        and not of their probabilities.
     libraries
         Distributions that decide its weights, beside torch, lightning and numpy.
     """
@@ -186,6 +190,7 @@ class ModelSystem(ABC):
     objective: ClassVar[Objective]
     attention: ClassVar[bool] = False
     detects_fidgety: ClassVar[bool] = False
+    pools_logits: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

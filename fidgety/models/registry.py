@@ -19,6 +19,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "multirocket_hydra": "fidgety.models.multirocket:MultiRocketHydra",
         "mam_clip": "fidgety.models.mam:MamClip",
         "mam": "fidgety.models.mam_full:Mam",
+        "two_stream": "fidgety.models.two_stream:TwoStreamSystem",
     },
 )
 
@@ -27,6 +28,9 @@ READ_REFERENCE: frozenset[str] = frozenset({"mam_clip", "mam"})
 
 #: Models that may read the infants' characteristics.
 READ_INFO: frozenset[str] = frozenset({"mam"})
+
+#: Models that read crops and flow (`snakemake pixels`) instead of features.
+READ_PIXELS: frozenset[str] = frozenset({"two_stream"})
 
 #: Models whose instances' probabilities are those of fidgety movements.
 FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam"})

@@ -15,15 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
 
 from fidgety.errors import ConfigError
+from fidgety.models.two_stream_options import Streams
 from fidgety.models.weight_file import read_weight_file
 
-Streams = Literal["fusion", "spatial", "temporal", "sum"]
 #: Kind of block, blocks a stage, channels of the last stage.
 BACKBONES: Mapping[str, tuple[str, tuple[int, ...], int]] = {
     "resnet18": ("basic", (2, 2, 2, 2), 512),

@@ -15,14 +15,19 @@ Where FMs are not, a **balancing** movement takes their place: slow (0.1 to 0.6 
 forth on one axis, scaled part by part so that its mean angular speed is that of the FMs
 which it replaces. So the amount of movement does not separate the classes; its character does.
 
+Phantoms of the classes of Hashimoto et al. 2022 move otherwise altogether: *writhing* ones with
+the whole body at once, larger and at half the speed; those of a *poor repertoire* repeat one
+sequence of movements, with less of the balancing movement.
+
 Axes are those of :mod:`fidgety.phantom.body`: x to the infant's left, y from front to back,
 z to the head. A vector of the left side is mirrored for the right one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +63,8 @@ FM_RATE_SPREAD = 0.25
 #: over 1 because it fades in and out slowly. Found by experiment: so the mean speed of the
 #: keypoints does not separate the classes (tests/phantom checks the outcome).
 BALANCE = 1.06
+#: Share of the balancing movement that is left of a poor repertoire.
+POOR_BALANCE = 0.3
 
 #: Posture: mean over infants, standard deviation between infants, and drift within one, in
 #: degrees. Names are anatomical; see :func:`_rotations` for the axes.
@@ -204,31 +211,103 @@ def _balance_envelope(spec: PhantomSpec, time_s: Array, ramp_s: float = 1.2) -> 
     return np.asarray(gaussian_filter1d(absent, ramp_s * CONTROL_HZ / 2, mode="nearest"))
 
 
+class _Event(NamedTuple):
+    """A movement there and back: when, how long in seconds, how far in radians, how skewed."""
+
+    start_s: float
+    length_s: float
+    size: float
+    skew: float
+
+
+def _draw_event(
+    rng: np.random.Generator,
+    start_s: float,
+    length_s: tuple[float, float],
+    size_deg: tuple[float, float],
+    sign: bool,
+) -> _Event:
+    length = float(rng.uniform(*length_s))
+    size = np.deg2rad(float(rng.uniform(*size_deg)))
+    if sign and rng.random() < 0.5:
+        size = -size
+    # A quick start and a slower return: the peak lies before the middle.
+    return _Event(start_s, length, size, float(rng.uniform(0.7, 1.0)))
+
+
+def _bumps(events: Iterable[_Event], n: int) -> Array:
+    """Return a train of smooth bumps (there and back), in radians."""
+    out = np.zeros(n)
+    for start_s, length, size, skew in events:
+        first = max(int(start_s * CONTROL_HZ), 0)
+        last = min(int((start_s + length) * CONTROL_HZ), n)
+        if last > first:
+            share = (np.arange(first, last) / CONTROL_HZ - start_s) / length
+            out[first:last] += size * np.sin(np.pi * np.clip(share, 0, 1) ** skew) ** 2
+    return out
+
+
 def _events(
     rng: np.random.Generator,
     n: int,
     rate_per_s: float,
-    duration_s: tuple[float, float],
+    length_s: tuple[float, float],
     size_deg: tuple[float, float],
     sign: bool = False,
 ) -> Array:
-    """Return a train of smooth bumps (there and back), in radians."""
-    out = np.zeros(n)
+    """Return movements at random times."""
+    events = []
     clock = float(rng.exponential(1 / rate_per_s)) - 1.0
     while clock < n / CONTROL_HZ:
-        length = float(rng.uniform(*duration_s))
-        size = np.deg2rad(float(rng.uniform(*size_deg)))
-        if sign and rng.random() < 0.5:
-            size = -size
-        # A quick start and a slower return: the peak lies before the middle.
-        skew = float(rng.uniform(0.7, 1.0))
-        first = max(int(clock * CONTROL_HZ), 0)
-        last = min(int((clock + length) * CONTROL_HZ), n)
-        if last > first:
-            share = (np.arange(first, last) / CONTROL_HZ - clock) / length
-            out[first:last] += size * np.sin(np.pi * np.clip(share, 0, 1) ** skew) ** 2
-        clock += length + float(rng.exponential(1 / rate_per_s))
-    return out
+        event = _draw_event(rng, clock, length_s, size_deg, sign)
+        events.append(event)
+        clock += event.length_s + float(rng.exponential(1 / rate_per_s))
+    return _bumps(events, n)
+
+
+def _writhing_events(
+    spec: PhantomSpec,
+    name: str,
+    n: int,
+    length_s: tuple[float, float],
+    size_deg: tuple[float, float],
+    sign: bool,
+) -> Array:
+    """Return movements of the whole body: every part takes part, a little later or earlier."""
+    shared, own = _generator(spec, "writhing"), _generator(spec, "events", name)
+    events = []
+    clock = float(shared.uniform(-2.0, 1.0))
+    while clock < n / CONTROL_HZ:
+        start = clock + float(own.uniform(0.0, 1.2))
+        events.append(_draw_event(own, start, length_s, size_deg, sign))
+        clock += float(shared.uniform(2.5, 5.0))
+    return _bumps(events, n)
+
+
+def _monotonous_events(
+    spec: PhantomSpec,
+    name: str,
+    n: int,
+    rate_per_s: float,
+    length_s: tuple[float, float],
+    size_deg: tuple[float, float],
+    sign: bool,
+) -> Array:
+    """Return the same few movements over and over, in one order."""
+    period = float(_generator(spec, "period").uniform(4.5, 6.0))
+    rng = _generator(spec, "events", name)
+    number = max(1, round(rate_per_s * period))
+    theme = [
+        _draw_event(rng, float(rng.uniform(0, period)), length_s, size_deg, sign)
+        for _ in range(number)
+    ]
+    events = []
+    for turn in range(-1, int(n / CONTROL_HZ / period) + 1):
+        for event in theme:
+            start = turn * period + event.start_s + float(rng.normal(0, 0.08))
+            size = event.size * float(np.exp(rng.normal(0, 0.06)))
+            events.append(event._replace(start_s=start, size=size))
+    return _bumps(events, n)
 
 
 def _soft_limit(values: Array, low: float, high: float) -> Array:
@@ -264,14 +343,14 @@ def _anatomical(spec: PhantomSpec, n: int) -> dict[str, Array]:
     def train(
         name: str, rate: float, length: tuple[float, float], size: tuple[float, float], sign: bool
     ) -> Array:
-        return _events(
-            _generator(spec, "events", name),
-            n,
-            rate * activity * vigour,
-            (length[0] * quick, length[1] * quick),
-            size,
-            sign,
-        )
+        length = (length[0] * quick, length[1] * quick)
+        if spec.repertoire == "writhing":
+            larger = (1.2 * size[0], 1.2 * size[1])
+            return _writhing_events(spec, name, n, (2 * length[0], 2 * length[1]), larger, sign)
+        if spec.repertoire == "poor":
+            return _monotonous_events(spec, name, n, rate, length, size, sign)
+        rng = _generator(spec, "events", name)
+        return _events(rng, n, rate * activity * vigour, length, size, sign)
 
     for side in ("left", "right"):
         kick = train(f"{side}_kick", 0.16, (0.6, 1.5), (20, 55), sign=False)
@@ -327,6 +406,8 @@ def fine_movement(spec: PhantomSpec, time_s: Array) -> dict[str, Array]:
     balance = _balance_envelope(spec, time_s)[:, None]
     if spec.nuisances.crying:
         balance = np.zeros_like(balance)
+    if spec.repertoire == "poor":
+        balance *= POOR_BALANCE
     person = float(np.exp(0.1 * _generator(spec, "size").standard_normal()))
     out: dict[str, Array] = {}
     for part in PARTS:

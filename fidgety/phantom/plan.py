@@ -8,9 +8,12 @@ Disabil Res Rev 11:61): fidgety movements (FMs) are *continuous* (short pauses a
 *intermittent* (about half of the time) in the ``normal`` class, *sporadic* (isolated bursts
 of a few seconds, long pauses) or *absent* in the ``risk`` class.
 
-Infants are planned in pairs, one a class, that share site, device, setting, kind, nuisances
-of the picture and (up to a small jitter that is drawn alike for both) age and weight: neither
-characteristics nor picture tell the classes apart.
+The preset ``repertoire`` has the three classes of Hashimoto et al. 2022 (MICCAI 2022, 753) instead:
+writhing (``WMs``) and fidgety movements (``FMs``), and a poor repertoire (``PR``).
+
+Infants are planned in pairs (with three classes, trios), one a class, that share site, device,
+setting, kind, nuisances of the picture and (up to a small jitter that is drawn alike for both) age
+and weight: neither characteristics nor picture tell the classes apart.
 """
 
 from __future__ import annotations
@@ -22,8 +25,16 @@ from typing import Any
 
 import numpy as np
 
-PRESETS = ("none", "tiny", "small", "validation")
-FM_TYPES = {"normal": ("continuous", "intermittent"), "risk": ("absent", "sporadic")}
+PRESETS = ("none", "tiny", "small", "validation", "repertoire")
+FM_TYPES = {
+    "normal": ("continuous", "intermittent"),
+    "risk": ("absent", "sporadic"),
+    "FMs": ("continuous", "intermittent"),
+    "WMs": ("absent",),
+    "PR": ("absent",),
+}
+#: How infants of a class move all the time; those of other classes move as at the fidgety age.
+REPERTOIRES = {"WMs": "writhing", "PR": "poor"}
 BLANKETS = ("plain", "checks", "stripes", "dots", "patches")
 SKINS = ("light", "fair", "medium", "olive", "brown", "dark")
 CLOTHES = ("nappy", "bodysuit", "sleepsuit")
@@ -157,6 +168,11 @@ class PhantomSpec:
             raise ValueError(f"{self.recording}: duration and frame rate must be positive")
 
     @property
+    def repertoire(self) -> str:
+        """How it moves beside its FMs: ``fidgety`` (as at that age), ``writhing`` or ``poor``."""
+        return REPERTOIRES.get(self.label, "fidgety")
+
+    @property
     def n_frames(self) -> int:
         """Number of frames before any is dropped."""
         return max(2, round(self.duration_s * self.fps))
@@ -258,7 +274,7 @@ def fm_intervals(spec: PhantomSpec) -> list[tuple[float, float, str]]:
 
 @dataclass(frozen=True)
 class _Part:
-    """One cohort of a preset: pairs of infants, of which the first ones are rendered."""
+    """One cohort of a preset: an infant a class in each pair, of which the first are rendered."""
 
     role: str
     pairs: int
@@ -272,6 +288,7 @@ class _Preset:
     size: tuple[int, int]
     rates: tuple[float, ...]
     parts: tuple[_Part, ...]
+    classes: tuple[str, ...] = ("normal", "risk")
 
 
 _PLANS: dict[str, _Preset] = {
@@ -304,6 +321,13 @@ _PLANS: dict[str, _Preset] = {
             _Part("external", 20, 2),
             _Part("reference", 6, 0),
         ),
+    ),
+    "repertoire": _Preset(
+        duration_s=20.0,
+        size=(320, 240),
+        rates=(25.0, 30.0),
+        parts=(_Part("development", 10, 10), _Part("external", 7, 7)),
+        classes=("WMs", "FMs", "PR"),
     ),
 }
 
@@ -364,8 +388,8 @@ def plan_cohort(
     Parameters
     ----------
     preset
-        ``tiny`` (tests), ``small`` (a fresh clone), ``validation`` (measures the line) or
-        ``none``.
+        ``tiny`` (tests), ``small`` (a fresh clone), ``validation`` (measures the line),
+        ``repertoire`` (three classes, all of them rendered) or ``none``.
     seed
         Seed of the workflow.
     duration_s
@@ -399,7 +423,7 @@ def plan_cohort(
 def _plan_pair(
     preset: str, plan: _Preset, part: _Part, pair: int, seed: int, length: float
 ) -> list[PhantomSpec]:
-    """Plan one infant a class that differ in their movement alone."""
+    """Plan one infant a class; they differ in their movement alone."""
     rng = np.random.default_rng(derive_seed(seed, "pair", preset, part.role, str(pair)))
     rendered = pair < part.rendered_pairs
     shared = _pair_characteristics(rng)
@@ -409,13 +433,16 @@ def _plan_pair(
     fps = plan.rates[pair % len(plan.rates)]
     specs: list[PhantomSpec] = []
     # Which class comes first alternates, so that ids do not tell the class.
-    labels = ("normal", "risk") if rng.random() < 0.5 else ("risk", "normal")
+    if len(plan.classes) == 2:
+        labels = plan.classes if rng.random() < 0.5 else plan.classes[::-1]
+    else:
+        labels = tuple(plan.classes[k] for k in rng.permutation(len(plan.classes)))
     for position, label in enumerate(labels):
-        infant = f"phantom-{part.role[:3]}-{2 * pair + position + 1:02d}"
+        infant = f"phantom-{part.role[:3]}-{len(labels) * pair + position + 1:02d}"
         weeks = float(np.clip(shared["gestational_age_weeks"] + rng.normal(0, 0.7), 25.0, 42.0))
         weeks = round(weeks, 1)
         # Reference clips need stretches as long as a clip: continuous against absent first.
-        fm_type = FM_TYPES[label][pair % 2]
+        fm_type = FM_TYPES[label][pair % len(FM_TYPES[label])]
         base = PhantomSpec(
             recording=infant,
             infant=infant,

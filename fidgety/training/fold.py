@@ -78,22 +78,25 @@ def _instances(job: FoldJob, series: Sequence[Series], windows: Windows) -> Inst
 
 
 def _instance_loaders(
-    job: FoldJob, data: FoldData, plan: TrainingPlan
+    job: FoldJob, data: FoldData, plan: TrainingPlan, readers: int
 ) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
     train = _instances(job, data.train, data.train_windows)
     sampler = ShuffledBatches(
         len(train), plan.batch_size, job.job_seed("order"), job.training.augment_flip
     )
-    loader = DataLoader(train, batch_sampler=sampler)
+    # What is in memory needs no readers; clips of pictures are unpacked while the network learns.
+    workers = readers if job.spec.pixels else 0
+    more: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
+    loader = DataLoader(train, batch_sampler=sampler, **more)
     if not len(data.validation_windows):
         return loader, None, train.targets
     own = _instances(job, data.validation, data.validation_windows)
-    validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 64))
+    validation = DataLoader(own, batch_sampler=_fixed_batches(len(own), 64), **more)
     return loader, validation, train.targets
 
 
 def _bag_loaders(
-    job: FoldJob, data: FoldData, plan: TrainingPlan
+    job: FoldJob, data: FoldData, plan: TrainingPlan, readers: int
 ) -> tuple[DataLoader, DataLoader | None, NDArray[np.int64]]:
     pooling = job.evaluation.pooling
 
@@ -252,6 +255,7 @@ def _train_network(
     data: FoldData,
     intervals: Sequence[Mapping[str, Any]],
     work: Path,
+    readers: int,
 ) -> _Learned:
     """Train by gradients: on reference clips first, where there are some, then on the labels."""
     plan = system.training(job.options)
@@ -263,7 +267,7 @@ def _train_network(
         before = _pretrain(job, data, plan.pretraining, network, clips, work / "pretrain")
         history += before.history
     loaders = _instance_loaders if system.objective == "instance" else _bag_loaders
-    train, validation, targets = loaders(job, data, plan)
+    train, validation, targets = loaders(job, data, plan, readers)
     objectives: dict[str, type[Classification]] = {
         "instance": InstanceClassification,
         "bag": BagClassification,
@@ -331,7 +335,7 @@ def _score_validation(job: FoldJob, data: FoldData, network: nn.Module) -> dict[
         local = np.array([place[int(k)] for k in windows.series], dtype=np.int64)
         found[infant] = score_windows(
             network,
-            job.system.objective,
+            job.system,
             job.spec,
             [data.validation[k] for k in own],
             replace(windows, series=local),
@@ -357,7 +361,11 @@ def one_loss(scores: Scores, job: FoldJob, label: str) -> float:
 
 
 def train_fold(
-    job: FoldJob, data: FoldData, intervals: Sequence[Mapping[str, Any]], work: Path
+    job: FoldJob,
+    data: FoldData,
+    intervals: Sequence[Mapping[str, Any]],
+    work: Path,
+    readers: int = 0,
 ) -> Trained:
     """Train a fold's model, by gradients or at once, and choose its threshold.
 
@@ -371,6 +379,8 @@ def train_fold(
         Rows of the interval table: recording, start_s, end_s, movement, rater.
     work
         Folder for checkpoints, of this very job; an interrupted run is continued from it.
+    readers
+        Processes that read clips of pictures while the network learns; the result is the same.
 
     Raises
     ------
@@ -379,7 +389,7 @@ def train_fold(
     """
     spec, system = job.spec, job.system
     if issubclass(system, NetworkSystem):
-        learned = _train_network(job, system, data, intervals, work)
+        learned = _train_network(job, system, data, intervals, work, readers)
     elif issubclass(system, EstimatorSystem):
         learned = _fit_estimator(job, system, data)
     else:

@@ -32,6 +32,7 @@ from fidgety.datasets.series import (
     load_series,
     require_units,
     take_features,
+    without_video,
 )
 from fidgety.datasets.snippet_split import SnippetSplit, split_snippets
 from fidgety.datasets.windows import Windows, cut_windows
@@ -185,6 +186,9 @@ def load_labelled(
     """Load recordings that give an instance in training and in validation; name the others."""
     spec, found = job.spec, []
     for recording, infant in rows:
+        if recording not in features and spec.pixels:
+            left_out[recording] = str(without_video())
+            continue
         if recording not in features:
             raise ConfigError(
                 f"recording {recording} of the cohort table has no features file among the job's "
@@ -202,10 +206,7 @@ def load_labelled(
         except NotAssessable as error:
             left_out[recording] = str(error)
             continue
-        if all(
-            len(cut_windows([series], spec.window_frames, spec.step_frames(training)))
-            for training in (True, False)
-        ):
+        if all(len(_cut(job, [series], training)) for training in (True, False)):
             found.append(series)
         else:
             left_out[recording] = f"no complete window of {spec.window_s:g} s"
@@ -353,7 +354,8 @@ def _informed(
 
 
 def _cut(job: FoldJob, series: Sequence[Series], training: bool) -> Windows:
-    return cut_windows(series, job.spec.window_frames, job.spec.step_frames(training))
+    spec = job.spec
+    return cut_windows(series, spec.window_frames, spec.step_frames(training), spec.most_windows)
 
 
 def _split_infants(

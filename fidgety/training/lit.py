@@ -127,10 +127,9 @@ class Classification(L.LightningModule):
         plan = self.optimiser
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         optimiser: torch.optim.Optimizer
-        if plan.kind == "adam":
-            optimiser = torch.optim.Adam(
-                parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay
-            )
+        if plan.kind in ("adam", "adamw"):
+            family = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[plan.kind]
+            optimiser = family(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay)
         else:
             optimiser = torch.optim.SGD(
                 parameters,

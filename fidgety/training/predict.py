@@ -16,7 +16,14 @@ import numpy as np
 
 from fidgety.datasets.characteristics import with_info
 from fidgety.datasets.folds import FoldEntry
-from fidgety.datasets.series import InputSpec, Series, load_series, require_units, take_features
+from fidgety.datasets.series import (
+    InputSpec,
+    Series,
+    load_series,
+    require_units,
+    take_features,
+    without_video,
+)
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
 from fidgety.training.bundle import Bundle, load_bundle, read_description
 from fidgety.training.results import ModelPrediction, not_assessable
@@ -195,7 +202,7 @@ def predict_model(
             scores.append(
                 score_infant(
                     bundle.network,
-                    bundle.system.objective,
+                    bundle.system,
                     bundle.spec,
                     scaled,
                     bundle.pooling,
@@ -236,6 +243,7 @@ def predict_infant(
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
     other_units: str = "refuse",
     rows: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    pixels: Mapping[str, Path] = MappingProxyType({}),
 ) -> dict[str, ModelPrediction]:
     """Score an infant by every model.
 
@@ -255,15 +263,20 @@ def predict_infant(
         ``refuse`` or ``accept`` features in other units than a model learned from.
     rows
         Recording to the infant's characteristics, for models that read them.
+    pixels
+        Recording to its file of crops and flow, for models of pictures; of recordings with a video.
 
     Returns
     -------
     dict
         Model to its prediction, or to the reason why there is none.
     """
-    return {
-        model: predict_model(
-            [load_bundle(path) for path in paths], infant, recordings, excluded, other_units, rows
-        )
-        for model, paths in choose_models(infant, entries, models).items()
-    }
+    found = {}
+    for model, paths in choose_models(infant, entries, models).items():
+        bundles = [load_bundle(path) for path in paths]
+        sources, out = recordings, dict(excluded)
+        if bundles[0].spec.pixels:
+            sources = {name: pixels.get(name, path) for name, path in recordings.items()}
+            out = {name: without_video() for name in recordings if name not in pixels} | out
+        found[model] = predict_model(bundles, infant, sources, out, other_units, rows)
+    return found

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import special
 from torch import nn
 
 from fidgety.datasets.instances import BagData, Draw, InstanceData, collate_bags
 from fidgety.datasets.series import InputSpec, Series
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import NotAssessable, Reason
-from fidgety.models.base import Objective, call_bags
+from fidgety.models.base import ModelSystem, call_bags
 
 #: Instances that go through a network at a time.
 BATCH = 64
@@ -55,7 +56,7 @@ def complete_windows(series: Sequence[Series], spec: InputSpec, *, training: boo
     NotAssessable
         With ``no_complete_window`` if there is none.
     """
-    windows = cut_windows(series, spec.window_frames, spec.step_frames(training))
+    windows = cut_windows(series, spec.window_frames, spec.step_frames(training), spec.most_windows)
     if not len(windows):
         lengths = ", ".join(f"{len(s.values) / s.rate_hz:.1f} s" for s in series)
         longest = max((longest_run(s.complete) / s.rate_hz for s in series), default=0.0)
@@ -152,9 +153,25 @@ def _score_bag(
     )
 
 
+def mean_of(probability: NDArray[np.float64], logits: bool) -> NDArray[np.float64]:
+    """Pool the instances' probabilities to the infant's.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (instance, class)
+    logits
+        Take the softmax of the logits' mean, which is the geometric mean of the probabilities,
+        brought to a sum of 1; else their mean.
+    """
+    if not logits:
+        return np.asarray(probability.mean(axis=0))
+    tiny = np.finfo(np.float64).tiny
+    return np.asarray(special.softmax(np.log(np.maximum(probability, tiny)).mean(axis=0)))
+
+
 def score_infant(
     network: nn.Module,
-    objective: Objective,
+    system: type[ModelSystem],
     spec: InputSpec,
     series: Sequence[Series],
     pooling: str,
@@ -167,12 +184,12 @@ def score_infant(
         With ``no_complete_window`` if there is no instance.
     """
     windows = complete_windows(series, spec, training=False)
-    return score_windows(network, objective, spec, series, windows, pooling)
+    return score_windows(network, system, spec, series, windows, pooling)
 
 
 def score_windows(
     network: nn.Module,
-    objective: Objective,
+    system: type[ModelSystem],
     spec: InputSpec,
     series: Sequence[Series],
     windows: Windows,
@@ -180,15 +197,16 @@ def score_windows(
 ) -> Scores:
     """Score one infant by some windows of its standardised recordings.
 
-    The infant's probability is the mean over its instances, or the bag's for bag models. With
+    The infant's probability is the mean over its instances (of their logits, where the system says
+    so), or the bag's for bag models. With
     ``pooling="recording"`` every recording is scored by itself and counts the same.
 
     Parameters
     ----------
     network
         In evaluation mode, on the CPU.
-    objective
-        Of the model.
+    system
+        The published system.
     spec
         What the model reads.
     series
@@ -203,12 +221,12 @@ def score_windows(
     whole = np.arange(len(windows))
     single: dict[str, NDArray[np.float64]] = {}
     with torch.inference_mode():
-        if objective == "instance":
+        if system.objective == "instance":
             probability = score_instances(network, series, windows)
-            infant = probability.mean(axis=0)
+            infant = mean_of(probability, system.pools_logits)
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):
-                    single[s.recording] = probability[members].mean(axis=0)
+                    single[s.recording] = mean_of(probability[members], system.pools_logits)
         else:
             probability, attention, infant = _score_bag(network, series, windows, whole)
             for s, members in zip(series, by_recording, strict=True):

@@ -18,20 +18,29 @@ from fidgety.models.base import (
     set_weights,
     weights_of,
 )
-from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS
+from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_PIXELS
 
 NETWORKS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), NetworkSystem)]
 ESTIMATORS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), EstimatorSystem)]
 FEATURES = {"coordinates_2d": 42, "angles_2d": 12, "coordinates_3d": 51}
+#: Options under which a test takes seconds.
+SMALL = {"two_stream": {"backbone": "resnet18"}}
 
 
 def make(kind, n_classes=2, **options):
     system = MODEL_SYSTEMS.get(kind)
-    checked = parse_model_options(system, options)
+    checked = parse_model_options(system, SMALL.get(kind, {}) | options)
     spec = system.inputs(checked)
     torch.manual_seed(0)
     n_features = sum(FEATURES[name] for name in spec.feature_sets)
     return system, spec, system.build(checked, n_features, n_classes), n_features
+
+
+def instances_of(spec, n_features, n=2):
+    """Return instances as the model reads them: series of features, or clips of pictures."""
+    if spec.pixels:
+        return torch.rand(n, 3 + 2 * spec.window_frames, 64, 64)
+    return torch.randn(n, spec.window_frames, n_features)
 
 
 def run(system, network, x):
@@ -53,7 +62,7 @@ def test_every_model_learns_in_one_of_the_two_ways():
 def test_shapes_gradients_and_repeatability(kind, n_classes):
     system, spec, network, n_features = make(kind, n_classes)
     assert system.name == kind
-    x = torch.randn(2, spec.window_frames, n_features)
+    x = instances_of(spec, n_features)
     logits, bag = run(system, network, x)
     assert logits.shape == (2, n_classes)
     loss = logits.logsumexp(dim=1).sum() - logits[:, 0].sum()
@@ -131,10 +140,11 @@ def test_options_survive_json_and_misspelling_is_named(kind):
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_features_that_do_not_fit_are_an_error(kind):
     system = MODEL_SYSTEMS.get(kind)
+    wrong, right = (51, 0) if kind in READ_PIXELS else (0, 51)
     with pytest.raises(ConfigError):
-        system.build(system.options(), 0, 2)
+        system.build(system.options(), wrong, 2)
     with pytest.raises(ConfigError):
-        system.build(system.options(), 51, 1)
+        system.build(system.options(), right, 1)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -142,8 +152,9 @@ def test_networks_come_back_from_their_weights(kind):
     system, spec, network, n = make(kind)
     kept = load(save(weights_of(network)))
     torch.manual_seed(7)
-    restored = system.restore(system.options(), n, 2, kept).eval()
-    x = torch.randn(2, spec.window_frames, n)
+    options = parse_model_options(system, SMALL.get(kind, {}))
+    restored = system.restore(options, n, 2, kept).eval()
+    x = instances_of(spec, n)
     with torch.inference_mode():
         assert torch.equal(run(system, restored, x)[0], run(system, network.eval(), x)[0])
     with pytest.raises(ValueError, match="another network"):
@@ -158,3 +169,8 @@ def test_an_unknown_model_is_named():
 def test_the_registry_knows_who_finds_fidgety_movements() -> None:
     finding = {n for n in MODEL_SYSTEMS.names() if MODEL_SYSTEMS.get(n).detects_fidgety}
     assert finding == FIND_FIDGETY
+
+
+def test_the_registry_knows_who_looks_at_pictures() -> None:
+    systems = {n: MODEL_SYSTEMS.get(n) for n in MODEL_SYSTEMS.names()}
+    assert {n for n, s in systems.items() if s.inputs(s.options()).pixels} == READ_PIXELS

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fidgety.errors import ConfigError
-from fidgety.models.base import count_parameters
+from fidgety.models.base import count_parameters, weights_of
+from fidgety.models.two_stream import TwoStreamSystem
 from fidgety.models.two_stream_network import (
     BACKBONES,
     STEM,
@@ -20,6 +21,7 @@ from fidgety.models.two_stream_network import (
     read_weights,
     rename,
 )
+from fidgety.models.two_stream_options import TwoStreamOptions
 
 
 def clips(n: int = 2, side: int = 64, fields: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,6 +139,43 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "module.pth")
     with pytest.raises(ConfigError, match="cannot be read as weights"):
         read_weights(tmp_path / "module.pth")
+
+
+def test_a_model_starts_from_the_users_weights_and_comes_back_without_them(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    given = backbone("resnet18", 3).state_dict()
+    file = tmp_path / "imagenet.safetensors"
+    save_file({k: v.contiguous() for k, v in given.items()}, file)
+    options = TwoStreamOptions(backbone="resnet18", weights=str(file))
+    assert options.files() == {"weights": file}
+    network = TwoStreamSystem.build(options, 0, 3)
+    for stream in (network.spatial, network.temporal):
+        name = "encoder.stages.0.layers.0.layer.0.convolution.weight"
+        assert torch.equal(stream.state_dict()[name], given[name])
+    kept = weights_of(network)
+    file.unlink()
+    again = TwoStreamSystem.restore(options, 0, 3, kept).eval()
+    picture, flow = clips()
+    with torch.inference_mode():
+        told = again(torch.cat([picture, flow], dim=1))
+        assert torch.equal(told, network.eval()(torch.cat([picture, flow], dim=1)))
+
+
+def test_the_published_preset() -> None:
+    chosen = TwoStreamOptions.model_validate({"preset": "hashimoto2022", "clips": 3})
+    assert chosen.clips == 3
+    assert (chosen.n_fields, chosen.step_s, chosen.learning_rate) == (6, 5.0, 1e-5)
+    plan = TwoStreamSystem.training(chosen)
+    assert (plan.optimiser.kind, plan.batch_size, plan.patience) == ("adamw", 64, 10)
+    assert TwoStreamOptions(window_s=5.0).n_fields == 30
+    with pytest.raises(ValueError, match="window_s"):
+        TwoStreamOptions(window_s=0.01)
+
+
+def test_pictures_that_are_too_small_are_named() -> None:
+    network = TwoStreamSystem.build(TwoStreamOptions(backbone="resnet18"), 0, 2)
+    with pytest.raises(ConfigError, match=r"pixels\.size_px"):
+        network(torch.rand(2, 15, 32, 32))
 
 
 def test_names() -> None:

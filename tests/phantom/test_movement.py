@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt
+from scipy.spatial.transform import Rotation
 
 from fidgety.phantom.movement import (
     CONTROL_HZ,
@@ -97,6 +98,42 @@ def test_fidgety_movements_circle_in_both_directions() -> None:
     assert np.quantile(circling, 0.95) > 0.3
     assert np.quantile(circling, 0.05) < -0.3
     assert np.abs(slow).mean() < 1e-6
+
+
+def repertoire(label: str, seed: int) -> tuple[np.ndarray, float]:
+    """Return the angular velocities of every part (frame, part), and the range of its angles."""
+    fm_type = "continuous" if label == "FMs" else "absent"
+    spec = PhantomSpec("p", "p", "c", "external", label, fm_type, duration_s=40.0, seed=seed)
+    moved = move(spec, 20.0)
+    speeds, ranges = [], []
+    for part in PARTS:
+        turns = Rotation.from_matrix(moved.rotations[part])
+        speeds.append((turns[:-1].inv() * turns[1:]).as_rotvec() * 20.0)
+        ranges.append(np.linalg.norm((turns * turns.mean().inv()).as_rotvec(), axis=1).std())
+    return np.concatenate(speeds, axis=1), float(np.mean(ranges))
+
+
+def repeats(velocity: np.ndarray, rate: float = 20.0) -> float:
+    """Return how alike movement is to itself some seconds before, at the best such distance."""
+    lags = np.arange(int(4 * rate), int(7 * rate))
+    flat = velocity - velocity.mean(axis=0)
+    power = (flat**2).mean()
+    return float(max((flat[k:] * flat[:-k]).mean() / power for k in lags))
+
+
+def test_the_repertoires_differ_in_size_speed_and_monotony() -> None:
+    found = {label: [repertoire(label, k) for k in range(4)] for label in ("WMs", "FMs", "PR")}
+    size = {label: np.mean([r for _, r in one]) for label, one in found.items()}
+    assert size["WMs"] > 1.3 * max(size["FMs"], size["PR"])
+    again = {label: [repeats(v) for v, _ in one] for label, one in found.items()}
+    assert min(again["PR"]) > 0.5 > max(again["FMs"] + again["WMs"])
+    # Writhing is slow: most of its power lies below 1 Hz, of fidgety movements above.
+    slow = {}
+    for label, one in found.items():
+        power = [np.abs(np.fft.rfft(v, axis=0)) ** 2 for v, _ in one]
+        hertz = np.fft.rfftfreq(len(one[0][0]), 1 / 20.0)
+        slow[label] = np.mean([p[hertz < 1].sum() / p.sum() for p in power])
+    assert slow["WMs"] > 0.8 > slow["FMs"], slow
 
 
 def test_still_and_crying_infants() -> None:

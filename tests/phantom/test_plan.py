@@ -37,6 +37,21 @@ def share_with_fms(spec: PhantomSpec) -> float:
     return total / spec.duration_s
 
 
+def test_trios_share_all_but_their_class() -> None:
+    cohort = plan_cohort("repertoire", 3)
+    assert {s.kind for s in cohort} == {"video"}
+    trios = [cohort[k : k + 3] for k in range(0, len(cohort), 3)]
+    for trio in trios:
+        assert {s.label for s in trio} == {"WMs", "FMs", "PR"}
+        assert len({(s.site, s.setting, s.fps, s.nuisances.blanket, s.sex) for s in trio}) == 1
+    # Neither the number of an id nor the order tells the class.
+    assert len({tuple(s.label for s in trio) for trio in trios}) > 3
+    assert len({s.infant for s in cohort}) == len(cohort)
+    for spec in cohort:
+        moves = {m for _, _, m in fm_intervals(spec)}
+        assert ("fidgety" in moves) == (spec.label == "FMs")
+
+
 @pytest.mark.parametrize("preset", SIZES)
 def test_every_cohort_has_both_classes_and_sound_ids(preset: str) -> None:
     cohort = plan_cohort(preset, 5)

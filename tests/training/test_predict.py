@@ -122,7 +122,7 @@ def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
             (told,) = informed(bundle, [series], {})
             scores = score_infant(
                 bundle.network,
-                bundle.system.objective,
+                bundle.system,
                 bundle.spec,
                 [bundle.standardisation.apply_to(told)],
                 "infant",
@@ -262,7 +262,7 @@ def test_recordings_at_different_ages_can_be_kept_apart(models, tmp_path):
         write_recording(tmp_path / f"{k}.h5", k == 0, duration, seed=600 + k)
         loaded = load_series(tmp_path / f"{k}.h5", bundle.spec, recording=str(k), infant="x")
         series.append(bundle.standardisation.apply_to(loaded))
-    arguments = (bundle.network, "bag", bundle.spec)
+    arguments = (bundle.network, bundle.system, bundle.spec)
     alone = [score_infant(*arguments, [s], "infant") for s in series]
     apart = score_infant(*arguments, series, "recording")
     wanted = np.mean([s.infant_probability for s in alone], axis=0)

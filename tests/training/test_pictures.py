@@ -1,0 +1,173 @@
+"""Models of pictures train, are interrupted, and assess, as all others do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fidgety.config.evaluation import EvaluationConfig
+from fidgety.config.learning import FoldsConfig, TrainingConfig
+from fidgety.datasets.folds import assign_folds, infant_labels
+from fidgety.errors import FidgetyError, Outcome, Reason
+from fidgety.models.base import parse_model_options, weights_of
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.training.bundle import load_bundle, write_bundle
+from fidgety.training.fold import train_fold
+from fidgety.training.gather import FoldJob, gather
+from fidgety.training.predict import predict_infant
+from fidgety.training.score import mean_of
+from tests.pixels.synthetic import write_pixels
+
+OPTIONS = {"backbone": "resnet18", "learning_rate": 1e-3, "batch_size": 4, "step_s": 1.0}
+SIZE = 64
+
+
+def write_moving(path, down, seed, moments=19):
+    """Write grey noise that moves down or up."""
+    rng = np.random.default_rng(seed)
+    crops = rng.integers(0, 256, (moments, SIZE, SIZE, 3))
+    flow = rng.normal(128, 20, (moments - 1, SIZE, SIZE, 2))
+    flow[..., 1] += 40 if down else -40
+    write_pixels(path, crops, np.clip(flow, 0, 255))
+
+
+class Pictures:
+    """Four infants a class, one recording of each, and one that came as tracks."""
+
+    def __init__(self, folder):
+        rows, self.pixels, self.features = [], {}, {}
+        for k in range(4):
+            for label in ("normal", "risk"):
+                name = f"{label}-{k}"
+                write_moving(folder / f"{name}.h5", label == "risk", 2 * k + (label == "risk"))
+                self.pixels[name] = folder / f"{name}.h5"
+                rows.append({"recording": name, "infant": f"i-{name}", "label": label})
+        rows.append({"recording": "tracks", "infant": "i-normal-0", "label": "normal"})
+        about = {"cohort": "c", "role": "development", "status": "ok", "reason": ""}
+        self.table = pd.DataFrame([row | about for row in rows])
+        self.entries = assign_folds(infant_labels(self.table), 2, 1)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return Pictures(tmp_path_factory.mktemp("pictures"))
+
+
+def make_job(epochs=2, **options):
+    system = MODEL_SYSTEMS.get("two_stream")
+    chosen = OPTIONS | {"blind_epochs": epochs} | options
+    return FoldJob(
+        model="pictures",
+        kind="two_stream",
+        system=system,
+        options=parse_model_options(system, chosen),
+        classes=("normal", "risk"),
+        at_risk=(False, True),
+        fold=1,
+        seed=3,
+        training=TrainingConfig(device="cpu"),
+        folds=FoldsConfig(n=2),
+        evaluation=EvaluationConfig(),
+    )
+
+
+def learn(pictures, job, work, readers=0):
+    data = gather(job, pictures.entries, pictures.table, pictures.pixels)
+    return train_fold(job, data, [], work, readers=readers)
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    torch.set_num_threads(1)
+    return learn(pictures, make_job(), tmp_path_factory.mktemp("work"))
+
+
+def test_clips_of_infants_are_learned_and_told(pictures, trained, tmp_path):
+    write_bundle(
+        tmp_path / "weights.safetensors", tmp_path / "model.json", trained.network,
+        trained.description,
+    )  # fmt: skip
+    bundle = load_bundle(tmp_path / "model.json")
+    assert bundle.spec.pixels
+    assert bundle.feature_names == ()
+    assert trained.description["left_out"]["tracks"].endswith("the recording has no video")
+    tested = [e for e in pictures.entries if e.fold == 1]
+    assert {e.label for e in tested} == {"normal", "risk"}
+    for entry in tested:
+        name = entry.infant.removeprefix("i-")
+        given = {name: tmp_path / "none.h5"}
+        said = predict_infant(
+            entry.infant, given, pictures.entries, [tmp_path / "model.json"],
+            pixels={name: pictures.pixels[name]},
+        )["pictures"]  # fmt: skip
+        assert said.outcome == Outcome()
+        # 18 fields, clips of 6 every 5 s: the first alone.
+        assert said.probability.shape == (1, 1, 2)
+        assert said.infant_probability[0].argmax() == (entry.label == "risk")
+    without = predict_infant(
+        tested[0].infant, {"tracks": tmp_path / "none.h5"}, pictures.entries,
+        [tmp_path / "model.json"],
+    )["pictures"]  # fmt: skip
+    assert without.outcome.reason is Reason.FEATURE_UNAVAILABLE
+    assert "no video" in without.outcome.detail
+
+
+def test_readers_change_nothing(pictures, trained, tmp_path):
+    again = learn(pictures, make_job(), tmp_path, readers=2)
+    first, second = weights_of(trained.network), weights_of(again.network)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_interrupted_training_goes_on_to_the_same_weights(pictures, trained, tmp_path, monkeypatch):
+    calls = {"n": 0}
+    network = MODEL_SYSTEMS.get("two_stream")._network
+    per_epoch = 3
+
+    def interrupted(*arguments):
+        made = network(*arguments)
+        forward = made.forward
+
+        def step(clip):
+            calls["n"] += 1
+            if calls["n"] > per_epoch + 1:
+                raise KeyboardInterrupt
+            return forward(clip)
+
+        made.forward = step
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MODEL_SYSTEMS.get("two_stream"), "_network", interrupted)
+        with pytest.raises((KeyboardInterrupt, SystemExit, FidgetyError)):
+            learn(pictures, make_job(), tmp_path)
+    assert list(tmp_path.rglob("last.ckpt"))
+    again = learn(pictures, make_job(), tmp_path)
+    first, second = weights_of(trained.network), weights_of(again.network)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_number_of_clips_is_a_limit(pictures):
+    job = make_job(step_s=0.5, clips=3)
+    data = gather(job, pictures.entries, pictures.table, pictures.pixels)
+    # 18 fields: starts at 0, 3, 6 of 0, 3, 6, 9, 12.
+    assert sorted(set(data.train_windows.start.tolist())) == [0, 3, 6]
+    every = gather(
+        replace(job, options=job.options.model_copy(update={"clips": None})),
+        pictures.entries, pictures.table, pictures.pixels,
+    )  # fmt: skip
+    assert sorted(set(every.train_windows.start.tolist())) == [0, 3, 6, 9, 12]
+
+
+def test_an_infants_score_is_the_mean_of_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(7, 3)) * 4
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    mean = logits.mean(axis=0)
+    np.testing.assert_allclose(
+        mean_of(probability, logits=True), np.exp(mean) / np.exp(mean).sum(), atol=1e-12
+    )
+    np.testing.assert_allclose(mean_of(probability, logits=False), probability.mean(axis=0))
+    certain = np.array([[1.0, 0.0], [0.5, 0.5]])
+    assert np.isfinite(mean_of(certain, logits=True)).all()
