@@ -248,9 +248,13 @@ def check_corrections(config: Config, study: Study) -> list[str]:
     return findings.lines()
 
 
-def check_pixel_models(config: Config) -> list[str]:
-    """Check that models of pictures find the flow that they read, and the files they start from."""
-    findings: dict[str, None] = {}
+def check_pixels(config: Config) -> list[str]:
+    """Check that models of pictures find the flow that they read, and every file that is named."""
+    findings: dict[str, None] = {
+        f"pixels.{key}: there is no file {path}.": None
+        for key, path in config.pixels.files().items()
+        if not path.is_file()
+    }
     for name, model in config.models.items():
         if model.kind not in READ_PIXELS:
             continue
@@ -313,7 +317,7 @@ def check_plan(
         *check_methods(config),
         *check_kaur(config.kaur),
         *check_gao(config.gao, config.models),
-        *check_pixel_models(config),
+        *check_pixels(config),
         *check_best_clips(config),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),

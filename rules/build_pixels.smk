@@ -15,12 +15,17 @@ rule build_pixels:
         results("benchmarks/build_pixels/{recording}.tsv")
     conda:
         "../envs/vision.yaml"
-    threads: 1
+    threads: 4 if CONFIG.pixels.flow == "raft" else 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=3000 if CONFIG.pixels.flow == "raft" else 1500,
+        runtime=600 if CONFIG.pixels.flow == "raft" else 60,
     params:
         config=section("pixels"),
+        files_sha256={
+            key: source_checksum(path, SOURCES)
+            for key, path in CONFIG.pixels.files().items()
+            if path.is_file()
+        },
         code=code_of("build_pixels", libraries=("av", "opencv-contrib-python-headless")),
     message:
         "Cut the crops of {wildcards.recording} and compute their flow"

@@ -133,7 +133,9 @@ WITH_CLIPS = CONFIG.report.best_clips > 0 and any(
     model.kind in FIND_FIDGETY for model in CONFIG.models.values()
 )
 # Models of pictures read crops and flow, beside those that read features.
-WITH_PIXELS = any(model.kind in READ_PIXELS for model in CONFIG.models.values())
+PICTURE_MODELS = [name for name in MODELS if CONFIG.models[name].kind in READ_PIXELS]
+WITH_PIXELS = bool(PICTURE_MODELS)
+WITH_PICTURES = WITH_PIXELS and CONFIG.report.pictures > 0
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
 BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"} | (

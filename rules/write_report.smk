@@ -61,6 +61,9 @@ rule write_infant_page:
         clips=lambda wildcards: (
             results("report/clips/{infant}").format(**wildcards) if WITH_CLIPS else []
         ),
+        pictures=lambda wildcards: (
+            results("report/pictures/{infant}").format(**wildcards) if WITH_PICTURES else []
+        ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         quality=lambda wildcards: paths("quality/{recording}.json", ASSESSED[wildcards.infant]),
         media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
@@ -83,7 +86,7 @@ rule write_infant_page:
         classes=CLASSES,
         threshold=CONFIG.evaluation.threshold,
         texts=texts_version(),
-        config=section("report", without=["best_clips", "best_clips_model"]),
+        config=section("report", without=["best_clips", "best_clips_model", "pictures"]),
         continuous_from=CONFIG.evaluation.continuous_from,
         code=code_of("write_infant_page", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:

@@ -18,7 +18,7 @@ from fidgety.plan_check import (
     check_duplicates,
     check_infants,
     check_methods,
-    check_pixel_models,
+    check_pixels,
     check_plan,
 )
 from fidgety.sheet import Recording
@@ -110,7 +110,7 @@ def test_a_lifter_is_checked_with_its_weights(tmp_path: Path) -> None:
 def test_models_of_pictures_need_their_rate_and_their_file(tmp_path: Path) -> None:
     def findings(**options) -> list[str]:
         model = {"kind": "two_stream", "options": options}
-        return check_pixel_models(parse_config({"models": {"a": model, "b": {"kind": "cnn1d"}}}))
+        return check_pixels(parse_config({"models": {"a": model, "b": {"kind": "cnn1d"}}}))
 
     assert findings() == []
     assert "pixels.rate_hz is 6" in findings(rate_hz=5.0)[0]
@@ -120,6 +120,10 @@ def test_models_of_pictures_need_their_rate_and_their_file(tmp_path: Path) -> No
     (tmp_path / "none.pth").write_bytes(b"x")
     assert findings(weights=str(tmp_path / "none.pth")) == []
     assert findings(streamz="x") == []  # told by the check of options
+    raft = {"flow": "raft", "raft_weights": str(tmp_path / "raft.onnx")}
+    assert "raft.onnx" in check_pixels(parse_config({"pixels": raft}))[0]
+    with pytest.raises(ConfigError, match="raft_weights"):
+        parse_config({"pixels": {"flow": "raft"}})
 
 
 def test_a_model_of_another_file_is_left_out() -> None:

@@ -19,6 +19,7 @@ def main(job: Job) -> None:
         Path(job.output["pixels"]),
         PixelsConfig.model_validate(job.params["config"]),
         job.provenance(libraries=("av", "opencv-contrib-python-headless")),
+        threads=job.threads,
         name=str(job.wildcards.get("recording", "")),
     )
 

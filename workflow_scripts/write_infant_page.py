@@ -24,6 +24,7 @@ def main(job: Job) -> None:
             config=ReportConfig.model_validate(job.params.config),
             threshold=job.params.get("threshold"),
             clips=str(job.input.clips) if job.input.get("clips") else None,
+            pictures=str(job.input.pictures) if job.input.get("pictures") else None,
             continuous_from=job.params.get("continuous_from", ""),
         ),
     )

@@ -21,6 +21,9 @@ class ReportConfig(Section):
     """``skeleton`` draws on black: nothing of the infant's picture is shown."""
     overlay_max_side_px: Annotated[int, Field(ge=64, le=1920)] = 360
     """Longest side of overlay videos."""
+    pictures: Annotated[int, Field(ge=0, le=20)] = 3
+    """Clips of an infant that are shown, aligned, with what each model of pictures looks at in
+    them; 0 for none."""
     best_clips: Annotated[int, Field(ge=0, le=20)] = 3
     """Instances with the likeliest fidgety movements that are cut out of an infant's overlay
     videos, to look at first; 0 for none."""

@@ -323,10 +323,10 @@ _PLANS: dict[str, _Preset] = {
         ),
     ),
     "repertoire": _Preset(
-        duration_s=20.0,
+        duration_s=12.0,
         size=(320, 240),
         rates=(25.0, 30.0),
-        parts=(_Part("development", 10, 10), _Part("external", 7, 7)),
+        parts=(_Part("development", 8, 8), _Part("external", 6, 6)),
         classes=("WMs", "FMs", "PR"),
     ),
 }

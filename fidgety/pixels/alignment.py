@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -149,27 +148,3 @@ def fit_alignment(pose: Pose, step_s: float = STEP_S) -> Alignment:
     x_up, y_up = (trunk[middle] / length[middle, None]).sum(axis=0)
     angle = np.rad2deg(np.arctan2(-x_up, -y_up))
     return Alignment((float(x), float(y)), float(length[middle].mean()), float(angle), len(middle))
-
-
-def crop(picture: NDArray[np.uint8], alignment: Alignment, size_px: int) -> NDArray[np.uint8]:
-    """Cut the aligned square out of a picture, bilinear, black outside.
-
-    Parameters
-    ----------
-    picture : ndarray of uint8 of shape (height, width) or (height, width, channel)
-    alignment
-        Of the recording.
-    size_px
-        Side of the crop.
-    """
-    return np.asarray(
-        cv2.warpAffine(
-            picture,
-            alignment.matrix(size_px),
-            (size_px, size_px),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=0,
-        ),
-        dtype=np.uint8,
-    )

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -20,8 +19,10 @@ from fidgety.background.apply import hide_background
 from fidgety.background.read import BodyMasks
 from fidgety.config.pixels import PixelsConfig
 from fidgety.errors import NotAssessable, Reason
-from fidgety.pixels.alignment import Alignment, crop, fit_alignment
-from fidgety.pixels.flow import FieldTimes, field_times, flow_method, pack_flow
+from fidgety.pixels.alignment import Alignment, fit_alignment
+from fidgety.pixels.crop import crop
+from fidgety.pixels.flow import FieldTimes, field_times, flow_method
+from fidgety.pixels.packing import pack_flow
 from fidgety.pixels.store import PIXELS_SCHEMA
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track
@@ -69,6 +70,7 @@ def build_pixels(
     provenance: Provenance,
     *,
     name: str = "",
+    threads: int = 1,
 ) -> None:
     """Write the crops and the flow of a recording.
 
@@ -84,6 +86,8 @@ def build_pixels(
         What makes the file.
     name
         What the progress is called.
+    threads
+        Of the processor, for a network's flow.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def build_pixels(
     pictures = aligned_pictures(video, background, alignment, frames, config.size_px)
     shown = track(pictures, f"crop {name}".strip(), len(frames))
     with DatasetWriter(path, schema=PIXELS_SCHEMA, provenance=provenance) as writer:
-        _write(writer, shown, times, config)
+        _write(writer, shown, times, config, threads)
         writer.add(
             xr.Dataset(
                 {
@@ -123,7 +127,11 @@ def build_pixels(
 
 
 def _write(
-    writer: DatasetWriter, pictures: Iterator[Picture], times: FieldTimes, config: PixelsConfig
+    writer: DatasetWriter,
+    pictures: Iterator[Picture],
+    times: FieldTimes,
+    config: PixelsConfig,
+    threads: int,
 ) -> None:
     """Write picture by picture: one is compressed by itself, so that any clip is read quickly."""
     n, size = len(times.first), config.size_px
@@ -135,12 +143,12 @@ def _write(
     flows = writer.create(
         "flow", {"field": n, **square, "direction": 2}, dtype, chunks=(1, size, size, 2)
     )
-    method = flow_method(config.flow)
-    grey: Picture | None = None
+    method = flow_method(config.flow, config.raft_weights, threads)
+    before: Picture | None = None
     for k, picture in enumerate(pictures):
         crops[k : k + 1] = picture[None]
-        following = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        if grey is not None:
-            field = method(grey, following) * np.float32(times.scale[k - 1])
+        after = method.prepare(picture)
+        if before is not None:
+            field = method.between(before, after) * np.float32(times.scale[k - 1])
             flows[k - 1 : k] = pack_flow(field, config.bits)[None]
-        grey = following
+        before = after

@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError
-from fidgety.pixels.flow import LIMIT_PX
+from fidgety.pixels.packing import LIMIT_PX
 from fidgety.pixels.store import Pixels
 
 #: Channels of a clip that are the crop's; those of flow follow.
 CROP_CHANNELS = 3
+
+
+def middle_of(start: int, stop: int) -> int:
+    """Return the moment whose crop stands for a clip of some fields."""
+    return (start + stop) // 2
 
 
 class PixelClips:
@@ -65,9 +70,9 @@ class PixelClips:
         -------
         ndarray of shape (3 + 2 * field, row, column)
             Red, green and blue between 0 and 1; x and y of every field in turn, between -1 and 1
-            (:data:`~fidgety.pixels.flow.LIMIT_PX`).
+            (:data:`~fidgety.pixels.packing.LIMIT_PX`).
         """
-        middle = (start + stop) // 2
+        middle = middle_of(start, stop)
         crop = self.pixels.crops(middle, middle + 1)[0].astype(np.float32) / 255
         flow = self.pixels.flow(start, stop) / np.float32(LIMIT_PX)
         rows, columns = crop.shape[:2]

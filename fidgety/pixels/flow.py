@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]
-Field = NDArray[np.float32]
-FlowMethod = Callable[[Grey, Grey], Field]
-Name = Literal["farneback", "dis"]
-Bits = Literal["uint8", "float16"]
+from fidgety.pixels.packing import Field
 
-#: Flow beyond this, in pixels a field, is clipped (the published range).
-LIMIT_PX = 20.0
+Picture = NDArray[np.uint8]
+Name = Literal["farneback", "dis", "raft"]
+
 FARNEBACK = {
     "pyr_scale": 0.5,
     "levels": 3,
@@ -35,20 +33,61 @@ FARNEBACK = {
 }
 
 
-def flow_method(name: Name) -> FlowMethod:
-    """Return a method: ``farneback`` with the published parameters, or the faster ``dis``.
+@dataclass(frozen=True)
+class FlowMethod:
+    """A method of optical flow.
 
-    Either takes two grey pictures and returns where each pixel of the first went to, of shape
-    (height, width, 2), x right and y down.
+    Parameters
+    ----------
+    prepare
+        Turns a picture of shape (height, width, 3), RGB, into what is compared.
+    between
+        Takes two such and returns where each pixel of the first went to, of shape (height, width,
+        2), x right and y down.
     """
+
+    prepare: Callable[[Picture], Picture]
+    between: Callable[[Picture, Picture], Field]
+
+
+def grey(picture: Picture) -> Picture:
+    """Return a picture without its colours, of shape (height, width)."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def flow_method(name: Name, weights: str | None = None, threads: int = 1) -> FlowMethod:
+    """Return a method.
+
+    Parameters
+    ----------
+    name
+        ``farneback`` with the published parameters; the faster ``dis``; ``raft``, a network.
+    weights
+        Of ``raft``.
+    threads
+        Of the processor, for ``raft``.
+
+    Raises
+    ------
+    ConfigError
+        If the weights cannot be used.
+    """
+    if name == "raft":
+        from fidgety.pixels.raft import Raft
+
+        network = Raft(Path(weights or "").expanduser(), threads)
+        return FlowMethod(lambda picture: picture, network.between)
     if name == "farneback":
-        return lambda a, b: np.asarray(
-            cv2.calcOpticalFlowFarneback(a, b, None, **FARNEBACK),  # type: ignore[call-overload]
-            dtype=np.float32,
+        return FlowMethod(
+            grey,
+            lambda a, b: np.asarray(
+                cv2.calcOpticalFlowFarneback(a, b, None, **FARNEBACK),  # type: ignore[call-overload]
+                dtype=np.float32,
+            ),
         )
     # The fast preset is worse than no flow at all on slow movement; medium is not.
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]
-    return lambda a, b: np.asarray(dis.calc(a, b, None), dtype=np.float32)
+    return FlowMethod(grey, lambda a, b: np.asarray(dis.calc(a, b, None), dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -93,26 +132,3 @@ def field_times(n_frames: int, fps: float, rate_hz: float) -> FieldTimes:
     first, second = edges[:-1], edges[1:]
     apart = np.maximum(second - first, 1) / fps
     return FieldTimes(first, second, 1.0 / (rate_hz * apart))
-
-
-def pack_flow(field: Field, bits: Bits) -> NDArray[np.uint8] | NDArray[np.float16]:
-    """Clip a field and store it small.
-
-    Parameters
-    ----------
-    field : ndarray of shape (..., 2)
-        Pixels.
-    bits
-        ``uint8``: 256 steps over the published range; ``float16``.
-    """
-    clipped = np.clip(field, -LIMIT_PX, LIMIT_PX)
-    if bits == "float16":
-        return clipped.astype(np.float16)
-    return np.rint((clipped + LIMIT_PX) * (255 / (2 * LIMIT_PX))).astype(np.uint8)
-
-
-def unpack_flow(stored: NDArray[np.uint8] | NDArray[np.float16]) -> Field:
-    """Return a field in pixels. In 8 bits the nearest to nothing is 0.08 pixels, as published."""
-    if stored.dtype == np.uint8:
-        return stored.astype(np.float32) * np.float32(2 * LIMIT_PX / 255) - np.float32(LIMIT_PX)
-    return stored.astype(np.float32)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fidgety.closing import Closing
 from fidgety.pixels.alignment import Alignment
-from fidgety.pixels.flow import unpack_flow
+from fidgety.pixels.packing import unpack_flow
 from fidgety.storage import read_outcome
 
 PIXELS_SCHEMA = "pixels/1"
@@ -57,6 +57,7 @@ class Pixels(Closing):
         self._owner = -1
         with h5py.File(self.path, "r") as file:
             self.time_s = np.asarray(file["time_s"][:], dtype=np.float64)
+            self.frame = np.asarray(file["frame"][:], dtype=np.int64)
             self.rate_hz = float(file.attrs["rate_hz"])
             self.fps = float(file.attrs["fps"])
             self.size_px = int(file.attrs["size_px"])

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from fidgety.training.results import ModelPrediction
+from fidgety.training.results import ModelPrediction, best_apart
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
 
@@ -87,13 +86,9 @@ def choose_clips(
         less than a second before its end (tracks may go on behind their video).
     """
     probability = 1 - prediction.instance_risk
-    chosen: list[int] = []
-    for k in np.argsort(-probability, kind="stable"):
-        if len(chosen) == n:
-            break
-        seen = prediction.start_s[k] <= lengths_s.get(prediction.recording[k], 0.0) - SHORTEST_S
-        if seen and not any(_overlap(prediction, int(k), other) for other in chosen):
-            chosen.append(int(k))
+    places = zip(prediction.recording, prediction.start_s, strict=True)
+    seen = [float(s) <= lengths_s.get(recording, 0.0) - SHORTEST_S for recording, s in places]
+    chosen = best_apart(prediction, probability, n, seen)
     return [
         Clip(
             rank,
@@ -105,13 +100,6 @@ def choose_clips(
         )
         for rank, k in enumerate(chosen, 1)
     ]
-
-
-def _overlap(prediction: ModelPrediction, a: int, b: int) -> bool:
-    if prediction.recording[a] != prediction.recording[b]:
-        return False
-    start, stop = prediction.start_s, prediction.stop_s
-    return bool(start[a] < stop[b] - 1e-6 and start[b] < stop[a] - 1e-6)
 
 
 def overlay_length_s(overlay: str | os.PathLike[str]) -> float:

@@ -21,6 +21,7 @@ from fidgety.report import plots, timeline
 from fidgety.report.clips import read_clips
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import RecordingView, relative, render
+from fidgety.report.pictures import PANELS, read_pictures
 from fidgety.report.quality_plot import draw_fitness
 from fidgety.report.wording import (
     FACES_HIDDEN,
@@ -199,6 +200,22 @@ def picture_note(config: ReportConfig) -> str:
     return FACES_HIDDEN if config.faces == "hidden" else ""
 
 
+def _strips(
+    folder: str | os.PathLike[str] | None, page: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
+    """Return the strips of what models of pictures look at, with their place and their panels."""
+    if folder is None:
+        return []
+    return [
+        {
+            **row,
+            "source": relative(Path(folder) / str(row["file"]), page),
+            "panels": [PANELS[str(name)] for name in row["panels"]],
+        }
+        for row in read_pictures(Path(folder))
+    ]
+
+
 def infant_page(
     infant: str,
     predictions: InfantPredictions,
@@ -212,6 +229,7 @@ def infant_page(
     threshold: str | float | None = None,
     records: Sequence[str | os.PathLike[str]] = (),
     clips: str | os.PathLike[str] | None = None,
+    pictures: str | os.PathLike[str] | None = None,
     continuous_from: str | float = "",
 ) -> str:
     """Write the page of an infant as HTML.
@@ -238,6 +256,8 @@ def infant_page(
         Record of quality of every recording, in the same order; may be left out.
     clips
         Folder of the clips to look at first, if any were cut.
+    pictures
+        Folder of the strips of what models of pictures look at, if there are any.
     continuous_from
         ``evaluation.continuous_from``.
     """
@@ -282,6 +302,7 @@ def infant_page(
         clips=[(clip, relative(Path(clips) / clip.file, page)) for clip in read_clips(clips)]
         if clips is not None
         else [],
+        pictures=_strips(pictures, page),
         rules={
             name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)
             for name, model in predictions.models.items()

@@ -10,6 +10,7 @@ from typing import Any
 from fidgety import __version__
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.inclusion import criteria
+from fidgety.models.registry import READ_PIXELS
 from fidgety.pose.lifters.mmpose_options import MMPoseLifterOptions
 from fidgety.pose.mmpose_options import MMPoseOptions
 from fidgety.report.wording import count
@@ -63,6 +64,8 @@ _MODEL_TEXTS = {
     "instances, a branch of annotated reference clips and a branch of the infant's characteristics",
     "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
     "infant's instances",
+    "two_stream": "a two-stream network on clips, a picture and the optical flow around it, that "
+    "carry their infant's label",
 }
 _MODEL_SOURCES = {
     "cnn1d": ("kaur",),
@@ -72,6 +75,7 @@ _MODEL_SOURCES = {
     "multirocket_hydra": ("multirocket", "hydra", "aeon"),
     "mam": ("gao",),
     "mam_clip": ("gao",),
+    "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).
 INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm", "multirocket_hydra")
@@ -296,12 +300,43 @@ def _features(config: Mapping[str, Any]) -> str:
     )
 
 
+_FLOWS = {
+    "farneback": "Farneback's method",
+    "dis": "dense inverse search",
+    "raft": "RAFT",
+}
+
+
+def _pixels(study: Mapping[str, Any], cite: _Citations) -> str:
+    """Tell what models of pictures read; nothing where there are none."""
+    if not any(model["kind"] in READ_PIXELS for model in study["models"].values()):
+        return ""
+    config = study["pixels"]
+    return (
+        "Of videos, the background was multiplied out by the soft mask, and one similarity "
+        "transform a recording, from shoulders and hips in the middle half of the frames ordered "
+        f"by the trunk's length, gave crops of {config['size_px']} pixels in which the head is up "
+        f"{cite('hashimoto')}. Optical flow of the crops was computed by {_FLOWS[config['flow']]} "
+        f"at {config['rate_hz']:g} fields a second."
+    )
+
+
+def _start(model: Mapping[str, Any]) -> str:
+    """Say what weights a network of pictures started from."""
+    if model["kind"] not in READ_PIXELS:
+        return ""
+    options = model.get("options", {})
+    backbone = options.get("backbone", "resnet50")
+    named = f"weights of the file {Path(options['weights']).name}" if options.get("weights") else ""
+    return f" ({backbone}, trained from {named or 'random weights'})"
+
+
 def _models(study: Mapping[str, Any], cite: _Citations) -> str:
     parts = []
     for name, model in sorted(study["models"].items()):
         kind = model["kind"]
         source = f" {cite(*_MODEL_SOURCES[kind])}" if kind in _MODEL_SOURCES else ""
-        parts.append(f"{name}: {_MODEL_TEXTS.get(kind, kind)}{source}")
+        parts.append(f"{name}: {_MODEL_TEXTS.get(kind, kind)}{_start(model)}{source}")
     return f"Models: {'; '.join(parts)}.{_grids(study)}"
 
 
@@ -443,6 +478,7 @@ def methods(
         ("Cleaning", cleaning + _lifting(study["lifting"], cite)),
         ("Quality", _quality(study["quality"])),
         ("Features", _features(study["features"])),
+        *([("Pictures", pictures)] if (pictures := _pixels(study, cite)) else []),
         ("Training", _training(study, cite)),
         ("Evaluation", _evaluation(study, cite)),
         (

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import h5py
@@ -253,6 +253,45 @@ def read_whom(path: str | os.PathLike[str]) -> tuple[str, str]:
     """Return (infant, role) of a predictions file."""
     with h5py.File(path, "r") as file:
         return str(file.attrs["infant"]), str(file.attrs["role"])
+
+
+def best_apart(
+    prediction: ModelPrediction,
+    score: NDArray[np.float64],
+    n: int,
+    allowed: Sequence[bool] | None = None,
+) -> list[int]:
+    """Choose the instances with the highest scores, of which no two overlap.
+
+    Parameters
+    ----------
+    prediction
+        Of an infant.
+    score : ndarray of shape (instance,)
+        The higher, the earlier.
+    n
+        How many, at most.
+    allowed
+        For each instance whether it may be chosen; all may where it is left out.
+
+    Returns
+    -------
+    list of int
+        Indices, the highest score first, and the first in time among equals.
+    """
+    start, stop, recording = prediction.start_s, prediction.stop_s, prediction.recording
+
+    def overlap(a: int, b: int) -> bool:
+        same = recording[a] == recording[b]
+        return same and bool(start[a] < stop[b] - 1e-6 and start[b] < stop[a] - 1e-6)
+
+    chosen: list[int] = []
+    for k in np.argsort(-score, kind="stable").tolist():
+        if len(chosen) == n:
+            break
+        if (allowed is None or allowed[k]) and not any(overlap(k, other) for other in chosen):
+            chosen.append(k)
+    return chosen
 
 
 def not_assessable(

@@ -11,7 +11,7 @@ import pytest
 from fidgety.background.base import BackgroundMethod
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.storage import Provenance, file_sha256
-from tests.background.onnx_file import write_saliency_network
+from tests.onnx_file import write_saliency_network
 
 
 @dataclass(frozen=True)

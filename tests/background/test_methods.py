@@ -19,7 +19,7 @@ from fidgety.errors import ConfigError
 from fidgety.fingerprint import library_version
 from fidgety.storage import file_sha256
 from tests.background.conftest import Scene
-from tests.background.onnx_file import write_saliency_network
+from tests.onnx_file import write_saliency_network
 
 Case = tuple[type[BackgroundMethod], dict[str, object], Scene]
 

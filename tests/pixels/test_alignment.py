@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fidgety.errors import NotAssessable, Reason
-from fidgety.pixels.alignment import JOINTS, SIDE, Alignment, crop, fit_alignment
+from fidgety.pixels.alignment import JOINTS, SIDE, Alignment, fit_alignment
+from fidgety.pixels.crop import crop
 from fidgety.pose.tracks import Pose
 from tests.report.conftest import body_pose
 

@@ -5,7 +5,7 @@ import pytest
 
 from fidgety.errors import ConfigError
 from fidgety.pixels.clips import PixelClips
-from fidgety.pixels.flow import unpack_flow
+from fidgety.pixels.packing import unpack_flow
 from tests.pixels.synthetic import write_pixels
 
 

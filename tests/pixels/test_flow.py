@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fidgety.pixels.flow import LIMIT_PX, field_times, flow_method, pack_flow, unpack_flow
+from fidgety.pixels.flow import field_times, flow_method
+from fidgety.pixels.packing import LIMIT_PX, pack_flow, unpack_flow
 
 
 def texture(shift: float = 0.0) -> np.ndarray:
@@ -21,7 +22,7 @@ def texture(shift: float = 0.0) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["farneback", "dis"])
 def test_a_shift_is_found(name) -> None:
-    field = flow_method(name)(texture(), texture(3.0))
+    field = flow_method(name).between(texture(), texture(3.0))
     inner = field[24:-24, 24:-24]
     np.testing.assert_allclose(np.median(inner, axis=(0, 1)), [3.0, 1.5], atol=0.25)
     still = flow_method(name)(texture(), texture())
@@ -32,7 +33,7 @@ def test_farneback_is_that_of_the_publication() -> None:
     """Second implementation: OpenCV's call as the authors' code has it."""
     a, b = texture(), texture(2.0)
     expected = cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 5, 3, 7, 1.5, 0)
-    np.testing.assert_array_equal(flow_method("farneback")(a, b), expected)
+    np.testing.assert_array_equal(flow_method("farneback").between(a, b), expected)
 
 
 def test_at_thirty_frames_a_second_fields_are_five_frames_apart() -> None:

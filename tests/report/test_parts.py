@@ -208,6 +208,30 @@ def test_methods_say_what_was_chosen_from() -> None:
     assert "(net: filters in {(32, 64), (8)} x dense in {4, 8})" in text
 
 
+def test_methods_tell_what_models_of_pictures_read_and_start_from() -> None:
+    assert "Pictures" not in dict(methods(parse_config({}).model_dump()).paragraphs)
+    study = parse_config(
+        {
+            "models": {
+                "a": {"kind": "two_stream"},
+                "b": {
+                    "kind": "two_stream",
+                    "options": {"backbone": "resnet18", "weights": "/home/mueller/imagenet.pth"},
+                },
+            },
+            "pixels": {"flow": "dis", "size_px": 128},
+        }
+    ).model_dump(mode="json")
+    told = methods(study)
+    text = dict(told.paragraphs)
+    assert "crops of 128 pixels" in text["Pictures"]
+    assert "dense inverse search at 6 fields a second" in text["Pictures"]
+    assert "(resnet50, trained from random weights)" in text["Training"]
+    assert "(resnet18, trained from weights of the file imagenet.pth)" in text["Training"]
+    assert "mueller" not in str(told.paragraphs)
+    assert sum("two-stream" in r for r in told.references) == 1
+
+
 def test_methods_name_the_model_of_mmpose() -> None:
     study = Config().model_dump(mode="json")
     study["pose"] |= {

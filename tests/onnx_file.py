@@ -66,3 +66,37 @@ def write_saliency_network(path: Path, batch: int | str = 1, side: int = 320) ->
     )
     path.write_bytes(_int(1, 7) + _bytes(7, graph) + _bytes(8, _int(2, 13)))
     return path
+
+
+def write_flow_network(path: Path, height: int | str, width: int | str, inputs: int = 2) -> Path:
+    """Write a network with RAFT's signature.
+
+    Of two pictures (1, 3, height, width) it gives the first channel of their difference in x and
+    the second in y, as a flow of shape (1, 2, height, width); before it the same at a single
+    pixel's height, as networks give coarse flow too.
+    """
+
+    def whole(name: str, values: list[int]) -> bytes:
+        """Make a TensorProto of 64-bit whole numbers."""
+        packed = struct.pack(f"<{len(values)}q", *values)
+        return _int(1, len(values)) + _int(2, 7) + _bytes(8, name) + _bytes(9, packed)
+
+    names = [str(k) for k in range(inputs)]
+    graph = b"".join(
+        [
+            _bytes(1, _node("Sub", [names[-1], names[0]], ["change"])),
+            _bytes(1, _node("Slice", ["change", "from", "to", "channels"], ["flow"])),
+            _bytes(1, _node("Slice", ["flow", "from", "one", "rows"], ["coarse"])),
+            _bytes(2, "flow"),
+            _bytes(5, whole("from", [0])),
+            _bytes(5, whole("to", [2])),
+            _bytes(5, whole("one", [1])),
+            _bytes(5, whole("channels", [1])),
+            _bytes(5, whole("rows", [2])),
+            *[_bytes(11, _value(name, [1, 3, height, width])) for name in names],
+            _bytes(12, _value("coarse", [1, 2, 1, width])),
+            _bytes(12, _value("flow", [1, 2, height, width])),
+        ]
+    )
+    path.write_bytes(_int(1, 7) + _bytes(7, graph) + _bytes(8, _int(2, 13)))
+    return path

@@ -1,0 +1,37 @@
+"""Find what the models of pictures look at in an infant's clips."""
+
+from pathlib import Path
+
+import torch
+
+from fidgety.evaluation.predictions import read_infant
+from fidgety.storage import write_dataset
+from fidgety.training.bundle import load_bundle, read_description
+from fidgety.training.grad_cam import look_at
+from fidgety.training.looks import LOOK_SCHEMA, Look, to_dataset
+from workflow_scripts.stage import Job, run
+
+
+def main(job: Job) -> None:
+    """Read predictions, models and pixels, write the maps."""
+    torch.set_num_threads(job.threads)
+    said = read_infant(str(job.input.predictions)).models
+    pixels = {Path(path).stem: Path(path) for path in job.input.pixels}
+    described = [(Path(path), read_description(path)) for path in job.input.models]
+    looks: list[Look] = []
+    for name in sorted({str(d["model"]) for _, d in described}):
+        prediction = said[name]
+        own = [p for p, d in described if d["model"] == name and d["fold"] in prediction.folds]
+        bundles = [load_bundle(path) for path in own]
+        looks += look_at(name, bundles, prediction, pixels, int(job.params.n)) if bundles else []
+    write_dataset(
+        job.output.looks,
+        to_dataset(looks),
+        schema=LOOK_SCHEMA,
+        provenance=job.provenance(libraries=("torch", "captum", "numpy")),
+    )
+    print(f"{len(looks)} clips")
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
