@@ -13,12 +13,21 @@ from fidgety.datasets.folds import assign_folds, infant_labels
 from fidgety.errors import FidgetyError, Outcome, Reason
 from fidgety.models.base import parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.pose.tracks import write_pose
+from fidgety.report.pictures import read_pictures
+from fidgety.storage import Provenance
 from fidgety.training.bundle import load_bundle, write_bundle
 from fidgety.training.fold import train_fold
 from fidgety.training.gather import FoldJob, gather
 from fidgety.training.predict import predict_infant
+from fidgety.training.results import write_predictions
 from fidgety.training.score import mean_of
 from tests.pixels.synthetic import write_pixels
+from tests.pixels.test_build import still_pose
+from tests.training.test_predict import Names
+from workflow_scripts import draw_pictures as draw_script
+from workflow_scripts import explain_pictures as explain_script
+from workflow_scripts.stage import Job
 
 OPTIONS = {"backbone": "resnet18", "learning_rate": 1e-3, "batch_size": 4, "step_s": 1.0}
 SIZE = 64
@@ -112,6 +121,53 @@ def test_clips_of_infants_are_learned_and_told(pictures, trained, tmp_path):
     )["pictures"]  # fmt: skip
     assert without.outcome.reason is Reason.FEATURE_UNAVAILABLE
     assert "no video" in without.outcome.detail
+
+
+def test_the_scripts_lead_from_predictions_to_strips(pictures, trained, tmp_path):
+    """What a model of pictures looks at, through both scripts, to the infant's page."""
+    model = tmp_path / "m" / "model.json"
+    write_bundle(
+        model.with_name("weights.safetensors"), model, trained.network, trained.description
+    )
+    infant = next(e.infant for e in pictures.entries if e.fold == 1)
+    name = infant.removeprefix("i-")
+    pose = still_pose()
+    write_pose(tmp_path / f"{name}.h5", pose, Provenance())
+    said = predict_infant(
+        infant, {name: tmp_path / f"{name}.h5"}, pictures.entries, [model],
+        pixels={name: pictures.pixels[name]},
+    )  # fmt: skip
+    write_predictions(
+        tmp_path / "said.h5", said, infant=infant, role="development", provenance=Provenance()
+    )
+    given = [str(pictures.pixels[name])]
+    explain_script.main(
+        Job(
+            Names(predictions=str(tmp_path / "said.h5"), models=[str(model)], pixels=given),
+            Names(looks=str(tmp_path / "looks.h5")),
+            Names(n=3, code="c0de"),
+            Names(infant=infant),
+        )
+    )
+    draw_script.main(
+        Job(
+            Names(
+                looks=str(tmp_path / "looks.h5"),
+                pixels=given,
+                clean=[str(tmp_path / f"{name}.h5")],
+            ),
+            Names(pictures=str(tmp_path / "pictures")),
+            Names(config={"faces": "hidden", "overlay": "video"}, code="c0de"),
+            Names(infant=infant),
+        )
+    )
+    (row,) = read_pictures(tmp_path / "pictures")
+    assert row["panels"] == ["crop", "flow", "spatial", "temporal"]
+    assert (row["model"], row["recording"]) == ("pictures", name)
+    called = said["pictures"].infant_probability[0].argmax()
+    assert row["called"] == ("normal", "risk")[called]
+    assert row["probability"] == pytest.approx(said["pictures"].probability[0, 0, called], abs=1e-4)
+    assert (tmp_path / "pictures" / "01.png").stat().st_size > 1000
 
 
 def test_readers_change_nothing(pictures, trained, tmp_path):

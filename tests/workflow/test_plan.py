@@ -41,6 +41,20 @@ def test_dry_run_plans_every_stage(fresh: Workflow) -> None:
     }
 
 
+def test_models_of_pictures_read_pixels_and_are_explained(fresh: Workflow) -> None:
+    """The configuration of the two-stream network that the documentation names."""
+    fresh.configure()
+    planned = fresh.planned("--configfile", "config/hashimoto2022_small.yaml")
+    models = ("fusion", "spatial", "sum", "temporal")
+    assert set(planned["train_model"]) == {
+        f"model={model}, fold={k}" for model in models for k in (1, 2)
+    }
+    assert len(planned["build_pixels"]) == len(planned["explain_pictures"]) == 42
+    assert len(planned["draw_pictures"]) == 42
+    fresh.configure()
+    assert not {"build_pixels", "explain_pictures"} & set(fresh.planned())
+
+
 def test_lint_finds_nothing(fresh: Workflow) -> None:
     fresh.configure()
     done = fresh.run("--lint", ok=False)
