@@ -37,6 +37,10 @@ rule draw_pictures:
     input:
         looks=results("looks/{infant}.h5"),
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
+        background=lambda wildcards: paths(
+            "background/{recording}.h5",
+            [r for r in ASSESSED[wildcards.infant] if has_video(r.recording)],
+        ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
     output:
         pictures=directory(results("report/pictures/{infant}")),

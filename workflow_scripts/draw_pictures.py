@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fidgety.background.read import BodyMasks
 from fidgety.config.report import ReportConfig
 from fidgety.pixels.store import Pixels
 from fidgety.pose.tracks import read_pose
@@ -20,13 +21,15 @@ def main(job: Job) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = ReportConfig.model_validate(job.params.config)
     pixels = {Path(path).stem: Path(path) for path in job.input.pixels}
+    background = {Path(path).stem: Path(path) for path in job.input.background}
     clean = {Path(path).stem: Path(path) for path in job.input.clean}
     rows = []
     for k, look in enumerate(
         from_dataset(read_dataset(str(job.input.looks), schema=LOOK_SCHEMA)), 1
     ):
-        with Pixels(pixels[look.recording]) as opened:
-            panels = strip(look, opened, read_pose(clean[look.recording]), config)
+        name = look.recording
+        with Pixels(pixels[name]) as opened, BodyMasks(background[name]) as masks:
+            panels = strip(look, opened, masks, read_pose(clean[name]), config)
         file = f"{k:02d}.png"
         save_strip(list(panels.values()), folder / file)
         row = {name: getattr(look, name, "") for name in COLUMNS}

@@ -1,7 +1,8 @@
 """What models of pictures look at, on the aligned crop: strips for the infant's page.
 
 A strip is a clip: its crop, its flow, and where on the crop each stream of the network looks. What
-the overlay video hides is hidden here.
+the overlay video hides is hidden here: the head is covered, and what the mask does not take for
+body is black, where the network sees a faint rest of it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fidgety.background.read import BodyMasks
 from fidgety.config.report import ReportConfig
 from fidgety.pixels.alignment import Alignment
 from fidgety.pixels.clips import middle_of
+from fidgety.pixels.crop import crop
 from fidgety.pixels.packing import LIMIT_PX
 from fidgety.pixels.store import Pixels
 from fidgety.pose.tracks import Pose
-from fidgety.report.overlay import Cover, bones_of, draw_skeleton, head_covers, hide
+from fidgety.report.overlay import BODY, Cover, bones_of, draw_skeleton, head_covers, hide
 from fidgety.storage import atomic_path
 from fidgety.training.looks import Look
 
@@ -85,7 +88,12 @@ def heat(picture: Image, values: NDArray[np.float32]) -> Image:
 
 
 def _hidden(
-    picture: Image, pose: Pose, frame: int, alignment: Alignment, config: ReportConfig
+    picture: Image,
+    body: Image,
+    pose: Pose,
+    frame: int,
+    alignment: Alignment,
+    config: ReportConfig,
 ) -> tuple[Image, bool]:
     """Return the crop as it may be shown, and whether the picture is in it."""
     size = picture.shape[0]
@@ -101,10 +109,13 @@ def _hidden(
         return picture, True
     covers = head_covers(pose)
     own = moved(covers[frame] if frame < len(covers) else None, matrix)
-    return hide(picture.copy(), own), True
+    shown = np.where(body[..., None] >= BODY, picture, np.uint8(0)).astype(np.uint8)
+    return hide(shown, own), True
 
 
-def strip(look: Look, pixels: Pixels, pose: Pose, config: ReportConfig) -> dict[str, Image]:
+def strip(
+    look: Look, pixels: Pixels, masks: BodyMasks, pose: Pose, config: ReportConfig
+) -> dict[str, Image]:
     """Draw the panels of a clip.
 
     Parameters
@@ -113,6 +124,8 @@ def strip(look: Look, pixels: Pixels, pose: Pose, config: ReportConfig) -> dict[
         The clip, and where in it the network looks.
     pixels
         Crops and flow of its recording.
+    masks
+        Body masks of its recording.
     pose
         Clean pose of the recording, in pixels of the standard video.
     config
@@ -128,16 +141,18 @@ def strip(look: Look, pixels: Pixels, pose: Pose, config: ReportConfig) -> dict[
     stop = first + round((look.stop_s - look.start_s) * pixels.rate_hz)
     middle = middle_of(first, stop)
     frame = int(pixels.frame[middle])
-    crop, with_picture = _hidden(
-        pixels.crops(middle, middle + 1)[0], pose, frame, pixels.alignment, config
+    nobody = np.zeros(masks.size[::-1], dtype=np.uint8)
+    mask = masks.at(frame) if frame < len(masks) else nobody
+    body = crop(mask, pixels.alignment, pixels.size_px)
+    shown, with_picture = _hidden(
+        pixels.crops(middle, middle + 1)[0], body, pose, frame, pixels.alignment, config
     )
-    panels = {"crop": crop}
+    panels = {"crop": shown}
     if with_picture:
-        coloured = flow_picture(pixels.flow(min(middle, stop - 1), min(middle, stop - 1) + 1)[0])
-        if config.faces == "hidden":
-            coloured, _ = _hidden(coloured, pose, frame, pixels.alignment, config)
-        panels["flow"] = coloured
-    return panels | {name: heat(crop, values) for name, values in look.maps.items()}
+        field = min(middle, stop - 1)
+        coloured = flow_picture(pixels.flow(field, field + 1)[0])
+        panels["flow"], _ = _hidden(coloured, body, pose, frame, pixels.alignment, config)
+    return panels | {name: heat(shown, values) for name, values in look.maps.items()}
 
 
 def save_strip(panels: Sequence[Image], path: Path) -> None:

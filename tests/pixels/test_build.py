@@ -35,6 +35,29 @@ def still_pose() -> Pose:
     return replace(pose, position=np.repeat(pose.position[:1], pose.n_frames, axis=0))
 
 
+def write_masks(path: Path, masks: np.ndarray) -> Path:
+    """Write body masks of shape (frame, height, width) at the video's size."""
+    write_dataset(
+        path,
+        xr.Dataset(
+            {
+                "mask": (("frame", "height", "width"), masks),
+                "coverage": (("frame",), np.full(len(masks), 0.25, dtype=np.float32)),
+            },
+            attrs={
+                "scale": 1.0,
+                "video_width_px": masks.shape[2],
+                "video_height_px": masks.shape[1],
+                "fps": FPS,
+                "method": "test",
+            },
+        ),
+        schema=BACKGROUND_SCHEMA,
+        provenance=Provenance(),
+    )
+    return path
+
+
 def write_recording(folder: Path, pose: Pose, n: int = N) -> tuple[Path, Path, Path]:
     """A textured body that moves evenly to the right before a bright, noisy ground."""
     rng = np.random.default_rng(3)
@@ -49,24 +72,7 @@ def write_recording(folder: Path, pose: Pose, n: int = N) -> tuple[Path, Path, P
             ground = rng.integers(180, 255, (SIDE, SIDE))
             grey = np.where(mask > 0, body, ground).astype(np.uint8)
             writer.write(np.repeat(grey[..., None], 3, axis=2))
-    write_dataset(
-        folder / "background.h5",
-        xr.Dataset(
-            {
-                "mask": (("frame", "height", "width"), np.repeat(mask[None], n, axis=0)),
-                "coverage": (("frame",), np.full(n, 0.25, dtype=np.float32)),
-            },
-            attrs={
-                "scale": 1.0,
-                "video_width_px": SIDE,
-                "video_height_px": SIDE,
-                "fps": FPS,
-                "method": "test",
-            },
-        ),
-        schema=BACKGROUND_SCHEMA,
-        provenance=Provenance(),
-    )
+    write_masks(folder / "background.h5", np.repeat(mask[None], n, axis=0))
     write_pose(folder / "pose.h5", pose, Provenance())
     return folder / "video.mp4", folder / "background.h5", folder / "pose.h5"
 

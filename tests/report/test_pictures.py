@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,15 +10,19 @@ import cv2
 import numpy as np
 import pytest
 
+from fidgety.background.read import BodyMasks
 from fidgety.config.report import ReportConfig
+from fidgety.pixels.crop import crop
 from fidgety.pixels.store import Pixels
 from fidgety.report.overlay import Cover
 from fidgety.report.pictures import flow_picture, heat, moved, save_strip, strip
 from fidgety.training.looks import Look
 from tests.pixels.synthetic import write_pixels
-from tests.pixels.test_build import still_pose
+from tests.pixels.test_build import still_pose, write_masks
 
 SIZE = 96
+#: Height and width of the video.
+VIDEO = 160, 160
 
 
 @pytest.fixture
@@ -27,6 +32,15 @@ def pixels(tmp_path: Path) -> Pixels:
     flow = rng.integers(0, 256, (8, SIZE, SIZE, 2))
     write_pixels(tmp_path / "a.h5", crops, flow)
     return Pixels(tmp_path / "a.h5")
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Iterator[BodyMasks]:
+    """The left half of the picture is body, the rest nearly: 0.4."""
+    mask = np.full(VIDEO, 102, dtype=np.uint8)
+    mask[:, :80] = 255
+    with BodyMasks(write_masks(tmp_path / "masks.h5", np.repeat(mask[None], 61, axis=0))) as opened:
+        yield opened
 
 
 def look() -> Look:
@@ -44,16 +58,18 @@ def aligned(pixels: Pixels) -> tuple[Pixels, object]:
     return pixels, pose
 
 
-def test_faces_are_hidden_unless_they_are_asked_for(pixels: Pixels) -> None:
+def test_faces_are_hidden_unless_they_are_asked_for(pixels: Pixels, masks: BodyMasks) -> None:
     opened, pose = aligned(pixels)
-    hidden = strip(look(), opened, pose, ReportConfig())
-    shown = strip(look(), opened, pose, ReportConfig(faces="visible"))
+    hidden = strip(look(), opened, masks, pose, ReportConfig())
+    shown = strip(look(), opened, masks, pose, ReportConfig(faces="visible"))
     assert list(hidden) == ["crop", "flow", "spatial", "temporal"]
     np.testing.assert_array_equal(shown["crop"], opened.crops(3, 4)[0])
     covered = (hidden["crop"] == 0).all(axis=2)
-    assert 0.02 < covered.mean() < 0.6
-    # The head is up: what is covered lies above the middle.
-    assert np.argwhere(covered)[:, 0].mean() < SIZE / 2
+    body = crop(masks.at(0), opened.alignment, SIZE) >= 128
+    # What is hardly body is hidden altogether, and of the body the head, which is up.
+    assert covered[~body].all()
+    assert 0.02 < covered[body].mean() < 0.6
+    assert np.argwhere(covered & body)[:, 0].mean() < SIZE / 2
     assert (hidden["flow"][covered] == 0).all()
     np.testing.assert_array_equal(hidden["crop"][~covered], shown["crop"][~covered])
     # Heat over the cover does not bring the face back.
@@ -61,17 +77,17 @@ def test_faces_are_hidden_unless_they_are_asked_for(pixels: Pixels) -> None:
     assert (hidden["spatial"][inside] == 0).all()
 
 
-def test_a_frame_without_pose_is_black(pixels: Pixels) -> None:
+def test_a_frame_without_pose_is_black(pixels: Pixels, masks: BodyMasks) -> None:
     opened, pose = aligned(pixels)
     opened.frame = opened.frame + 10_000
-    panels = strip(look(), opened, pose, ReportConfig())
+    panels = strip(look(), opened, masks, pose, ReportConfig())
     assert not panels["crop"].any()
     assert not panels["flow"].any()
 
 
-def test_skeleton_alone_shows_nothing_of_the_picture(pixels: Pixels) -> None:
+def test_skeleton_alone_shows_nothing_of_the_picture(pixels: Pixels, masks: BodyMasks) -> None:
     opened, pose = aligned(pixels)
-    panels = strip(look(), opened, pose, ReportConfig(overlay="skeleton"))
+    panels = strip(look(), opened, masks, pose, ReportConfig(overlay="skeleton"))
     assert list(panels) == ["crop", "spatial", "temporal"]
     assert panels["crop"].any()
     assert (panels["crop"] == 0).all(axis=2).mean() > 0.5

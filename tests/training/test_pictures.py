@@ -23,7 +23,7 @@ from fidgety.training.predict import predict_infant
 from fidgety.training.results import write_predictions
 from fidgety.training.score import mean_of
 from tests.pixels.synthetic import write_pixels
-from tests.pixels.test_build import still_pose
+from tests.pixels.test_build import still_pose, write_masks
 from tests.training.test_predict import Names
 from workflow_scripts import draw_pictures as draw_script
 from workflow_scripts import explain_pictures as explain_script
@@ -141,6 +141,8 @@ def test_the_scripts_lead_from_predictions_to_strips(pictures, trained, tmp_path
         tmp_path / "said.h5", said, infant=infant, role="development", provenance=Provenance()
     )
     given = [str(pictures.pixels[name])]
+    masks = tmp_path / "masks" / f"{name}.h5"
+    masks.parent.mkdir()
     explain_script.main(
         Job(
             Names(predictions=str(tmp_path / "said.h5"), models=[str(model)], pixels=given),
@@ -154,6 +156,7 @@ def test_the_scripts_lead_from_predictions_to_strips(pictures, trained, tmp_path
             Names(
                 looks=str(tmp_path / "looks.h5"),
                 pixels=given,
+                background=[str(write_masks(masks, np.full((61, 160, 160), 255, np.uint8)))],
                 clean=[str(tmp_path / f"{name}.h5")],
             ),
             Names(pictures=str(tmp_path / "pictures")),
