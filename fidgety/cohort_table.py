@@ -21,8 +21,8 @@ import h5py
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.errors import Outcome, Status, StorageError
 from fidgety.inclusion import Decision, inclusion_decision
+from fidgety.pose.quality_record import MEASURES, read_quality_record
 from fidgety.pose.tracks import POSE_SCHEMA
-from fidgety.pose.verdict import MEASURES, read_quality_record
 from fidgety.sheet import CHARACTERISTICS, Recording
 from fidgety.storage import read_json, read_outcome, write_text
 

@@ -9,8 +9,9 @@ from fidgety.errors import NotAssessable, Outcome
 from fidgety.features.build import build_features
 from fidgety.features.contract import Tracks
 from fidgety.features.store import FEATURES_SCHEMA, write_features
+from fidgety.pose.quality_record import write_quality
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.pose.verdict import quality_record, write_quality
+from fidgety.pose.verdict import quality_record
 from workflow_scripts.stage import Job, run
 
 

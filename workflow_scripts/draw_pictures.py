@@ -9,7 +9,8 @@ from fidgety.config.report import ReportConfig
 from fidgety.pixels.store import Pixels
 from fidgety.pose.tracks import read_pose
 from fidgety.report.pages import to_tsv
-from fidgety.report.pictures import COLUMNS, LIST, save_strip, strip
+from fidgety.report.picture_list import COLUMNS, LIST
+from fidgety.report.pictures import save_strip, strip
 from fidgety.storage import read_dataset, write_text
 from fidgety.training.looks import LOOK_SCHEMA, from_dataset
 from workflow_scripts.stage import Job, run

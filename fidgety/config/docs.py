@@ -27,7 +27,7 @@ from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import Reason
 from fidgety.inclusion import PRESETS
-from fidgety.pose.verdict import MEASURES
+from fidgety.pose.quality_record import MEASURES
 from fidgety.sheet import SHEET_COLUMNS, Interval, Recording
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,6 +21,7 @@ from sklearn.metrics import cohen_kappa_score, roc_curve
 
 from fidgety.datasets.clips import Rating, ratings
 from fidgety.datasets.windows import in_intervals
+from fidgety.evaluation.fm_types import CONTINUOUS, INTERMITTENT, TYPES, called_type
 from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion
 from fidgety.evaluation.records import LABELLED
 from fidgety.training.results import ModelPrediction
@@ -36,7 +37,6 @@ FREQUENCY_COLUMNS = (
 NO_FMS = "neither sees fidgety movements"
 ALL_FMS = "both see fidgety movements throughout"
 NOT_RATED = "no intervals of the rater"
-TYPES = CONTINUOUS, INTERMITTENT = "continuous", "intermittent"
 
 
 @dataclass(frozen=True)
@@ -142,19 +142,6 @@ def frequency_row(whom: Whom, model: str, prediction: ModelPrediction) -> dict[s
         "instances": len(prediction.recording) if prediction.outcome.ok else 0,
         "positive": prediction.positive if prediction.outcome.ok else None,
     }
-
-
-def called_type(frequency: float, positive: bool | None, continuous_from: float | str) -> str:
-    """Call fidgety movements continuous or intermittent by their frequency (Gao 2023, Fig. 3e).
-
-    Empty where that is not to be said: of an infant called at risk (whose movements are sporadic
-    or absent), in whom none were found, without a frequency, without a threshold.
-    """
-    if positive is None or positive or isinstance(continuous_from, str):
-        return ""
-    if not frequency > 0 or not np.isfinite(continuous_from):
-        return ""
-    return CONTINUOUS if frequency >= continuous_from else INTERMITTENT
 
 
 def spread(values: ArrayLike) -> dict[str, float]:

@@ -9,7 +9,6 @@ specificity of an empty group is unknown, not bad.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,32 +17,6 @@ from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 #: Proportions of the confusion matrix, in the order in which tables show them.
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
-
-
-def risk_probability(probability: ArrayLike, at_risk: Sequence[bool]) -> NDArray[np.float64]:
-    """Sum the probabilities of the classes at risk.
-
-    Parameters
-    ----------
-    probability : array of shape (..., class)
-        Probabilities that sum to 1 over the last axis.
-    at_risk
-        For each class whether it counts as positive.
-
-    Returns
-    -------
-    ndarray of shape (...)
-
-    Raises
-    ------
-    ValueError
-        If the number of classes disagrees.
-    """
-    values = np.asarray(probability, dtype=np.float64)
-    mask = np.asarray(at_risk, dtype=bool)
-    if values.shape[-1] != mask.size:
-        raise ValueError(f"{values.shape[-1]} probabilities for {mask.size} classes")
-    return np.asarray(values[..., mask].sum(axis=-1))
 
 
 @dataclass(frozen=True)

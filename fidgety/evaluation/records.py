@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fidgety.errors import Outcome, Reason, Status, StorageError
-from fidgety.evaluation.metrics import risk_probability
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.training.results import ModelPrediction
+from fidgety.training.risk import risk_probability
 
 #: Cohort roles in the order that decides an infant's when recordings differ.
 ROLES = ("development", "external", "new", "reference")

@@ -12,7 +12,7 @@ import pandas as pd
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
-from fidgety.pose.verdict import MEASURES
+from fidgety.pose.quality_record import MEASURES
 from fidgety.report import plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import flatten, methods

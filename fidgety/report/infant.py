@@ -11,17 +11,16 @@ import numpy as np
 
 from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Outcome, Reason, Status
-from fidgety.evaluation.fms import called_type
-from fidgety.evaluation.metrics import risk_probability
+from fidgety.evaluation.fm_types import called_type
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
+from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.pose.verdict import read_quality_record
 from fidgety.report import plots, timeline
 from fidgety.report.clips import read_clips
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import RecordingView, relative, render
-from fidgety.report.pictures import PANELS, read_pictures
+from fidgety.report.picture_list import PANELS, read_pictures
 from fidgety.report.quality_plot import draw_fitness
 from fidgety.report.wording import (
     FACES_HIDDEN,
@@ -33,6 +32,7 @@ from fidgety.report.wording import (
     rule_words,
     verdict,
 )
+from fidgety.training.risk import risk_probability
 
 #: Columns of the sheet that are not shown: ids shown elsewhere, and the user's own paths.
 HIDDEN = frozenset({"recording", "infant", "video", "pose", "own"})

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fidgety.background.read import BodyMasks
@@ -30,14 +28,6 @@ from fidgety.storage import atomic_path
 from fidgety.training.looks import Look
 
 Image = NDArray[np.uint8]
-LIST = "pictures.tsv"
-COLUMNS = ("file", "model", "recording", "start_s", "stop_s", "called", "probability", "panels")
-PANELS = {
-    "crop": "the crop",
-    "flow": "its optical flow",
-    "spatial": "where the picture's stream looks",
-    "temporal": "where the flow's stream looks",
-}
 #: Smallest side of a panel; smaller crops are enlarged by a whole number.
 SHOWN_PX = 160
 GAP_PX = 4
@@ -134,8 +124,8 @@ def strip(
     Returns
     -------
     dict
-        Name in :data:`PANELS` to picture. Without the infant's picture there is no flow either: it
-        shows the body's outline.
+        Name in :data:`~fidgety.report.picture_list.PANELS` to picture. Without the infant's picture
+        there is no flow either: it shows the body's outline.
     """
     first = round((look.start_s - float(pixels.time_s[0])) * pixels.rate_hz)
     stop = first + round((look.stop_s - look.start_s) * pixels.rate_hz)
@@ -165,11 +155,3 @@ def save_strip(panels: Sequence[Image], path: Path) -> None:
     assert done
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
-
-
-def read_pictures(folder: Path) -> list[dict[str, Any]]:
-    """Read the list of a folder of strips: one row a strip, by :data:`COLUMNS`."""
-    names = {"model": str, "recording": str, "called": str, "panels": str, "file": str}
-    table = pd.read_csv(folder / LIST, sep="\t", dtype=names, na_filter=False)
-    rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    return [row | {"panels": str(row["panels"]).split(",")} for row in rows]

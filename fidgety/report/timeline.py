@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fidgety.evaluation.metrics import risk_probability
 from fidgety.training.results import ModelPrediction
+from fidgety.training.risk import risk_probability
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ from fidgety.training.lit import (
     JointClassification,
     fit,
 )
+from fidgety.training.risk import risk_probability
 from fidgety.training.score import Scores, bags_of, score_windows
-from fidgety.training.thresholds import choose_threshold, risk_score, validation_loss
+from fidgety.training.thresholds import choose_threshold, validation_loss
 
 
 @dataclass(frozen=True)
@@ -395,7 +396,9 @@ def train_fold(
     else:
         raise TypeError(f"{job.kind} is neither trained by gradients nor fitted")
     scores = _score_validation(job, data, learned.network)
-    risk = {i: float(risk_score(s.infant_probability, job.at_risk)) for i, s in scores.items()}
+    risk = {
+        i: float(risk_probability(s.infant_probability, job.at_risk)) for i, s in scores.items()
+    }
     positive = [job.at_risk[job.classes.index(data.validation_labels[i])] for i in risk]
     threshold = choose_threshold(list(risk.values()), positive, job.evaluation)
     print(f"threshold {threshold.value:.3f} ({threshold.rule}: {threshold.detail})")

@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from fidgety.datasets.snippet_split import leaks_of
 from fidgety.datasets.windows import thin
 from fidgety.storage import Provenance, groups, read_dataset, write_dataset
+from fidgety.training.risk import risk_probability
 from fidgety.training.score import score_instances
 from fidgety.training.score_snippets import Asked, FoldModels, embed
-from fidgety.training.thresholds import risk_score
 
 HIDDEN_LAYER_SCHEMA = "hidden-layer/1"
 
@@ -108,7 +108,7 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
         recording=tuple(table["recording"]),
         start_s=table["start_s"].to_numpy(dtype=np.float64),
         label=table["class"].to_numpy(dtype=np.int64),
-        risk=risk_score(probability, job.at_risk),
+        risk=risk_probability(probability, job.at_risk),
         embedding=embed(bundle, shown)
         if len(shown.windows)
         else np.empty((0, 1), dtype=np.float32),

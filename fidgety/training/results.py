@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable, Outcome, Reason, Status
 from fidgety.storage import Provenance, groups, read_outcome, write_dataset
+from fidgety.training.risk import risk_probability
 
 PREDICTIONS_SCHEMA = "predictions/1"
 #: An infant is normal if more than this share of its snippets is (Kaur 2025, section 3.3).
@@ -95,23 +96,20 @@ class ModelPrediction:
     attention: NDArray[np.float64] | None = None
     detects_fidgety: bool = False
 
-    def _risk(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        return probability[..., np.array(self.at_risk, dtype=bool)].sum(axis=-1)
-
     @property
     def instance_risk(self) -> NDArray[np.float64]:
         """Mean over the folds of every instance's probability of being at risk."""
-        return self._risk(self.probability).mean(axis=0)
+        return risk_probability(self.probability, self.at_risk).mean(axis=0)
 
     @property
     def share_at_risk(self) -> NDArray[np.float64]:
         """For each fold the share of instances at risk."""
-        return (self._risk(self.probability) > 0.5).mean(axis=1)
+        return (risk_probability(self.probability, self.at_risk) > 0.5).mean(axis=1)
 
     @property
     def risk_probability(self) -> float:
         """Mean over the folds of the infant's probability of being at risk."""
-        return float(self._risk(self.infant_probability).mean())
+        return float(risk_probability(self.infant_probability, self.at_risk).mean())
 
     @property
     def positive(self) -> bool:

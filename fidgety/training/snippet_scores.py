@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from fidgety.datasets.snippet_split import leaks_of
 from fidgety.storage import Provenance, read_dataset, write_dataset
+from fidgety.training.risk import risk_probability
 from fidgety.training.select import lowest
-from fidgety.training.thresholds import risk_score
 
 SNIPPET_SCORES_SCHEMA = "snippet-scores/1"
 
@@ -147,7 +147,7 @@ class SnippetScores:
         """
         own = self._candidate(candidate)[self._fold_index(self.internal)]
         probability = self.internal.probability[own, 0, np.arange(len(self.internal))]
-        return risk_score(probability, self.at_risk)
+        return risk_probability(probability, self.at_risk)
 
     def internal_threshold(self, candidate: int | None = None) -> NDArray[np.float64]:
         """Return for every development snippet the threshold of the model that judged it."""
@@ -157,7 +157,7 @@ class SnippetScores:
     def external_risk(self, candidate: int | None = None) -> NDArray[np.float64]:
         """Return the same of every external snippet by every fold model: (fold, snippet)."""
         folds = np.arange(len(self.folds))
-        return risk_score(
+        return risk_probability(
             self.external.probability[self._candidate(candidate), folds], self.at_risk
         )
 

@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fidgety.config.evaluation import EvaluationConfig
 
 DEFAULT = 0.5
-
-
-def risk_score(probability: ArrayLike, at_risk: Sequence[bool]) -> NDArray[np.float64]:
-    """Sum the probabilities of the classes at risk, over the last axis."""
-    values = np.asarray(probability, dtype=np.float64)
-    return values[..., np.asarray(at_risk, dtype=bool)].sum(axis=-1)
 
 
 @dataclass(frozen=True)

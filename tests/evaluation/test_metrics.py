@@ -19,7 +19,8 @@ from fidgety.evaluation.intervals import (
     newcombe_auc,
     proportion,
 )
-from fidgety.evaluation.metrics import Counts, auc, risk_probability, roc
+from fidgety.evaluation.metrics import Counts, auc, roc
+from fidgety.training.risk import risk_probability
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.features import FeaturesConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.features.store import FEATURES_SCHEMA, read_feature_set
+from fidgety.pose.quality_record import SCHEMA as QUALITY_SCHEMA
+from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import POSE_SCHEMA, Pose, read_pose, write_pose
-from fidgety.pose.verdict import SCHEMA as QUALITY_SCHEMA
-from fidgety.pose.verdict import read_quality_record
 from fidgety.storage import Provenance, read_outcome, read_provenance, write_not_assessable
 from tests.pose.infant import infant_pose
 from workflow_scripts import build_features, clean_pose

@@ -16,16 +16,9 @@ from fidgety.config.quality import QualityConfig
 from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
 from fidgety.pose.behaviour import facing, lasting, movement, seconds
 from fidgety.pose.importers.reader import read_track
+from fidgety.pose.quality_record import MEASURES, read_quality_record, write_quality
 from fidgety.pose.tracks import Origin, Pose
-from fidgety.pose.verdict import (
-    MEASURES,
-    combine,
-    judge,
-    measure,
-    quality_record,
-    read_quality_record,
-    write_quality,
-)
+from fidgety.pose.verdict import combine, judge, measure, quality_record
 from fidgety.skeletons import COCO_17
 from fidgety.storage import Provenance
 from tests.pose.foreign import Truth, random_truth, write_dlc_csv

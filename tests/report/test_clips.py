@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fidgety.evaluation.fms import called_type
+from fidgety.evaluation.fm_types import called_type
 from fidgety.report.clips import Clip, choose_clips, clip_model, cut_clip, list_clips, read_clips
 from fidgety.report.pages import to_tsv
 from fidgety.report.wording import fms_words

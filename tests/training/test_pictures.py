@@ -14,7 +14,7 @@ from fidgety.errors import FidgetyError, Outcome, Reason
 from fidgety.models.base import parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.tracks import write_pose
-from fidgety.report.pictures import read_pictures
+from fidgety.report.picture_list import read_pictures
 from fidgety.storage import Provenance
 from fidgety.training.bundle import load_bundle, write_bundle
 from fidgety.training.fold import train_fold

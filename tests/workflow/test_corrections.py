@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fidgety.pose.corrections_table import COLUMNS
+from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Origin, read_pose
-from fidgety.pose.verdict import read_quality_record
 from fidgety.storage import read_outcome
 from tests.workflow.conftest import Workflow, copy_project
 from tests.workflow.test_reruns import RECORDING_RULES

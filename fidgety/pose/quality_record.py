@@ -1,0 +1,92 @@
+"""Files of quality (schema ``quality/1``, ``results/quality/{recording}.json``).
+
+Beside the common fields ``status``, ``reason`` and ``reason_detail`` a record has
+
+- ``reasons``: every reason with its figures, the first one being the recorded one;
+- ``measures``: see :data:`MEASURES`; null where it cannot be told;
+- ``series``: second by second, for the plot;
+- ``limits``: the part of the configuration that it was judged by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fidgety import __version__
+from fidgety.errors import Outcome, StorageError
+from fidgety.storage import Provenance, read_json, write_json
+
+SCHEMA = "quality/1"
+#: What is measured, in words.
+MEASURES = {
+    "core_measured": "share of trunk, head and limbs measured or placed by hand",
+    "longest_gap_s": "longest time that one of their keypoints is missing",
+    "persons": "most persons in view at once",
+    "other_person": "share of the time with somebody else in view",
+    "camera_speed": "95th percentile of the camera's motion, trunk lengths a second",
+    "camera_moving": "share of the time in which the camera moves",
+    "supine": "share of the time seen from the front, as lying on the back",
+    "face_seen": "share of the time in which the nose is measured",
+    "movement": "median speed of hands and feet, trunk lengths a second",
+    "still": "share of still time (asleep, as a suspicion)",
+    "fussing": "share of the time with suspected fussing or crying",
+    "assessable_s": "total time in which pose, camera and infant are fit",
+}
+
+
+def write_quality(
+    path: str | os.PathLike[str],
+    outcome: Outcome,
+    record: Mapping[str, Any],
+    provenance: Provenance,
+) -> None:
+    """Write a record of quality, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    outcome
+        Fit, or why not.
+    record
+        Of :func:`fidgety.pose.verdict.quality_record`; empty where there is no pose to judge.
+    provenance
+        What makes it.
+    """
+    write_json(
+        path,
+        {
+            "schema": SCHEMA,
+            "status": outcome.status.value,
+            "reason": outcome.reason.value if outcome.reason else None,
+            "reason_detail": outcome.detail,
+            "fidgety_version": __version__,
+            "provenance": json.loads(provenance.to_json()),
+            "reasons": [],
+            "measures": dict.fromkeys(MEASURES),
+            "series": {},
+            "limits": {},
+            **record,
+        },
+    )
+
+
+def read_quality_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a record of quality.
+
+    Raises
+    ------
+    StorageError
+        If it is no record of this schema.
+    """
+    values = read_json(path)
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema != SCHEMA:
+        raise StorageError(
+            f"{path}: has schema {schema!r}, expected {SCHEMA!r}. "
+            "Delete it and run the workflow again."
+        )
+    return dict(values)
