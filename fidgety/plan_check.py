@@ -156,7 +156,8 @@ def check_infants(config: Config, study: Study) -> list[str]:
         findings.append(
             f"classes: {', '.join(recordings[:3])}{' ...' if len(recordings) > 3 else ''} "
             f"have the label {label!r}, which is none of {', '.join(classes)}. Phantoms are "
-            "'normal' or 'risk': with other classes set phantom.preset to none."
+            "'normal' or 'risk' (of the preset repertoire WMs, FMs or PR): with other classes set "
+            "phantom.preset to none."
         )
     if not config.models or strange:
         return findings

@@ -20,10 +20,12 @@ def main(job: Job) -> None:
     described = [(Path(path), read_description(path)) for path in job.input.models]
     looks: list[Look] = []
     for name in sorted({str(d["model"]) for _, d in described}):
-        prediction = said[name]
+        prediction = said.get(name)
+        if prediction is None or not prediction.outcome.ok:
+            continue
         own = [p for p, d in described if d["model"] == name and d["fold"] in prediction.folds]
         bundles = [load_bundle(path) for path in own]
-        looks += look_at(name, bundles, prediction, pixels, int(job.params.n)) if bundles else []
+        looks += look_at(name, bundles, prediction, pixels, int(job.params.n))
     write_dataset(
         job.output.looks,
         to_dataset(looks),

@@ -75,14 +75,12 @@ def look_at(
     bundles
         The fold models that gave the prediction.
     prediction
-        Of the infant.
+        Of the infant; it has a result.
     pixels
         Recording to its crops and flow.
     n
         Clips at most.
     """
-    if not prediction.outcome.ok:
-        return []
     target = int(prediction.infant_probability.mean(axis=0).argmax())
     likely = prediction.probability[:, :, target].mean(axis=0)
     spec = bundles[0].spec
