@@ -189,13 +189,16 @@ def kappa_summary(
     -------
     DataFrame
         Columns set, model, n (infants with a kappa), median, q1, q3, low, high (interval of the
-        median), undefined (infants in whom both see one thing throughout), not_rated.
+        median), undefined (infants in whom both see one thing throughout), not_rated; mixed_n and
+        mixed_median, mixed_low, mixed_high of the infants in whom the rater sees both: where the
+        rater sees one thing throughout, a single instance called otherwise makes the kappa 0.
     """
+    how: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     rows = []
     for (role, model), own in table.groupby(["set", "model"], sort=False):
-        limits = median_interval(
-            own["kappa"], resamples=resamples, confidence=confidence, seed=seed
-        )
+        limits = median_interval(own["kappa"], **how)
+        mixed = own.loc[own["expert_share"].between(0, 1, inclusive="neither"), "kappa"]
+        mixed_limits = median_interval(mixed, **how)
         rows.append(
             {
                 "set": role,
@@ -205,9 +208,14 @@ def kappa_summary(
                 "high": limits[1],
                 "undefined": int(own["why"].isin([NO_FMS, ALL_FMS]).sum()),
                 "not_rated": int((own["instances"] == 0).sum()),
+                "mixed_n": spread(mixed)["n"],
+                "mixed_median": spread(mixed)["median"],
+                "mixed_low": mixed_limits[0],
+                "mixed_high": mixed_limits[1],
             }
         )
     columns = ["set", "model", "n", "median", "q1", "q3", "low", "high", "undefined", "not_rated"]
+    columns += ["mixed_n", "mixed_median", "mixed_low", "mixed_high"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -226,6 +226,13 @@ def _contrast_words(one: Contrast) -> str:
     return words + "."
 
 
+#: What the last columns of the table of kappas are of.
+MIXED = (
+    "infants in whom the rater sees both; where the rater sees one thing throughout, a single "
+    "instance called otherwise makes the kappa 0."
+)
+
+
 def _kappa_rows(study: Study) -> list[dict[str, Any]]:
     return [
         {
@@ -237,6 +244,9 @@ def _kappa_rows(study: Study) -> list[dict[str, Any]]:
             "n": int(r["n"]),
             "undefined": int(r["undefined"]),
             "not_rated": int(r["not_rated"]),
+            "mixed": number(r["mixed_median"], 3),
+            "mixed_interval": interval(r["mixed_low"], r["mixed_high"], 3),
+            "mixed_n": int(r["mixed_n"]),
         }
         for r in study.kappa_summary.to_dict("records")
         if str(r["set"]) in SET_TEXTS
@@ -280,9 +290,11 @@ def text_table(study: Study, notes: Sequence[str] = ()) -> str:
             if rows:
                 lines += [f"{words}, {what}", *grid(["model", *METRICS.values(), "n"], rows), ""]
     header = ["set", "model", "median kappa", "interval", "quartiles", "n", "one answer", "unrated"]
+    header += ["mixed", "interval", "n"]
     rows = [[str(value) for value in row.values()] for row in _kappa_rows(study)]
     if rows:
-        lines += [f"Agreement with {study.rater}, infant by infant", *grid(header, rows), ""]
+        lines += [f"Agreement with {study.rater}, infant by infant", *grid(header, rows)]
+        lines += [f"mixed: {MIXED}", ""]
     lines += [f"Frequency of fidgety movements by {study.model}"]
     lines += [_contrast_words(one) for one in (*study.groups, *study.types)]
     closing = f"In parentheses: {percent(study.confidence)} intervals by infant."

@@ -115,15 +115,18 @@ def test_laws_of_kappa(pairs) -> None:
 def test_summaries_count_who_has_no_kappa() -> None:
     rows = [
         {"infant": str(k), "set": "external", "label": "", "model": "m", "kappa": v,
-         "instances": n, "expert_share": 0, "model_share": 0, "why": w}
-        for k, (v, n, w) in enumerate(
-            [(0.2, 5, ""), (0.6, 5, ""), (0.7, 5, ""), (np.nan, 5, fms.NO_FMS),
-             (np.nan, 0, fms.NOT_RATED)]
+         "instances": n, "expert_share": e, "model_share": 0, "why": w}
+        for k, (v, n, w, e) in enumerate(
+            [(0.2, 5, "", 0.0), (0.6, 5, "", 0.4), (0.7, 5, "", 0.6), (0.0, 5, "", 1.0),
+             (np.nan, 5, fms.NO_FMS, 0.0), (np.nan, 0, fms.NOT_RATED, np.nan)]
         )
     ]  # fmt: skip
     (one,) = fms.kappa_summary(pd.DataFrame(rows), **HOW).to_dict("records")
-    assert (one["n"], one["median"], one["undefined"], one["not_rated"]) == (3, 0.6, 1, 1)
-    assert 0.2 <= one["low"] <= 0.6 <= one["high"] <= 0.7
+    assert (one["n"], one["median"], one["undefined"], one["not_rated"]) == (4, 0.4, 1, 1)
+    assert 0.0 <= one["low"] <= 0.4 <= one["high"] <= 0.7
+    # Where the rater sees both, there is something to agree on.
+    assert (one["mixed_n"], one["mixed_median"]) == (2, pytest.approx(0.65))
+    assert 0.6 <= one["mixed_low"] <= 0.65 <= one["mixed_high"] <= 0.7
 
 
 def frequencies() -> pd.DataFrame:
