@@ -159,6 +159,24 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
 
 
+def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any]:
+    """Read JSON that says which schema it keeps to.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read, or is no record of this schema.
+    """
+    values = read_json(path)
+    found = values.get("schema") if isinstance(values, dict) else None
+    if found != schema:
+        raise StorageError(
+            f"{path}: has schema {found!r}, expected {schema!r}. "
+            "Delete it and run the workflow again."
+        )
+    return dict(values)
+
+
 def _attributes(schema: str, outcome: Outcome, provenance: Provenance) -> dict[str, str]:
     return {
         "schema": schema,

@@ -235,6 +235,16 @@ class NetworkSystem(ModelSystem):
         """
 
     @classmethod
+    def start(cls, options: Any, network: nn.Module) -> None:
+        """Put weights from the user's files into a network that is about to be trained.
+
+        Raises
+        ------
+        ConfigError
+            If a file does not fit the network.
+        """
+
+    @classmethod
     @abstractmethod
     def training(cls, options: Any) -> TrainingPlan:
         """Say how the model is trained."""

@@ -11,7 +11,6 @@ are RGB, as ImageNet's statistics are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch import nn
 
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
-from fidgety.models.base import NetworkSystem, OptimiserPlan, TrainingPlan, set_weights
+from fidgety.models.base import NetworkSystem, OptimiserPlan, TrainingPlan
 from fidgety.models.two_stream_network import TwoStream, load_imagenet, read_weights
 from fidgety.models.two_stream_options import TwoStreamOptions
 from fidgety.pixels.clips import CROP_CHANNELS
@@ -79,7 +78,8 @@ class TwoStreamSystem(NetworkSystem):
         )
 
     @classmethod
-    def _network(cls, options: Any, n_features: int, n_classes: int) -> TwoStreamClips:
+    def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
+        """Build the network."""
         if n_features or n_classes < 2:
             raise ConfigError(
                 f"{cls.name} cannot tell {n_classes} classes from pictures and {n_features} "
@@ -88,25 +88,15 @@ class TwoStreamSystem(NetworkSystem):
         return TwoStreamClips(n_classes, options.n_fields, options.backbone, options.streams)
 
     @classmethod
-    def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
-        """Build the network, from ImageNet weights where their file is given."""
-        network = cls._network(options, n_features, n_classes)
+    def start(cls, options: Any, network: nn.Module) -> None:
+        """Take ImageNet weights where their file is given."""
+        assert isinstance(network, TwoStream)
         files = options.files()
         if not files:
             print("two_stream: starts from random weights", file=sys.stderr)
-            return network
+            return
         taken = load_imagenet(network, read_weights(files["weights"]), str(files["weights"]))
         print(f"two_stream: {taken} weights of {files['weights'].name}", file=sys.stderr)
-        return network
-
-    @classmethod
-    def restore(
-        cls, options: Any, n_features: int, n_classes: int, weights: Mapping[str, torch.Tensor]
-    ) -> nn.Module:
-        """Build the network and put its own weights into it; no other file is needed."""
-        network = cls._network(options, n_features, n_classes)
-        set_weights(network, weights)
-        return network
 
     @classmethod
     def training(cls, options: Any) -> TrainingPlan:

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fidgety import __version__
-from fidgety.errors import Outcome, StorageError
-from fidgety.storage import Provenance, read_json, write_json
+from fidgety.errors import Outcome
+from fidgety.storage import Provenance, read_json_record, write_json
 
 SCHEMA = "quality/1"
 #: What is measured, in words.
@@ -82,11 +82,4 @@ def read_quality_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     StorageError
         If it is no record of this schema.
     """
-    values = read_json(path)
-    schema = values.get("schema") if isinstance(values, dict) else None
-    if schema != SCHEMA:
-        raise StorageError(
-            f"{path}: has schema {schema!r}, expected {SCHEMA!r}. "
-            "Delete it and run the workflow again."
-        )
-    return dict(values)
+    return read_json_record(path, SCHEMA)

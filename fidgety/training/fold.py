@@ -262,6 +262,7 @@ def _train_network(
     plan = system.training(job.options)
     torch.manual_seed(job.job_seed("weights"))
     network = system.build(job.options, len(data.feature_names), len(job.classes))
+    system.start(job.options, network)
     clips = _cut_clips(job, data, intervals)
     history: list[dict[str, Any]] = []
     if plan.pretraining is not None and clips.both:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, StorageError
-from fidgety.storage import Provenance, atomic_path, read_json, write_json
+from fidgety.storage import Provenance, atomic_path, read_json_record, write_json
 
 SCHEMA = "video/1"
 
@@ -117,13 +117,7 @@ def read_video_record(path: Path | str) -> VideoRecord:
     StorageError
         If it is no record of this schema.
     """
-    values = read_json(path)
-    schema = values.get("schema") if isinstance(values, dict) else None
-    if schema != SCHEMA:
-        raise StorageError(
-            f"{path}: has schema {schema!r}, expected {SCHEMA!r}. "
-            "Delete it and run the workflow again."
-        )
+    values = read_json_record(path, SCHEMA)
     try:
         return VideoRecord.model_validate(values)
     except ValidationError as error:

@@ -149,6 +149,7 @@ def test_a_model_starts_from_the_users_weights_and_comes_back_without_them(tmp_p
     options = TwoStreamOptions(backbone="resnet18", weights=str(file))
     assert options.files() == {"weights": file}
     network = TwoStreamSystem.build(options, 0, 3)
+    TwoStreamSystem.start(options, network)
     for stream in (network.spatial, network.temporal):
         name = "encoder.stages.0.layers.0.layer.0.convolution.weight"
         assert torch.equal(stream.state_dict()[name], given[name])

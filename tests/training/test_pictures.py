@@ -181,7 +181,7 @@ def test_readers_change_nothing(pictures, trained, tmp_path):
 
 def test_interrupted_training_goes_on_to_the_same_weights(pictures, trained, tmp_path, monkeypatch):
     calls = {"n": 0}
-    network = MODEL_SYSTEMS.get("two_stream")._network
+    network = MODEL_SYSTEMS.get("two_stream").build
     per_epoch = 3
 
     def interrupted(*arguments):
@@ -198,7 +198,7 @@ def test_interrupted_training_goes_on_to_the_same_weights(pictures, trained, tmp
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(MODEL_SYSTEMS.get("two_stream"), "_network", interrupted)
+        patch.setattr(MODEL_SYSTEMS.get("two_stream"), "build", interrupted)
         with pytest.raises((KeyboardInterrupt, SystemExit, FidgetyError)):
             learn(pictures, make_job(), tmp_path)
     assert list(tmp_path.rglob("last.ckpt"))
