@@ -27,6 +27,7 @@ from fidgety.phantom.body import BodyPose, InfantBody
 from fidgety.phantom.camera import CLOCK_HZ, Camera
 from fidgety.phantom.plan import Nuisances, PhantomSpec, derive_seed
 from fidgety.skeletons import BLAZEPOSE_33
+from fidgety.video.write import REPRODUCIBLE_X264
 
 Array = NDArray[np.float64]
 Picture = NDArray[np.uint8]
@@ -509,7 +510,13 @@ class PhoneEncoder:
         stream.time_base = Fraction(1, CLOCK_HZ)
         stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": "20", "preset": "veryfast", "bf": "2", "g": "60"}
+        stream.options = {
+            "crf": "20",
+            "preset": "veryfast",
+            "bf": "2",
+            "g": "60",
+            **REPRODUCIBLE_X264,
+        }
         self._stream = stream
 
     def write(self, picture: Picture, time_s: float) -> None:

@@ -18,6 +18,11 @@ from fidgety.video.timing import snap_rate
 _BT709 = 1
 _LIMITED = 1
 
+#: x264's options that make equal pictures equal bytes. The bitstream depends on the number of
+#: threads; and the macroblock tree reads memory that nothing wrote on processors with AVX-512
+#: (found by ``MALLOC_PERTURB_``), so that a file depends on what the process did before.
+REPRODUCIBLE_X264 = {"threads": "1", "x264-params": "mbtree=0"}
+
 
 class VideoWriter:
     """Writes an mp4 file that browsers play (H.264, yuv420p, BT.709), without metadata.
@@ -80,11 +85,10 @@ class VideoWriter:
                     options={"fflags": "+bitexact", "movflags": "+faststart"},
                 )
             )
-            # One thread: the bitstream depends on the number of threads.
             self._stream = self._container.add_stream(
                 "libx264",
                 rate=self.rate,
-                options={"crf": str(self.crf), "preset": self.preset, "threads": "1"},
+                options={"crf": str(self.crf), "preset": self.preset, **REPRODUCIBLE_X264},
             )
             self._stream.width = self.width
             self._stream.height = self.height
