@@ -12,8 +12,10 @@ ankles):
   rate (about 0.8 to 2.2 turns a second) and direction wander; parts come and go.
 
 Where FMs are not, a **balancing** movement takes their place: slow (0.1 to 0.6 Hz) and back and
-forth on one axis, scaled part by part so that its mean angular speed is that of the FMs
-which it replaces. So the amount of movement does not separate the classes; its character does.
+forth on one axis, scaled part by part to the mean angular speed of the FMs which it replaces.
+Being slower it reaches further; so FMs lie on a **wandering** in all directions, as slow, which
+makes up for that. Neither amount nor reach of movement separates the classes; its character
+does.
 
 Phantoms of the classes of Hashimoto et al. 2022 move otherwise altogether: *writhing* ones with
 the whole body at once, larger and at half the speed; those of a *poor repertoire* repeat one
@@ -59,10 +61,14 @@ FM_RADIUS_DEG = {
 }
 FM_RATE_HZ = 1.35
 FM_RATE_SPREAD = 0.25
-#: Mean angular speed of the balancing movement over that of the FMs that it replaces. A little
-#: over 1 because it fades in and out slowly. Found by experiment: so the mean speed of the
-#: keypoints does not separate the classes (tests/phantom checks the outcome).
-BALANCE = 1.06
+#: Mean angular speed of the balancing movement over that of the FMs that it replaces. Over 1
+#: because it fades in and out slowly, and for the speed of the wandering. Found by experiment:
+#: so the mean speed of the keypoints does not separate the classes (tests/phantom checks it).
+BALANCE = 1.2
+#: Memory in seconds of the wandering on which FMs lie, and its reach over what the balancing
+#: movement reaches further than FMs do. Found likewise: so reach does not separate them either.
+WANDER_S = 1.7
+WANDER = 1.05
 #: Share of the balancing movement that is left of a poor repertoire.
 POOR_BALANCE = 0.3
 
@@ -172,6 +178,17 @@ def _slow(rng: np.random.Generator, n: int) -> Array:
 
 def _mean_speed(vectors: Array) -> float:
     return float(np.linalg.norm(np.diff(vectors, axis=0), axis=1).mean() * CONTROL_HZ)
+
+
+def _reach(vectors: Array) -> float:
+    """Return the standard deviation over all directions."""
+    return float(np.sqrt(vectors.var(axis=0).sum()))
+
+
+def _wandering(rng: np.random.Generator, n: int, reach: float) -> Array:
+    """Return a slow wandering in all directions, of shape (n, 3) and a reach in radians."""
+    path = np.stack([_smooth_noise(rng, n, WANDER_S) for _ in range(3)], axis=1)
+    return np.asarray(path * reach / np.sqrt(3))
 
 
 def _restricted(vectors: Array, part: str) -> Array:
@@ -320,7 +337,7 @@ def _anatomical(spec: PhantomSpec, n: int) -> dict[str, Array]:
     """Return posture and gross movement as anatomical angles in radians, by name."""
     person = np.random.default_rng(derive_seed(spec.body_seed, "posture"))
     activity = float(np.exp(0.3 * _generator(spec, "activity").standard_normal()))
-    vigour, quick = (8.0, 0.6) if spec.nuisances.crying else (1.0, 1.0)
+    vigour, quick = (12.0, 0.45) if spec.nuisances.crying else (1.0, 1.0)
     angles: dict[str, Array] = {}
     for name, (mean, between, within) in _POSTURE.items():
         for side in ("left", "right"):
@@ -404,8 +421,9 @@ def fine_movement(spec: PhantomSpec, time_s: Array) -> dict[str, Array]:
         return {part: np.zeros((n, 3)) for part in PARTS}
     fidgety = fm_envelope(spec, time_s)[:, None]
     balance = _balance_envelope(spec, time_s)[:, None]
+    wandering = 1 - balance
     if spec.nuisances.crying:
-        balance = np.zeros_like(balance)
+        balance, wandering = np.zeros_like(balance), np.zeros_like(balance)
     if spec.repertoire == "poor":
         balance *= POOR_BALANCE
     person = float(np.exp(0.1 * _generator(spec, "size").standard_normal()))
@@ -415,7 +433,9 @@ def fine_movement(spec: PhantomSpec, time_s: Array) -> dict[str, Array]:
         circling = _restricted(_fidgety(_generator(spec, "fidgety", part), n, radius), part)
         slow = _restricted(_slow(_generator(spec, "slow", part), n), part)
         slow *= BALANCE * _mean_speed(circling) / max(_mean_speed(slow), 1e-9)
-        out[part] = fidgety * circling + balance * slow
+        missing = np.sqrt(max(_reach(slow) ** 2 - _reach(circling) ** 2, 0.0))
+        wander = _wandering(_generator(spec, "wander", part), n, WANDER * missing)
+        out[part] = fidgety * circling + wandering * _restricted(wander, part) + balance * slow
     return out
 
 

@@ -216,8 +216,8 @@ def test_the_same_specification_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
-def _features(spec: PhantomSpec) -> tuple[float, float]:
-    """Mean speed, and how much circling at 0.8 to 2.5 Hz there is for most of the time."""
+def _features(spec: PhantomSpec) -> tuple[float, float, float]:
+    """Mean speed, reach, and how much circling at 0.8 to 2.5 Hz there is for most of the time."""
     from scipy.signal import butter, sosfiltfilt
 
     quiet = replace(spec.nuisances, camera_shake_mm=0.0, variable_rate=False, dropped_share=0.0)
@@ -234,16 +234,18 @@ def _features(spec: PhantomSpec) -> tuple[float, float]:
     smooth = sosfiltfilt(butter(2, 4.0, fs=12.5, output="sos"), track, axis=0)
     speed = np.linalg.norm(np.diff(smooth, axis=0), axis=1).mean() * 12.5
     band = sosfiltfilt(butter(3, [0.8, 2.5], "bandpass", fs=12.5, output="sos"), track, axis=0)
-    return float(speed), float(np.median(np.linalg.norm(band, axis=1), axis=0).mean())
+    reach = np.linalg.norm(smooth.std(axis=0), axis=0).mean()
+    return float(speed), float(reach), float(np.median(np.linalg.norm(band, axis=1), axis=0).mean())
 
 
 @pytest.mark.slow
 def test_amount_of_movement_does_not_tell_the_class_but_its_character_does() -> None:
     specs = [s for s in plan_cohort("validation", 77) if s.role == "external"]
-    speed, circling = np.array([_features(s) for s in specs]).T
+    speed, reach, circling = np.array([_features(s) for s in specs]).T
     risk = np.array([s.label == "risk" for s in specs])
-    assert 0.3 < roc_auc_score(risk, speed) < 0.7
-    assert 0.85 < speed[risk].mean() / speed[~risk].mean() < 1.15
+    for amount in (speed, reach):
+        assert 0.3 < roc_auc_score(risk, amount) < 0.7
+        assert 0.85 < amount[risk].mean() / amount[~risk].mean() < 1.15
     assert roc_auc_score(~risk, circling) > 0.95
 
 
