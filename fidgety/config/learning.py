@@ -11,7 +11,6 @@ from pydantic import Field, field_validator
 
 from fidgety.config.base import Section
 
-Share = Annotated[float, Field(gt=0, lt=1)]
 #: What a model may be called: the name is part of file names.
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -25,8 +24,10 @@ class FoldsConfig(Section):
     """An earlier ``folds.tsv``: its infants keep their fold. Without one, infants keep the fold
     that ``results/folds.tsv`` gives them as long as that file stays; keep a copy of it to have the
     same folds after ``make clean`` or elsewhere."""
-    validation_share: Share = 0.2
-    """Share of a fold's training infants kept aside for early stopping and thresholds."""
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of a fold's training infants kept aside for early stopping and thresholds. 0 keeps
+    nobody aside, which small cohorts may need: networks then train for their ``blind_epochs``, and
+    thresholds are 0.5."""
 
 
 class TrainingConfig(Section):

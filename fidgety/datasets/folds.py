@@ -121,7 +121,7 @@ def choose_validation(
 ) -> tuple[str, ...]:
     """Choose the training infants of a fold that are kept aside for validation.
 
-    Stratified: of a class with m infants, ``share`` of m (rounded), at least one and at most
+    None where ``share`` is 0. Else stratified: of a class with m infants, ``share`` of m (rounded), at least one and at most
     m - 2. A class with fewer than 3 training infants gives none: it would be left with a single
     one to learn from. If fewer than two classes can give one, nobody is kept aside, as a loss
     over one class would reward always answering it; training then runs for a fixed number of
@@ -132,7 +132,7 @@ def choose_validation(
     labels
         Training infant of this fold to class.
     share
-        Between 0 and 1.
+        At least 0, below 1.
     seed
         Seed of the configuration.
     fold
@@ -143,6 +143,8 @@ def choose_validation(
     tuple of str
         Sorted; empty if the classes are too small.
     """
+    if not share:
+        return ()
     chosen: dict[str, list[str]] = {}
     for label in sorted(set(labels.values())):
         own = [infant for infant in labels if labels[infant] == label]

@@ -361,11 +361,13 @@ def _option(value: Any) -> str:
     return f"({', '.join(map(str, value))})" if isinstance(value, list | tuple) else str(value)
 
 
-def _threshold(judged: Mapping[str, Any], cite: _Citations) -> str:
+def _threshold(judged: Mapping[str, Any], share: float, cite: _Citations) -> str:
     """Say how thresholds came about; the rules of :mod:`fidgety.training.thresholds`."""
     rule = judged["threshold"]
     if not isinstance(rule, str):
         return f"The threshold of every fold model was fixed in advance at {rule:g}."
+    if not share:
+        return "The threshold of every fold model was 0.5."
     if rule == "sensitivity":
         return (
             "Each fold model's threshold was the highest with a sensitivity of at least "
@@ -383,14 +385,21 @@ def _training(study: Mapping[str, Any], cite: _Citations) -> str:
     folds, training, judged = study["folds"], study["training"], study["evaluation"]
     # References are numbered as they come: the sentences are made in the order of the text.
     models = f"{_models(study, cite)} Training used PyTorch {cite('torch')}"
-    threshold = _threshold(judged, cite)
+    share = folds["validation_share"]
+    threshold = _threshold(judged, share, cite)
+    kept = (
+        f"{100 * share:.0f} % of a fold's training infants were kept for early stopping and "
+        "thresholds."
+        if share
+        else "No training infant was kept for validation; networks trained for a fixed number of "
+        "epochs."
+    )
     flip = " Training instances were mirrored at random." if training["augment_flip"] else ""
     return (
         f"{models} with "
         f"{count(folds['n'], 'fold')} over the development infants, stratified by class; no "
         "infant stood on both sides of a split. "
-        f"{100 * folds['validation_share']:.0f} % of a fold's training infants were kept for "
-        f"early stopping and thresholds.{flip} {threshold} Development "
+        f"{kept}{flip} {threshold} Development "
         "infants were judged by the one fold model that had not seen them; all others by the "
         "mean of the fold models."
     )

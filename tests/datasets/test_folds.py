@@ -124,6 +124,7 @@ def test_validation_takes_from_every_class_and_leaves_enough(labels, share, fold
 def test_classes_that_are_too_small_give_no_validation():
     three, two = {f"a{k}": "a" for k in range(9)}, {f"b{k}": "b" for k in range(2)}
     assert choose_validation(three | two, 0.2, 1, 1) == ()
+    assert choose_validation(three | {f"d{k}": "d" for k in range(9)}, 0, 1, 1) == ()
     third = three | two | {f"c{k}": "c" for k in range(3)}
     assert {i[0] for i in choose_validation(third, 0.2, 1, 1)} == {"a", "c"}
 

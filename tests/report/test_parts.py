@@ -361,6 +361,15 @@ def test_methods_say_how_thresholds_were_set(rule: str | float, sentence: str) -
     assert re.search(sentence, dict(methods(study).paragraphs)["Training"])
 
 
+def test_methods_say_that_nobody_was_kept_for_validation() -> None:
+    study = Config().model_dump(mode="json")
+    study["folds"]["validation_share"] = 0
+    text = dict(methods(study).paragraphs)["Training"]
+    assert "No training infant was kept for validation; networks trained for a fixed" in text
+    assert "The threshold of every fold model was 0.5." in text
+    assert "Youden" not in text
+
+
 def test_methods_tell_of_pooled_areas_and_of_the_rule_where_it_is_used() -> None:
     study = Config().model_dump(mode="json")
     text = dict(methods(study).paragraphs)["Evaluation"]
