@@ -121,11 +121,11 @@ def choose_validation(
 ) -> tuple[str, ...]:
     """Choose the training infants of a fold that are kept aside for validation.
 
-    None where ``share`` is 0. Else stratified: of a class with m infants, ``share`` of m (rounded), at least one and at most
-    m - 2. A class with fewer than 3 training infants gives none: it would be left with a single
-    one to learn from. If fewer than two classes can give one, nobody is kept aside, as a loss
-    over one class would reward always answering it; training then runs for a fixed number of
-    epochs, and the threshold is 0.5.
+    None where ``share`` is 0. Else stratified: of a class with m infants, ``share`` of m
+    (rounded), at least one and at most m - 2. A class with fewer than 3 training infants gives
+    none: it would be left with a single one to learn from. If fewer than two classes can give one,
+    nobody is kept aside, as a loss over one class would reward always answering it; training then
+    runs for a fixed number of epochs, and the threshold is 0.5.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ of crops and flow until they are asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,8 @@ class InputSpec:
         Whether crops and flow are read instead of features.
     most_windows
         Instances of a recording at most, the first ones; None takes all.
+    standardise
+        Whether columns become z-scores, fitted on training infants; else they stay as they are.
     """
 
     feature_sets: tuple[str, ...]
@@ -65,6 +67,7 @@ class InputSpec:
     centre: bool = False
     pixels: bool = False
     most_windows: int | None = None
+    standardise: bool = True
 
     @property
     def window_frames(self) -> int:
@@ -331,6 +334,18 @@ class Standardisation:
 
     mean: NDArray[np.float64]
     sd: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, spec: InputSpec, series: Sequence[Series]) -> Standardisation:
+        """Fit as a model's inputs say, on its training infants' recordings (one at least).
+
+        Where they are to stay as they are, nothing is subtracted and the divisor is 1.
+        """
+        if not spec.standardise:
+            n_features = series[0].values.shape[1]
+            return cls(np.zeros(n_features), np.ones(n_features))
+        values = (s.values for s in series)
+        return cls.fit(values, spec.space_dimensions, len(spec.feature_sets))
 
     @classmethod
     def fit(

@@ -260,7 +260,11 @@ class NetworkSystem(ModelSystem):
 
 
 class EstimatorSystem(ModelSystem):
-    """A system that is fitted at once, without epochs; instances carry the label."""
+    """A system that is fitted at once, without epochs.
+
+    Its ``fit`` gets instances with their infants' labels, whatever the objective; one of objective
+    ``bag`` knows by their series whose they are, and judges bags.
+    """
 
     objective: ClassVar[Objective] = "instance"
 
@@ -292,7 +296,7 @@ class EstimatorSystem(ModelSystem):
         Returns
         -------
         nn.Module
-            Takes instances and gives logits, as the objective says; what was learned stands in
+            As the objective says; what was learned stands in
             its buffers. The same arguments give the same bytes.
 
         Raises

@@ -19,6 +19,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "multirocket_hydra": "fidgety.models.multirocket:MultiRocketHydra",
         "mam_clip": "fidgety.models.mam:MamClip",
         "mam": "fidgety.models.mam_full:Mam",
+        "eml": "fidgety.models.eml:Eml",
         "two_stream": "fidgety.models.two_stream:TwoStreamSystem",
     },
 )

@@ -32,6 +32,9 @@ REFERENCES = {
     "accurate time series classification. Data Min Knowl Discov 2023;37:1779-1805.",
     "kaur": "Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland AJC. Training General "
     "Movements classifiers with global labels offers insights on sub-movement quality. 2025.",
+    "mccay": "McCay KD, Hu P, Shum HPH, et al. A pose-based feature fusion and classification "
+    "framework for the early prediction of cerebral palsy in infants. IEEE Trans Neural Syst "
+    "Rehabil Eng 2022;30:8-19.",
     "mmpose": "MMPose Contributors. OpenMMLab pose estimation toolbox and benchmark. 2020.",
     "multirocket": "Tan CW, Dempster A, Bergmeir C, Webb GI. MultiRocket: multiple pooling "
     "operators and transformations for fast and effective time series classification. Data Min "
@@ -64,6 +67,8 @@ _MODEL_TEXTS = {
     "instances, a branch of annotated reference clips and a branch of the infant's characteristics",
     "mam_clip": "the clip encoder of the motor assessment model with attention pooling over an "
     "infant's instances",
+    "eml": "histograms of the limbs' orientation and displacement and of their spectra with "
+    "classical classifiers (EML), fitted with scikit-learn",
     "two_stream": "a two-stream network on clips, a picture and the optical flow around it, that "
     "carry their infant's label",
 }
@@ -75,6 +80,7 @@ _MODEL_SOURCES = {
     "multirocket_hydra": ("multirocket", "hydra", "aeon"),
     "mam": ("gao",),
     "mam_clip": ("gao",),
+    "eml": ("mccay",),
     "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).

@@ -354,7 +354,10 @@ def one_loss(scores: Scores, job: FoldJob, label: str) -> float:
     """
     target = job.classes.index(label)
     if issubclass(job.system, EstimatorSystem):
-        return float((scores.probability.argmax(axis=1) != target).mean())
+        judged = scores.probability
+        if job.system.objective == "bag":
+            judged = scores.infant_probability[None]
+        return float((judged.argmax(axis=1) != target).mean())
     if job.system.objective == "instance":
         probability = scores.probability[:, target]
     else:

@@ -373,9 +373,7 @@ def _split_infants(
     series, labels = load_training(job, others, cohort, features, left_out, characteristics)
     kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
     train = [s for s in series if s.infant not in kept_aside]
-    scaling = Standardisation.fit(
-        (s.values for s in train), job.spec.space_dimensions, len(job.spec.feature_sets)
-    )
+    scaling = Standardisation.of(job.spec, train)
     units, names = series[0].units, series[0].names
     references: list[Series] = []
     if reference is not None and _reads_reference(job):

@@ -238,9 +238,7 @@ def fold_snippets(
     rows = usable_rows(cohort, set(tested))
     test = load_labelled(rows, tested, features, job, left_out)
     test = keep_alike(test, series[0].units, series[0].names, job, left_out)
-    scaling = Standardisation.fit(
-        (s.values for s in series), job.spec.space_dimensions, len(job.spec.feature_sets)
-    )
+    scaling = Standardisation.of(job.spec, series)
     parts = []
     for part in (series, test):
         scaled = [scaling.apply_to(s) for s in part]

@@ -18,6 +18,7 @@ from fidgety.models.base import (
     set_weights,
     weights_of,
 )
+from fidgety.models.eml_histograms import GIVEN
 from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_PIXELS
 
 NETWORKS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), NetworkSystem)]
@@ -85,14 +86,22 @@ def test_shapes_gradients_and_repeatability(kind, n_classes):
         torch.testing.assert_close(run(system, network, x[:1])[0], first[:1], rtol=1e-4, atol=1e-5)
 
 
-def instances(n_classes, n_features=5, frames=6, seed=0):
-    """Overlapping snippets of random series whose level tells the class."""
+def instances(n_classes, names, frames, seed=0):
+    """Overlapping snippets of random series; size and mean of the last feature tell the class."""
     rng = np.random.default_rng(seed)
     series = []
-    for k in range(3 * n_classes):
-        values = (rng.normal(size=(4 * frames, n_features)) + 0.4 * (k % n_classes)).astype("f4")
-        names = tuple(f"f{i}" for i in range(n_features))
-        series.append(Series(str(k), str(k), "", values, names, 0.0, 1.0, values[:, ::-1].copy()))
+    for k in range(4 * n_classes):
+        values = rng.normal(size=(4 * frames, len(names)))
+        if frames > 6:
+            # A body that lies still: its trunk stands out of the noise.
+            values[:, names.index("left_hip_y")] += 9
+            values[:, names.index("right_hip_y")] += 9
+            values[:, -1] *= 1 + 9 * (k % n_classes)
+        values = (values + 0.4 * (k % n_classes)).astype("f4")
+        flipped = values[:, ::-1].copy() if frames <= 6 else values
+        series.append(
+            Series(str(k), str(k), "", values, names, 0.0, 1.0, flipped, units=("trunk",))
+        )
     windows = cut_windows(series, frames, 3)
     return InstanceData(series, windows, (windows.series % n_classes).astype(np.int64))
 
@@ -102,25 +111,39 @@ def instances(n_classes, n_features=5, frames=6, seed=0):
 def test_estimators_learn_come_back_and_repeat(kind, n_classes):
     system = MODEL_SYSTEMS.get(kind)
     assert system.name == kind
-    options = parse_model_options(system, {"window_s": 6.0, "rate_hz": 1.0})
-    data = instances(n_classes)
+    names, frames = tuple(f"f{i}" for i in range(5)), 6
+    if kind == "eml":
+        names, frames = tuple(f"{joint}_{axis}" for joint in GIVEN for axis in "xy"), 12
+    options = parse_model_options(system, {"window_s": float(frames), "rate_hz": 1.0})
+    data = instances(n_classes, names, frames)
     draws = [Draw(k, mirrored) for mirrored in (False, True) for k in range(len(data))]
     network = system.fit(options, data, draws, n_classes, 3).eval()
     x = torch.stack([data[Draw(k)][0] for k in range(len(data))])
     with torch.inference_mode():
-        logits = network(x)
+        logits, bag = run(system, network, x)
         assert logits.shape == (len(x), n_classes)
-        assert torch.equal(logits, network(x))
-        torch.testing.assert_close(network(x[:1]), logits[:1])
-    assert (logits.argmax(dim=1).numpy() == data.targets).mean() > 0.9
+        assert torch.equal(logits, run(system, network, x)[0])
+        torch.testing.assert_close(run(system, network, x[:1])[0], logits[:1])
+        if bag is not None:
+            torch.testing.assert_close(bag.bag_log_probability.exp().sum().item(), 1.0)
+            torch.testing.assert_close(bag.attention.sum().item(), 1.0)
+        judged, wanted = logits, data.targets
+        if bag is not None:
+            # It judges infants: the 4 of each class.
+            index = torch.arange(len(x))
+            owner = torch.from_numpy(data.windows.series)
+            n = len(data.series)
+            judged = network(x, index, torch.zeros_like(index), owner, n).bag_log_probability
+            wanted = np.arange(n) % n_classes
+    assert (judged.argmax(dim=1).numpy() == wanted).mean() > 0.9
     kept = weights_of(network)
     again = weights_of(system.fit(options, data, draws, n_classes, 3))
     assert all(torch.equal(kept[name], again[name]) for name in kept.keys() | again.keys())
-    restored = system.restore(options, 5, n_classes, load(save(kept))).eval()
+    restored = system.restore(options, len(names), n_classes, load(save(kept))).eval()
     with torch.inference_mode():
-        assert torch.equal(restored(x), logits)
+        assert torch.equal(run(system, restored, x)[0], logits)
     with pytest.raises(ValueError, match="another network"):
-        system.restore(options, 4, n_classes, kept)
+        system.restore(options, len(names) - 1, n_classes, kept)
     with pytest.raises(ConfigError, match="cannot tell"):
         system.restore(options, 0, n_classes, kept)
 
