@@ -21,3 +21,7 @@ class PhantomConfig(Section):
     videos: bool = True
     """Render the preset's share of recordings as videos; ``false`` simulates the pose of all,
     which costs seconds a recording: the workflow then starts from pose."""
+    balance: Literal["speed", "speed_and_reach"] = "speed"
+    """What does not tell the groups apart: the mean speed of movement, or its reach as well. With
+    the latter a model has to see how an infant moves; networks on few infants' coordinates do
+    not (docs/phantom.md)."""

@@ -35,7 +35,7 @@ SIDES = ("left", "right")
 BONES = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
 JOINTS = tuple(f"{side}_{joint}" for side in SIDES for joint in BONES)
 #: Joints that relative orientation looks at; neck and mid-hip are added.
-GIVEN = ("nose", *(f"{s}_{j}" for s in SIDES for j in ("shoulder", "hip")), *JOINTS)
+GIVEN = ("head", *(f"{s}_{j}" for s in SIDES for j in ("shoulder", "hip")), *JOINTS)
 CORE = (*GIVEN, "neck", "mid_hip")
 
 ANGLE_FRAMES, WAY_FRAMES, RELATIVE_FRAMES = 10, 5, 7

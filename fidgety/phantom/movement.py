@@ -13,9 +13,9 @@ ankles):
 
 Where FMs are not, a **balancing** movement takes their place: slow (0.1 to 0.6 Hz) and back and
 forth on one axis, scaled part by part to the mean angular speed of the FMs which it replaces.
-Being slower it reaches further; so FMs lie on a **wandering** in all directions, as slow, which
-makes up for that. Neither amount nor reach of movement separates the classes; its character
-does.
+So the amount of movement does not separate the classes; its character does. Being slower, it
+reaches further, though. Where reach is to be balanced as well, FMs lie on a **wandering** in all
+directions, as slow, which makes up for that.
 
 Phantoms of the classes of Hashimoto et al. 2022 move otherwise altogether: *writhing* ones with
 the whole body at once, larger and at half the speed; those of a *poor repertoire* repeat one
@@ -64,11 +64,11 @@ FM_RATE_SPREAD = 0.25
 #: Mean angular speed of the balancing movement over that of the FMs that it replaces. Over 1
 #: because it fades in and out slowly, and for the speed of the wandering. Found by experiment:
 #: so the mean speed of the keypoints does not separate the classes (tests/phantom checks it).
-BALANCE = 1.2
+BALANCE = {"speed": 1.06, "speed_and_reach": 1.2}
 #: Memory in seconds of the wandering on which FMs lie, and its reach over what the balancing
 #: movement reaches further than FMs do. Found likewise: so reach does not separate them either.
 WANDER_S = 1.7
-WANDER = 1.05
+WANDER = {"speed": 0.0, "speed_and_reach": 1.05}
 #: Share of the balancing movement that is left of a poor repertoire.
 POOR_BALANCE = 0.3
 
@@ -432,9 +432,9 @@ def fine_movement(spec: PhantomSpec, time_s: Array) -> dict[str, Array]:
         radius = np.deg2rad(FM_RADIUS_DEG[part.rpartition("_")[2]]) * person
         circling = _restricted(_fidgety(_generator(spec, "fidgety", part), n, radius), part)
         slow = _restricted(_slow(_generator(spec, "slow", part), n), part)
-        slow *= BALANCE * _mean_speed(circling) / max(_mean_speed(slow), 1e-9)
+        slow *= BALANCE[spec.balance] * _mean_speed(circling) / max(_mean_speed(slow), 1e-9)
         missing = np.sqrt(max(_reach(slow) ** 2 - _reach(circling) ** 2, 0.0))
-        wander = _wandering(_generator(spec, "wander", part), n, WANDER * missing)
+        wander = _wandering(_generator(spec, "wander", part), n, WANDER[spec.balance] * missing)
         out[part] = fidgety * circling + wandering * _restricted(wander, part) + balance * slow
     return out
 

@@ -136,6 +136,8 @@ class PhantomSpec:
         Seed of the infant's body: the same in all recordings of an infant.
     nuisances
         Picture, camera and state.
+    balance
+        What classes have in common: ``speed``, or ``speed_and_reach`` of movement.
     """
 
     recording: str
@@ -158,12 +160,15 @@ class PhantomSpec:
     size: tuple[int, int] = (640, 480)
     body_seed: int = 0
     nuisances: Nuisances = field(default_factory=Nuisances)
+    balance: str = "speed"
 
     def __post_init__(self) -> None:
         if self.fm_type not in FM_TYPES.get(self.label, ()):
             raise ValueError(f"{self.recording}: label {self.label!r} with FMs {self.fm_type!r}")
         if self.kind not in ("video", "track"):
             raise ValueError(f"{self.recording}: unknown kind {self.kind!r}")
+        if self.balance not in ("speed", "speed_and_reach"):
+            raise ValueError(f"{self.recording}: unknown balance {self.balance!r}")
         if self.duration_s <= 0 or self.fps <= 0:
             raise ValueError(f"{self.recording}: duration and frame rate must be positive")
 
@@ -381,7 +386,11 @@ def _birth_weight_g(gestational_age_weeks: float, weight_z: float) -> float:
 
 
 def plan_cohort(
-    preset: str, seed: int, duration_s: float | None = None, videos: bool = True
+    preset: str,
+    seed: int,
+    duration_s: float | None = None,
+    videos: bool = True,
+    balance: str = "speed",
 ) -> list[PhantomSpec]:
     """Plan a phantom cohort.
 
@@ -396,6 +405,8 @@ def plan_cohort(
         Length of a recording; None takes the preset's.
     videos
         Whether the preset's share of recordings is rendered; else all are tracks.
+    balance
+        As in :class:`PhantomSpec`.
 
     Returns
     -------
@@ -417,6 +428,7 @@ def plan_cohort(
     for part in plan.parts:
         for pair in range(part.pairs):
             specs += _plan_pair(preset, plan, part, pair, seed, length)
+    specs = [replace(spec, balance=balance) for spec in specs]
     return specs if videos else [replace(spec, kind="track") for spec in specs]
 
 

@@ -34,7 +34,7 @@ from fidgety.models.eml_histograms import (
 
 #: An infant that lies still, head up: x to the right, y down, as in pictures.
 POSTURE = {
-    "nose": (0.0, -1.6),
+    "head": (0.0, -1.6),
     "left_shoulder": (0.4, -1.0),
     "right_shoulder": (-0.4, -1.0),
     "left_hip": (0.2, 0.0),
@@ -213,7 +213,7 @@ def test_pixels_are_asked_for_and_missing_joints_are_named() -> None:
     with pytest.raises(ConfigError, match=r"features\.scale to none"):
         Eml.fit(options, cohort(4), draws, 2, 0)
     Eml.fit(options, cohort(4, "pixels"), draws, 2, 0)
-    with pytest.raises(RefusedError, match="lack nose_x, nose_y"):
-        columns_of([name for name in NAMES if "nose" not in name])
+    with pytest.raises(RefusedError, match="lack head_x, head_y"):
+        columns_of([name for name in NAMES if "head" not in name])
     with pytest.raises(ConfigError, match="11 frames"):
         parse_model_options(Eml, {"window_s": 0.4})

@@ -239,11 +239,14 @@ def _features(spec: PhantomSpec) -> tuple[float, float, float]:
 
 
 @pytest.mark.slow
-def test_amount_of_movement_does_not_tell_the_class_but_its_character_does() -> None:
+@pytest.mark.parametrize("balance", ["speed", "speed_and_reach"])
+def test_amount_of_movement_does_not_tell_the_class_but_its_character_does(balance: str) -> None:
     specs = [s for s in plan_cohort("validation", 77) if s.role == "external"]
+    specs = [replace(s, balance=balance) for s in specs]
     speed, reach, circling = np.array([_features(s) for s in specs]).T
     risk = np.array([s.label == "risk" for s in specs])
-    for amount in (speed, reach):
+    assert (roc_auc_score(risk, reach) > 0.9) == (balance == "speed")
+    for amount in (speed,) if balance == "speed" else (speed, reach):
         assert 0.3 < roc_auc_score(risk, amount) < 0.7
         assert 0.85 < amount[risk].mean() / amount[~risk].mean() < 1.15
     assert roc_auc_score(~risk, circling) > 0.95
