@@ -38,6 +38,9 @@ from fidgety.errors import ConfigError
 from fidgety.registry import nearest
 
 Objective = Literal["instance", "bag"]
+Pool = Literal["mean", "logits", "highest"]
+"""How instances' probabilities become an infant's: their mean, the mean of their logits, or those
+of the instance with the highest risk."""
 
 
 class BagOutput(NamedTuple):
@@ -178,9 +181,6 @@ class ModelSystem(ABC):
     detects_fidgety
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
-    pools_logits
-        Of objective ``instance``: whether an infant's score is the mean of its instances' logits
-        and not of their probabilities.
     libraries
         Distributions that decide its weights, beside torch, lightning and numpy.
     """
@@ -190,13 +190,17 @@ class ModelSystem(ABC):
     objective: ClassVar[Objective]
     attention: ClassVar[bool] = False
     detects_fidgety: ClassVar[bool] = False
-    pools_logits: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
     def inputs(cls, options: Any) -> InputSpec:
         """Say what the model reads."""
+
+    @classmethod
+    def pool(cls, options: Any) -> Pool:
+        """Say, of objective ``instance``, how an infant's score comes from its instances'."""
+        return "mean"
 
     @classmethod
     def reads_info(cls, options: Any) -> bool:

@@ -20,6 +20,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "mam_clip": "fidgety.models.mam:MamClip",
         "mam": "fidgety.models.mam_full:Mam",
         "eml": "fidgety.models.eml:Eml",
+        "stam": "fidgety.models.stam:Stam",
         "two_stream": "fidgety.models.two_stream:TwoStreamSystem",
     },
 )

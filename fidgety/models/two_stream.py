@@ -18,7 +18,7 @@ from torch import nn
 
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
-from fidgety.models.base import NetworkSystem, OptimiserPlan, TrainingPlan
+from fidgety.models.base import NetworkSystem, OptimiserPlan, Pool, TrainingPlan
 from fidgety.models.two_stream_network import TwoStream, load_imagenet, read_weights
 from fidgety.models.two_stream_options import TwoStreamOptions
 from fidgety.pixels.clips import CROP_CHANNELS
@@ -61,8 +61,12 @@ class TwoStreamSystem(NetworkSystem):
     name = "two_stream"
     options = TwoStreamOptions
     objective = "instance"
-    pools_logits = True
     libraries = ("transformers",)
+
+    @classmethod
+    def pool(cls, options: Any) -> Pool:
+        """Take the mean of the clips' logits, as published."""
+        return "logits"
 
     @classmethod
     def inputs(cls, options: Any) -> InputSpec:

@@ -41,6 +41,9 @@ REFERENCES = {
     "Knowl Discov 2022;36:1623-1646.",
     "newcombe": "Newcombe RG. Confidence intervals for an effect size measure based on the "
     "Mann-Whitney statistic. Part 2. Stat Med 2006;25:559-573.",
+    "nguyenthai": "Nguyen-Thai B, Le V, Morgan C, Badawi N, Tran T, Venkatesh S. A spatio-temporal "
+    "attention-based model for infant movement assessment from videos. IEEE J Biomed Health Inform "
+    "2021;25:3911-3920.",
     "sklearn": "Pedregosa F, Varoquaux G, Gramfort A, et al. Scikit-learn: machine learning in "
     "Python. J Mach Learn Res 2011;12:2825-2830.",
     "snakemake": "Mölder F, Jablonski KP, Letcher B, et al. Sustainable data analysis with "
@@ -69,6 +72,8 @@ _MODEL_TEXTS = {
     "infant's instances",
     "eml": "histograms of the limbs' orientation and displacement and of their spectra with "
     "classical classifiers (EML), fitted with scikit-learn",
+    "stam": "graph convolutions over the skeleton with attention over joints and clips (STAM) on "
+    "sub-sequences that carry their infant's label",
     "two_stream": "a two-stream network on clips, a picture and the optical flow around it, that "
     "carry their infant's label",
 }
@@ -81,6 +86,7 @@ _MODEL_SOURCES = {
     "mam": ("gao",),
     "mam_clip": ("gao",),
     "eml": ("mccay",),
+    "stam": ("nguyenthai",),
     "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).

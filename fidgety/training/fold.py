@@ -54,7 +54,7 @@ from fidgety.training.lit import (
     fit,
 )
 from fidgety.training.risk import risk_probability
-from fidgety.training.score import Scores, bags_of, score_windows
+from fidgety.training.score import InstancePool, Scores, bags_of, score_windows
 from fidgety.training.thresholds import choose_threshold, validation_loss
 
 
@@ -342,6 +342,7 @@ def _score_validation(job: FoldJob, data: FoldData, network: nn.Module) -> dict[
             [data.validation[k] for k in own],
             replace(windows, series=local),
             job.evaluation.pooling,
+            InstancePool(job.system.pool(job.options), tuple(job.at_risk)),
         )
     return found
 

@@ -27,7 +27,7 @@ from fidgety.datasets.series import (
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
 from fidgety.training.bundle import Bundle, load_bundle, read_description
 from fidgety.training.results import ModelPrediction, not_assessable
-from fidgety.training.score import Scores, score_infant
+from fidgety.training.score import InstancePool, Scores, score_infant
 
 
 def choose_models(
@@ -206,6 +206,7 @@ def predict_model(
                     bundle.spec,
                     scaled,
                     bundle.pooling,
+                    InstancePool(bundle.system.pool(bundle.options), tuple(bundle.at_risk)),
                 )
             )
     except NotAssessable as error:

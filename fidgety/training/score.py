@@ -15,7 +15,8 @@ from fidgety.datasets.instances import BagData, Draw, InstanceData, collate_bags
 from fidgety.datasets.series import InputSpec, Series
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import NotAssessable, Reason
-from fidgety.models.base import ModelSystem, call_bags
+from fidgety.models.base import ModelSystem, Pool, call_bags
+from fidgety.training.risk import risk_probability
 
 #: Instances that go through a network at a time.
 BATCH = 64
@@ -153,20 +154,31 @@ def _score_bag(
     )
 
 
-def mean_of(probability: NDArray[np.float64], logits: bool) -> NDArray[np.float64]:
-    """Pool the instances' probabilities to the infant's.
+@dataclass(frozen=True)
+class InstancePool:
+    """How the instances' probabilities become the infant's.
 
     Parameters
     ----------
-    probability : ndarray of shape (instance, class)
-    logits
-        Take the softmax of the logits' mean, which is the geometric mean of the probabilities,
-        brought to a sum of 1; else their mean.
+    kind
+        ``mean``; ``logits``: the softmax of the logits' mean, which is the geometric mean of the
+        probabilities, brought to a sum of 1; ``highest``: those of the instance with the highest
+        risk.
+    at_risk
+        For each class whether it counts as risk.
     """
-    if not logits:
-        return np.asarray(probability.mean(axis=0))
-    tiny = np.finfo(np.float64).tiny
-    return np.asarray(special.softmax(np.log(np.maximum(probability, tiny)).mean(axis=0)))
+
+    kind: Pool = "mean"
+    at_risk: tuple[bool, ...] = ()
+
+    def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pool probabilities of shape (instance, class)."""
+        if self.kind == "highest":
+            return probability[risk_probability(probability, self.at_risk).argmax()]
+        if self.kind == "mean":
+            return np.asarray(probability.mean(axis=0))
+        tiny = np.finfo(np.float64).tiny
+        return np.asarray(special.softmax(np.log(np.maximum(probability, tiny)).mean(axis=0)))
 
 
 def score_infant(
@@ -175,6 +187,7 @@ def score_infant(
     spec: InputSpec,
     series: Sequence[Series],
     pooling: str,
+    pool: InstancePool = InstancePool(),
 ) -> Scores:
     """Score one infant's standardised recordings: :func:`score_windows` of all its windows.
 
@@ -184,7 +197,7 @@ def score_infant(
         With ``no_complete_window`` if there is no instance.
     """
     windows = complete_windows(series, spec, training=False)
-    return score_windows(network, system, spec, series, windows, pooling)
+    return score_windows(network, system, spec, series, windows, pooling, pool)
 
 
 def score_windows(
@@ -194,11 +207,11 @@ def score_windows(
     series: Sequence[Series],
     windows: Windows,
     pooling: str,
+    pool: InstancePool = InstancePool(),
 ) -> Scores:
     """Score one infant by some windows of its standardised recordings.
 
-    The infant's probability is the mean over its instances (of their logits, where the system says
-    so), or the bag's for bag models. With
+    The infant's probability is pooled over its instances, or the bag's for bag models. With
     ``pooling="recording"`` every recording is scored by itself and counts the same.
 
     Parameters
@@ -215,6 +228,8 @@ def score_windows(
         At least one.
     pooling
         ``infant`` or ``recording``.
+    pool
+        Of systems whose objective is the instance.
     """
     by_recording = [np.flatnonzero(windows.series == k) for k in range(len(series))]
     attention = None
@@ -223,10 +238,10 @@ def score_windows(
     with torch.inference_mode():
         if system.objective == "instance":
             probability = score_instances(network, series, windows)
-            infant = mean_of(probability, system.pools_logits)
+            infant = pool(probability)
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):
-                    single[s.recording] = mean_of(probability[members], system.pools_logits)
+                    single[s.recording] = pool(probability[members])
         else:
             probability, attention, infant = _score_bag(network, series, windows, whole)
             for s, members in zip(series, by_recording, strict=True):

@@ -21,7 +21,7 @@ from fidgety.training.fold import train_fold
 from fidgety.training.gather import FoldJob, gather
 from fidgety.training.predict import predict_infant
 from fidgety.training.results import write_predictions
-from fidgety.training.score import mean_of
+from fidgety.training.score import InstancePool
 from tests.pixels.synthetic import write_pixels
 from tests.pixels.test_build import still_pose, write_masks
 from tests.training.test_predict import Names
@@ -219,14 +219,17 @@ def test_the_number_of_clips_is_a_limit(pictures):
     assert sorted(set(every.train_windows.start.tolist())) == [0, 3, 6, 9, 12]
 
 
-def test_an_infants_score_is_the_mean_of_logits():
+def test_instances_are_pooled_by_mean_by_logits_or_by_the_highest_risk():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(7, 3)) * 4
     probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     mean = logits.mean(axis=0)
     np.testing.assert_allclose(
-        mean_of(probability, logits=True), np.exp(mean) / np.exp(mean).sum(), atol=1e-12
+        InstancePool("logits")(probability), np.exp(mean) / np.exp(mean).sum(), atol=1e-12
     )
-    np.testing.assert_allclose(mean_of(probability, logits=False), probability.mean(axis=0))
+    np.testing.assert_allclose(InstancePool()(probability), probability.mean(axis=0))
     certain = np.array([[1.0, 0.0], [0.5, 0.5]])
-    assert np.isfinite(mean_of(certain, logits=True)).all()
+    assert np.isfinite(InstancePool("logits")(certain)).all()
+    # Two of three classes are at risk: the instance counts whose sum of both is the highest.
+    highest = InstancePool("highest", (False, True, True))(probability)
+    np.testing.assert_array_equal(highest, probability[probability[:, 0].argmin()])

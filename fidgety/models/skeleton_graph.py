@@ -1,0 +1,74 @@
+"""The skeleton as a graph of joints, for networks that convolve over it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import shortest_path
+
+from fidgety.errors import ConfigError
+from fidgety.skeletons import BODY_21, HUMAN36M_17, Skeleton
+
+Array = NDArray[np.float64]
+
+#: Skeleton of each feature set with coordinates (:mod:`fidgety.features.coordinates`), and the
+#: number of values a joint.
+GRAPHS: dict[str, tuple[Skeleton, int]] = {
+    "coordinates_2d": (BODY_21, 2),
+    "coordinates_3d": (HUMAN36M_17, 3),
+}
+
+
+def skeleton_of(kind: str, feature_set: str, n_features: int) -> tuple[Skeleton, int]:
+    """Return the skeleton of a feature set, and its values a joint.
+
+    Raises
+    ------
+    ConfigError
+        If the features are others; ``kind`` is named as the model.
+    """
+    skeleton, n_space = GRAPHS[feature_set]
+    wanted = len(skeleton.keypoints) * n_space
+    if n_features != wanted:
+        raise ConfigError(
+            f"{kind} needs the {wanted} values of {feature_set}, found {n_features} features."
+        )
+    return skeleton, n_space
+
+
+def hops(skeleton: Skeleton) -> Array:
+    """Return how many bones lie between joints, of shape (joint, joint)."""
+    n = len(skeleton.keypoints)
+    edges = np.zeros((n, n))
+    for one, other in skeleton.bones:
+        edges[skeleton.keypoints.index(one), skeleton.keypoints.index(other)] = 1
+    return np.asarray(shortest_path(edges, directed=False, unweighted=True))
+
+
+def within(skeleton: Skeleton, most: int) -> Array:
+    """Return the adjacency of joints at most some bones apart, every column summing to 1.
+
+    Parameters
+    ----------
+    skeleton
+        Joints and bones.
+    most
+        Bones between two joints that see each other; a joint always sees itself.
+    """
+    near = (hops(skeleton) <= most).astype(np.float64)
+    return np.asarray(near / near.sum(axis=0, keepdims=True))
+
+
+def exactly(skeleton: Skeleton, scales: int) -> Array:
+    """Return the disentangled adjacencies of MS-G3D (Liu 2020), of shape (scale, joint, joint).
+
+    Scale k joins every joint with itself and with those exactly k bones away; scale 0 is the
+    identity. Each is normalised by the square roots of the degrees on both sides.
+    """
+    apart = hops(skeleton)
+    found = []
+    for k in range(scales):
+        near = ((apart == k) | (apart == 0)).astype(np.float64)
+        degree = near.sum(axis=1)
+        found.append(near / np.sqrt(degree[:, None] * degree[None, :]))
+    return np.stack(found)
