@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Written by `make lock`. Snakemake runs it in the new environment, from the working folder.
-# requirements/report.txt 3df32215306a4176425b31f1293e81d23b21fed7e24f0c5a2403ab4e10c39854
+# requirements/report.txt dd9d720837ba7e96ee4ddd5018d38916fae4e93ae953b84e6acf712c833dec17
 set -euo pipefail
 # The workflow's folder: Snakemake copies this script away from it.
 home="${FIDGETY_HOME:-$PWD}"
