@@ -181,6 +181,9 @@ class ModelSystem(ABC):
     detects_fidgety
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
+    own_loss
+        Of objective ``bag``: whether the network's ``bag_losses(batch)`` gives the bags' losses, of
+        shape (bag,), in place of their cross-entropy.
     libraries
         Distributions that decide its weights, beside torch, lightning and numpy.
     """
@@ -190,6 +193,7 @@ class ModelSystem(ABC):
     objective: ClassVar[Objective]
     attention: ClassVar[bool] = False
     detects_fidgety: ClassVar[bool] = False
+    own_loss: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

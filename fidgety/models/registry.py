@@ -21,6 +21,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "mam": "fidgety.models.mam_full:Mam",
         "eml": "fidgety.models.eml:Eml",
         "stam": "fidgety.models.stam:Stam",
+        "wo_gma": "fidgety.models.wo_gma:WoGma",
         "two_stream": "fidgety.models.two_stream:TwoStreamSystem",
     },
 )
@@ -35,4 +36,4 @@ READ_INFO: frozenset[str] = frozenset({"mam"})
 READ_PIXELS: frozenset[str] = frozenset({"two_stream"})
 
 #: Models whose instances' probabilities are those of fidgety movements.
-FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam"})
+FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam", "wo_gma"})

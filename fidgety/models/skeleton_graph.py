@@ -59,13 +59,29 @@ def within(skeleton: Skeleton, most: int) -> Array:
     return np.asarray(near / near.sum(axis=0, keepdims=True))
 
 
-def exactly(skeleton: Skeleton, scales: int) -> Array:
-    """Return the disentangled adjacencies of MS-G3D (Liu 2020), of shape (scale, joint, joint).
+def exactly(skeleton: Skeleton, frames: int, scales: int) -> Array:
+    """Return the disentangled adjacencies of a space-time graph (MS-G3D; Liu 2020).
 
-    Scale k joins every joint with itself and with those exactly k bones away; scale 0 is the
-    identity. Each is normalised by the square roots of the degrees on both sides.
+    Nodes are the joints of some frames, frame after frame. In one frame joints are as far apart as
+    they are bones apart; a joint of another frame is as far as in one's own, and oneself in another
+    frame one step. Scale k joins every node with itself and with those exactly k steps away; scale
+    0 is the identity. Each is normalised by the square roots of the degrees on both sides.
+
+    Parameters
+    ----------
+    skeleton
+        Joints and bones.
+    frames
+        Of the graph; 1 for the skeleton itself.
+    scales
+        Number of scales.
+
+    Returns
+    -------
+    ndarray of shape (scale, frame * joint, frame * joint)
     """
-    apart = hops(skeleton)
+    apart = np.tile(np.maximum(hops(skeleton), np.eye(len(skeleton.keypoints))), (frames, frames))
+    np.fill_diagonal(apart, 0)
     found = []
     for k in range(scales):
         near = ((apart == k) | (apart == 0)).astype(np.float64)

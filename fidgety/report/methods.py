@@ -32,6 +32,8 @@ REFERENCES = {
     "accurate time series classification. Data Min Knowl Discov 2023;37:1779-1805.",
     "kaur": "Kaur M, Abbasi H, Williams SA, Battin MR, Besier TF, McMorland AJC. Training General "
     "Movements classifiers with global labels offers insights on sub-movement quality. 2025.",
+    "luo": "Luo T, Xiao J, Zhang C, et al. Weakly supervised online action detection for infant "
+    "general movements. MICCAI 2022:721-731.",
     "mccay": "McCay KD, Hu P, Shum HPH, et al. A pose-based feature fusion and classification "
     "framework for the early prediction of cerebral palsy in infants. IEEE Trans Neural Syst "
     "Rehabil Eng 2022;30:8-19.",
@@ -74,6 +76,8 @@ _MODEL_TEXTS = {
     "classical classifiers (EML), fitted with scikit-learn",
     "stam": "graph convolutions over the skeleton with attention over joints and clips (STAM) on "
     "sub-sequences that carry their infant's label",
+    "wo_gma": "weakly supervised online detection (WO-GMA): graph convolutions over short clips, "
+    "proposals and a one-way recurrent network over an infant's clips",
     "two_stream": "a two-stream network on clips, a picture and the optical flow around it, that "
     "carry their infant's label",
 }
@@ -87,6 +91,7 @@ _MODEL_SOURCES = {
     "mam_clip": ("gao",),
     "eml": ("mccay",),
     "stam": ("nguyenthai",),
+    "wo_gma": ("luo",),
     "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).

@@ -51,6 +51,7 @@ from fidgety.training.lit import (
     Fitted,
     InstanceClassification,
     JointClassification,
+    OwnBagLoss,
     fit,
 )
 from fidgety.training.risk import risk_probability
@@ -277,7 +278,8 @@ def _train_network(
     weights = torch.ones(len(job.classes))
     if plan.class_weights:
         weights = _class_weights(len(job.classes), targets)
-    module = objectives[system.objective](network, weights, plan.optimiser)
+    how = OwnBagLoss if system.own_loss else objectives[system.objective]
+    module = how(network, weights, plan.optimiser)
     if plan.joint is not None and clips.both:
         train = _joint_loader(job, data, plan, clips, cast(BagData, train.dataset))
         module = JointClassification(network, weights, job.at_risk, plan.optimiser, plan.joint)

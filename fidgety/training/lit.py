@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import lightning as L
 import torch
@@ -180,6 +180,16 @@ class BagClassification(Classification):
         """Return the cross-entropy of every bag."""
         output = call_bags(self.network, batch, len(batch.target))
         return self.weighted(output.bag_log_probability, batch.target)
+
+
+class OwnBagLoss(BagClassification):
+    """Only bags carry a label, and the network says what it learns from them."""
+
+    def losses(self, batch: BagBatch) -> Losses:
+        """Return the network's own loss of every bag."""
+        loss = cast(torch.Tensor, self.network.bag_losses(batch)).float()  # type: ignore[operator]
+        weight = torch.ones_like(loss) if self.training else self.class_weights[batch.target]
+        return Losses(loss, weight)
 
 
 class ClipPretraining(Classification):

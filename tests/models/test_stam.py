@@ -36,7 +36,7 @@ def test_adjacencies() -> None:
     np.testing.assert_allclose(near.sum(axis=0), 1)
     at = BODY_21.keypoints.index
     assert near[at("left_wrist"), at("thorax")] > 0 == near[at("left_wrist"), at("neck")]
-    scales = exactly(HUMAN36M_17, 4)
+    scales = exactly(HUMAN36M_17, 1, 4)
     np.testing.assert_allclose(scales[0], np.eye(17))
     # Of scale 2, the left ankle sees itself and the left hip, which sees more.
     at = HUMAN36M_17.keypoints.index
@@ -44,6 +44,19 @@ def test_adjacencies() -> None:
     assert set(np.flatnonzero(ankle)) == {at("left_ankle"), at("left_hip")}
     degree = (scales[2, at("left_hip")] > 0).sum()
     assert ankle[at("left_hip")] == pytest.approx(1 / np.sqrt(2 * degree))
+
+
+def test_a_joint_of_another_frame_is_one_step_away() -> None:
+    scales = exactly(HUMAN36M_17, 3, 3)
+    np.testing.assert_allclose(scales[0], np.eye(51))
+    at = HUMAN36M_17.keypoints.index
+    wrist, elbow, shoulder = (at(f"left_{j}") for j in ("wrist", "elbow", "shoulder"))
+    # Scale 1 of the wrist in the second frame: itself in all three frames, its elbow in all three.
+    one = set(np.flatnonzero(scales[1, 17 + wrist]))
+    assert one == {wrist, 17 + wrist, 34 + wrist, elbow, 17 + elbow, 34 + elbow}
+    two = set(np.flatnonzero(scales[2, 17 + wrist]))
+    assert two == {17 + wrist, shoulder, 17 + shoulder, 34 + shoulder}
+    assert (scales == scales.transpose(0, 2, 1)).all()
 
 
 def test_seven_numbers_of_a_joint_by_hand() -> None:
