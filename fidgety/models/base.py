@@ -62,6 +62,11 @@ class BagOutput(NamedTuple):
     bag_log_probability: torch.Tensor
 
 
+#: Training batches over which batch norm settles, where a system wants that: enough for means that
+#: hardly change, few enough to cost little.
+SETTLE_BATCHES = 50
+
+
 @dataclass(frozen=True)
 class OptimiserPlan:
     """Optimiser and schedule.
@@ -148,6 +153,9 @@ class TrainingPlan:
     joint
         Bags and reference clips together, where there are clips of both kinds; a bag's instances
         are then scattered.
+    settle_batches
+        Training batches, at most, over which batch norm takes its running means anew after every
+        epoch (:mod:`fidgety.training.norms`); 0 leaves them as training left them.
     """
 
     epochs: int
@@ -163,6 +171,7 @@ class TrainingPlan:
     scattered: bool = False
     class_weights: bool = True
     joint: JointPlan | None = None
+    settle_batches: int = 0
 
 
 class ModelSystem(ABC):

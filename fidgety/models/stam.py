@@ -19,7 +19,13 @@ import torch
 from torch import nn
 
 from fidgety.datasets.series import InputSpec
-from fidgety.models.base import NetworkSystem, OptimiserPlan, Pool, TrainingPlan
+from fidgety.models.base import (
+    SETTLE_BATCHES,
+    NetworkSystem,
+    OptimiserPlan,
+    Pool,
+    TrainingPlan,
+)
 from fidgety.models.skeleton_graph import skeleton_of, within
 from fidgety.models.snippets import require_sizes
 from fidgety.models.stam_options import StamOptions
@@ -237,5 +243,6 @@ class Stam(NetworkSystem):
             optimiser=OptimiserPlan(
                 learning_rate=options.learning_rate, weight_decay=options.weight_decay
             ),
+            settle_batches=SETTLE_BATCHES,
             class_weights=False,
         )

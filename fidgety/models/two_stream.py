@@ -18,7 +18,13 @@ from torch import nn
 
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
-from fidgety.models.base import NetworkSystem, OptimiserPlan, Pool, TrainingPlan
+from fidgety.models.base import (
+    SETTLE_BATCHES,
+    NetworkSystem,
+    OptimiserPlan,
+    Pool,
+    TrainingPlan,
+)
 from fidgety.models.two_stream_network import TwoStream, load_imagenet, read_weights
 from fidgety.models.two_stream_options import TwoStreamOptions
 from fidgety.pixels.clips import CROP_CHANNELS
@@ -115,5 +121,6 @@ class TwoStreamSystem(NetworkSystem):
                 learning_rate=options.learning_rate,
                 weight_decay=options.weight_decay,
             ),
+            settle_batches=SETTLE_BATCHES,
             class_weights=options.class_weights,
         )

@@ -30,7 +30,13 @@ from torch.nn import functional
 
 from fidgety.datasets.instances import BagBatch
 from fidgety.datasets.series import InputSpec
-from fidgety.models.base import BagOutput, NetworkSystem, OptimiserPlan, TrainingPlan
+from fidgety.models.base import (
+    SETTLE_BATCHES,
+    BagOutput,
+    NetworkSystem,
+    OptimiserPlan,
+    TrainingPlan,
+)
 from fidgety.models.skeleton_graph import exactly, skeleton_of
 from fidgety.models.snippets import require_sizes
 from fidgety.models.wo_gma_options import WoGmaOptions
@@ -294,5 +300,6 @@ class WoGma(NetworkSystem):
                 learning_rate=options.learning_rate, weight_decay=options.weight_decay
             ),
             min_steps=options.min_steps,
+            settle_batches=SETTLE_BATCHES,
             class_weights=False,
         )

@@ -31,6 +31,7 @@ from fidgety.errors import ConfigError, FidgetyError
 from fidgety.models.base import JointPlan, OptimiserPlan, TrainingPlan, call_bags
 from fidgety.models.mam_losses import closeness, triplet
 from fidgety.storage import job_seed
+from fidgety.training.norms import SettleNorms
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 #: Columns of the history: one row an epoch; none for a model that is fitted at once.
@@ -477,6 +478,8 @@ def fit(
     epochs = plan.epochs if validation is not None else plan.blind_epochs
     history = History(stage)
     own: list[Callback] = [Chance(seed, train.batch_sampler), history]
+    if plan.settle_batches:
+        own.append(SettleNorms(train, plan.settle_batches, validation is not None))
     if validation is not None:
         own.append(
             EarlyStopping(
