@@ -21,7 +21,12 @@ class EvaluationConfig(Section):
     threshold: Literal["youden", "sensitivity"] | Share = "youden"
     """How a threshold is chosen on validation infants, or a fixed probability."""
     wanted_sensitivity: Share = 0.9
-    """With ``threshold: sensitivity``."""
+    """With ``threshold: sensitivity``; and of the zone of doubt in `snakemake compare`."""
+    wanted_specificity: Share = 0.9
+    """Of the zone of doubt in `snakemake compare`."""
+    prevalence: Share | None = None
+    """Share of the infants at risk among those that your clinic screens (22 to 24 % in Gao 2023),
+    for predictive values in `snakemake compare`; null takes each set's own."""
     pooling: Literal["infant", "recording"] = "infant"
     """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
     recordings at different ages apart."""

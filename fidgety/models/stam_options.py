@@ -81,5 +81,10 @@ class StamOptions(Section):
             raise ValueError(f"clip_frames must be at most the {frames} frames of window_s")
         return self
 
+    @property
+    def feature_sets(self) -> tuple[str, ...]:
+        """Feature sets that are read."""
+        return (self.coordinates,)
+
 
 Options = StamOptions

@@ -90,6 +90,11 @@ class WoGmaOptions(Section):
         return self
 
     @property
+    def feature_sets(self) -> tuple[str, ...]:
+        """Feature sets that are read."""
+        return (self.coordinates,)
+
+    @property
     def clip_frames(self) -> int:
         """Frames of a clip."""
         return round(self.window_s * self.rate_hz)
