@@ -36,4 +36,4 @@ READ_INFO: frozenset[str] = frozenset({"mam"})
 READ_PIXELS: frozenset[str] = frozenset({"two_stream"})
 
 #: Models whose instances' probabilities are those of fidgety movements.
-FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam", "wo_gma"})
+FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam"})

@@ -3,18 +3,20 @@
 Luo T, Xiao J, Zhang C, et al. (2022). Weakly supervised online action detection for infant general
 movements. MICCAI 2022, 721-731.
 
-Clips follow one another without a gap. A convolution over the space-time graph of a clip makes it
-a vector. Over the vectors of an infant go two branches:
+Clips follow one another; where one is missing, a new stretch begins. A convolution over the
+space-time graph of a clip makes it a vector. Over the vectors go two branches:
 
 - **Proposals** (CPGB): convolutions over neighbouring clips score every clip; the mean of an
   infant's highest ones is its own score, which is learned from its label.
 - **Online** (OAMB): a one-way LSTM scores every clip from what came before it. It learns from the
   clips that the proposals label, and its own highest ones learn from the infant's label.
 
-The paper has one action, fidgety movements. Here every class has its scores, as in multi-class
-weakly supervised localisation, so that any labelling can be learned; with two classes the first
-one's are the paper's. Where the authors' code carries the LSTM's state from batch to batch and does
-not mask what pads a video, here every infant starts anew and padding counts nowhere. Pose files'
+The paper has one action, fidgety movements, and an infant's score is that action's. Here every
+class has scores of its own, as in multi-class weakly supervised localisation, so that any labelling
+can be learned: an infant's probabilities are its scores, brought to a sum of 1. What a clip's
+scores say is relative, therefore, and no frequency of fidgety movements is told from them. Where
+the authors' code carries the LSTM's state from batch to batch and does not mask what pads a video,
+here every unbroken stretch of a recording starts anew and padding counts nowhere. Pose files'
 confidence, the code's third channel, is no feature here.
 """
 
@@ -90,25 +92,73 @@ class ClipGraph(nn.Module):
 
 
 class Scored(NamedTuple):
-    """What both branches say of padded infants.
+    """What both branches say of clips.
 
     Parameters
     ----------
-    proposal, online : Tensor of shape (bag, clip, class)
+    proposal, online : Tensor of shape (instance, class)
         Logits.
-    there : Tensor of shape (bag, clip)
-        False where padding.
-    bag, place : Tensor of shape (instance,)
-        Where each instance stands.
     vector : Tensor of shape (instance, width)
     """
 
     proposal: torch.Tensor
     online: torch.Tensor
-    there: torch.Tensor
-    bag: torch.Tensor
-    place: torch.Tensor
     vector: torch.Tensor
+
+
+class Places(NamedTuple):
+    """Where items stand when groups of them are laid side by side.
+
+    Parameters
+    ----------
+    group, place : Tensor of shape (item,)
+        Row and column of every item.
+    there : Tensor of shape (group, place)
+        False where a shorter group is padded.
+    """
+
+    group: torch.Tensor
+    place: torch.Tensor
+    there: torch.Tensor
+
+    @classmethod
+    def of(cls, group: torch.Tensor, n_groups: int) -> Places:
+        """Lay out items by their groups, in the order in which they come."""
+        count = torch.bincount(group, minlength=n_groups)
+        order = torch.argsort(group, stable=True)
+        place = torch.empty_like(group)
+        first = torch.cumsum(count, 0) - count
+        place[order] = torch.arange(len(group), device=group.device) - first[group[order]]
+        longest = torch.arange(int(count.max()), device=group.device)
+        return cls(group, place, longest[None] < count[:, None])
+
+    def pad(self, values: torch.Tensor) -> torch.Tensor:
+        """Return (group, place, ...) of (item, ...), zeros where padded."""
+        rows = values.new_zeros(*self.there.shape, *values.shape[1:])
+        return rows.index_put((self.group, self.place), values)
+
+
+def stretches(
+    segment: torch.Tensor, start: torch.Tensor, bag: torch.Tensor, frames: int
+) -> torch.Tensor:
+    """Give every unbroken stretch a number: clips of one recording that follow one another.
+
+    Parameters
+    ----------
+    segment, start, bag : Tensor of shape (instance,)
+        Of a :class:`~fidgety.datasets.instances.BagBatch`.
+    frames
+        Of a clip.
+
+    Returns
+    -------
+    Tensor of shape (instance,)
+        From 0 on.
+    """
+    follows = (
+        (bag[1:] == bag[:-1]) & (segment[1:] == segment[:-1]) & (start[1:] == start[:-1] + frames)
+    )
+    return torch.cat([torch.zeros_like(bag[:1]), torch.cumsum((~follows).to(bag.dtype), 0)])
 
 
 def highest_mean(score: torch.Tensor, there: torch.Tensor, share: float) -> torch.Tensor:
@@ -163,33 +213,23 @@ class WoGmaNetwork(nn.Module):
         self.decide = nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
 
     def score(
-        self,
-        x: torch.Tensor,
-        segment: torch.Tensor,
-        start: torch.Tensor,
-        bag: torch.Tensor,
-        n_bags: int,
+        self, x: torch.Tensor, segment: torch.Tensor, start: torch.Tensor, bag: torch.Tensor
     ) -> Scored:
-        """Score the clips of every infant, in the order in which they come."""
-        frames = start[:, None] + torch.arange(self.options.clip_frames, device=x.device)
+        """Score the clips of every unbroken stretch, in the order in which they come."""
+        length = self.options.clip_frames
+        frames = start[:, None] + torch.arange(length, device=x.device)
         clips = x[segment[:, None], frames].unflatten(2, (-1, self.n_space))
         vector = self.clip(clips)
-        count = torch.bincount(bag, minlength=n_bags)
-        place = torch.zeros_like(bag)
-        for b in range(n_bags):
-            place[bag == b] = torch.arange(int(count[b]), device=bag.device)
-        longest = int(count.max())
-        padded = vector.new_zeros(n_bags, longest, vector.shape[1])
-        padded = padded.index_put((bag, place), vector)
-        there = torch.arange(longest, device=x.device)[None] < count[:, None]
+        stretch = stretches(segment, start, bag, length)
+        places = Places.of(stretch, int(stretch[-1]) + 1)
+        padded = places.pad(vector)
         seen = padded.transpose(1, 2)
         for layer in self.proposals:
-            # What pads an infant must not come back from the bias of the layer before.
-            seen = functional.relu(layer(seen)) * there[:, None]
+            # What pads a stretch must not come back from the bias of the layer before.
+            seen = functional.relu(layer(seen)) * places.there[:, None]
         state, _ = self.memory(padded)  # one way: padding comes after everything
-        return Scored(
-            self.propose(seen.transpose(1, 2)), self.decide(state), there, bag, place, vector
-        )
+        at = (places.group, places.place)
+        return Scored(self.propose(seen.transpose(1, 2)[at]), self.decide(state[at]), vector)
 
     def forward(
         self,
@@ -203,15 +243,16 @@ class WoGmaNetwork(nn.Module):
 
         See :class:`~fidgety.datasets.instances.BagBatch`.
         """
-        found = self.score(x, segment, start, bag, n_bags)
-        clip = found.proposal.sigmoid()
-        video = highest_mean(clip, found.there, self.options.video_share).clamp_min(EPSILON)
+        found = self.score(x, segment, start, bag)
+        clip, infants = found.proposal.sigmoid(), Places.of(bag, n_bags)
+        share = self.options.video_share
+        video = highest_mean(infants.pad(clip), infants.there, share).clamp_min(EPSILON)
         probability = video / video.sum(dim=1, keepdim=True)
-        own = clip[found.bag, found.place, probability.argmax(dim=1)[found.bag]]
+        own = clip.gather(1, probability.argmax(dim=1)[bag][:, None])[:, 0]
         return BagOutput(
-            instance_logits=found.online[found.bag, found.place],
+            instance_logits=found.online,
             embedding=found.vector,
-            attention=_share_of_highest(own, found.bag, n_bags, self.options.video_share),
+            attention=_share_of_highest(own, bag, n_bags, share),
             bag_log_probability=probability.log(),
         )
 
@@ -221,23 +262,23 @@ class WoGmaNetwork(nn.Module):
         Cross-entropy of the infant's score; of the online scores with the labels that the
         proposals give to clips; and of the online scores' highest mean.
         """
-        n_bags = len(batch.target)
-        found = self.score(batch.x, batch.segment, batch.start, batch.bag, n_bags)
-        n_classes = found.proposal.shape[2]
+        found = self.score(batch.x, batch.segment, batch.start, batch.bag)
+        infants = Places.of(batch.bag, len(batch.target))
+        n_classes = found.proposal.shape[1]
         wanted = functional.one_hot(batch.target, n_classes).to(found.proposal.dtype)
         share, options = self.options.video_share, self.options
         proposal = found.proposal.sigmoid()
-        video = highest_mean(proposal, found.there, share)
-        online = highest_mean(found.online.sigmoid(), found.there, share)
+        video = highest_mean(infants.pad(proposal), infants.there, share)
+        online = highest_mean(infants.pad(found.online.sigmoid()), infants.there, share)
         with torch.no_grad():
-            sure = (video >= options.video_from)[:, None] & (proposal >= options.clip_from)
-            pseudo = sure.to(wanted.dtype) * wanted[:, None]
+            sure = (video >= options.video_from)[batch.bag] & (proposal >= options.clip_from)
+            pseudo = sure.to(wanted.dtype) * wanted[batch.bag]
         clips = functional.binary_cross_entropy_with_logits(
             found.online, pseudo, reduction="none"
-        ).mean(dim=2)
+        ).mean(dim=1)
         return (
             _cross_entropy(video, wanted)
-            + (clips * found.there).sum(dim=1) / found.there.sum(dim=1)
+            + infants.pad(clips).sum(dim=1) / infants.there.sum(dim=1)
             + _cross_entropy(online, wanted)
         )
 
@@ -266,7 +307,6 @@ class WoGma(NetworkSystem):
     options = WoGmaOptions
     objective = "bag"
     attention = True
-    detects_fidgety = True
     own_loss = True
 
     @classmethod

@@ -40,7 +40,7 @@ class WoGmaOptions(Section):
     rate_hz: Annotated[float, Field(gt=0)] = 25.0
     """Frame rate of the series."""
     window_s: Annotated[float, Field(gt=0)] = 0.8
-    """Length of a clip (20 frames, as published); clips follow one another without a gap."""
+    """Length of a clip (20 frames, as published); clips follow one another and do not overlap."""
     scales: Positive = 8
     """Scales of the graph: joints up to ``scales - 1`` bones apart."""
     graph_width: Positive = 32
@@ -93,6 +93,16 @@ class WoGmaOptions(Section):
     def feature_sets(self) -> tuple[str, ...]:
         """Feature sets that are read."""
         return (self.coordinates,)
+
+    def memory_mb(self) -> int:
+        """Estimate what training takes on a processor, for infants of five minutes, two classes.
+
+        About six maps of every clip, node and channel are kept.
+        """
+        clips = 2 * self.bags_per_class * 300 / self.window_s
+        nodes = 21 * self.clip_frames
+        maps = 6 * 4 * clips * nodes * (self.graph_width + 2 * self.scales)
+        return int(4000 + maps / 1e6)
 
     @property
     def clip_frames(self) -> int:

@@ -10,7 +10,7 @@ from torch import nn
 from fidgety.datasets.instances import BagBatch
 from fidgety.errors import ConfigError
 from fidgety.models.base import count_parameters, parse_model_options
-from fidgety.models.wo_gma import WoGma, WoGmaNetwork, highest_mean
+from fidgety.models.wo_gma import WoGma, WoGmaNetwork, highest_mean, stretches
 from fidgety.skeletons import BODY_21, OPENPOSE_18
 
 SMALL = {
@@ -85,6 +85,26 @@ def test_online_scores_know_nothing_of_what_comes() -> None:
     assert not torch.allclose(a[10:], b[10:])
 
 
+def test_a_missing_clip_and_another_recording_begin_anew() -> None:
+    segment = torch.tensor([0, 0, 0, 1, 1, 2])
+    start = torch.tensor([0, 10, 30, 0, 10, 20])
+    bag = torch.tensor([0, 0, 0, 0, 0, 1])
+    assert stretches(segment, start, bag, 10).tolist() == [0, 0, 1, 2, 2, 3]
+    network = network_of()
+    x = torch.randn(3, 40, 42)
+    out = network(x, segment, start, bag, n_bags=2)
+    # The clip behind the gap knows nothing of those before it, online or in the proposals.
+    alone = network(x[:1], segment[2:3], start[2:3], bag[2:3], n_bags=1)
+    torch.testing.assert_close(out.instance_logits[2:3], alone.instance_logits)
+    other = x.clone()
+    other[0, :20] = torch.randn(20, 42)
+    changed = network(other, segment, start, bag, n_bags=2)
+    torch.testing.assert_close(out.instance_logits[2:], changed.instance_logits[2:])
+    # The infant's score is of all its stretches.
+    assert not torch.equal(out.bag_log_probability[0], changed.bag_log_probability[0])
+    torch.testing.assert_close(out.bag_log_probability[1], changed.bag_log_probability[1])
+
+
 def test_highest_mean_by_hand() -> None:
     score = torch.tensor([[0.1, 0.9, 0.5, 0.7, 0.2], [0.4, 0.6, 1.0, 1.0, 1.0]])[:, :, None]
     there = torch.tensor([[True] * 5, [True, True, False, False, False]])
@@ -97,12 +117,13 @@ def test_highest_mean_by_hand() -> None:
 def test_losses_by_hand(video_from: float) -> None:
     network = network_of(3, video_from=video_from, clip_from=0.0)
     batch = batch_of(torch.randn(2, 200, 42), [16, 5], [2, 0])
-    found = network.score(*batch[:4], n_bags=2)
+    found = network.score(*batch[:4])
     losses = network.bag_losses(batch)
-    for b, (n, k, label) in enumerate(((16, 2, 2), (5, 1, 0))):
+    for b, (k, label) in enumerate(((2, 2), (1, 0))):
         wanted = np.eye(3)[label]
-        proposal = found.proposal[b, :n].sigmoid().detach().numpy()
-        online = found.online[b, :n].sigmoid().detach().numpy()
+        own_clips = batch.bag == b
+        proposal = found.proposal[own_clips].sigmoid().detach().numpy()
+        online = found.online[own_clips].sigmoid().detach().numpy()
 
         def entropy(p: np.ndarray, y: np.ndarray) -> float:
             return float(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean())
