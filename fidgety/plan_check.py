@@ -88,6 +88,11 @@ def check_methods(config: Config) -> list[str]:
             found += wrong
             missing |= set(options.feature_sets) - set(config.features.sets) if options else set()
         findings += dict.fromkeys(found)
+        if len(model.candidates()) > 1 and not config.folds.validation_share:
+            findings.append(
+                f"{place}: a grid is chosen from by validation infants, and folds.validation_share "
+                "is 0: set it above 0, or give the options themselves."
+            )
         if missing:
             findings.append(
                 f"{place}: reads the feature sets {', '.join(sorted(missing))}, which are not "

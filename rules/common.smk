@@ -170,6 +170,10 @@ def section(name, *keys, without=()):
     )
 
 
+#: Keys of `evaluation` that `snakemake compare` alone reads.
+COMPARE_KEYS = ("prevalence", "zone_sensitivity", "zone_specificity")
+
+
 def one_of(names):
     """Return a pattern of some names alone, which nothing matches where there are none."""
     return "|".join(names) or "(?!)"
@@ -472,12 +476,14 @@ def checksums_of_model_files(model):
 
 
 def training_memory(model):
-    """Estimate the memory of a training in MB: on a processor, pictures fill it."""
-    if model.kind not in READ_PIXELS:
+    """Estimate the memory of a training in MB: on a processor, pictures and large networks fill it."""
+    sized = [chosen for chosen in model_choices(model) if hasattr(chosen, "memory_mb")]
+    if not sized:
         return 4000
     if GPU:
         return 8000
-    return max(chosen.memory_mb(CONFIG.pixels.size_px) for chosen in model_choices(model))
+    size = (CONFIG.pixels.size_px,) if model.kind in READ_PIXELS else ()
+    return max(chosen.memory_mb(*size) for chosen in sized)
 
 
 def cohort_tables(wildcards):

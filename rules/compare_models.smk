@@ -29,7 +29,7 @@ rule compare_models:
         config=section("evaluation"),
         classes=CLASSES,
         models=MODELS,
-        model_of=[model for model in MODELS for _ in FOLDS],
+        model_of=[(model, fold) for model in MODELS for fold in FOLDS],
         phantoms=bool(PHANTOMS),
         seed=SEED,
         texts=texts_version(),

@@ -31,7 +31,7 @@ rule evaluate:
         mem_mb=2000,
         runtime=60,
     params:
-        config=section("evaluation"),
+        config=section("evaluation", without=COMPARE_KEYS),
         classes=CLASSES,
         models=MODELS,
         seed=SEED,

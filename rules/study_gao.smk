@@ -159,7 +159,7 @@ rule report_gao2023:
         runtime=60,
     params:
         config=section("gao"),
-        evaluation=section("evaluation"),
+        evaluation=section("evaluation", without=COMPARE_KEYS),
         models=list(GAO_MODELS),
         beside={name: beside_name(CONFIG.gao, name) for name in GAO_BESIDE},
         intervals=lambda wildcards: assessed_intervals(),

@@ -49,6 +49,14 @@ def test_a_model_checks_the_options_that_it_is_planned_with(kind: str) -> None:
     assert MODEL_SYSTEMS.get(kind).options is MODEL_SYSTEMS.options(kind)
 
 
+def test_a_grid_needs_validation_infants() -> None:
+    model = {"kind": "cnn1d", "grid": {"dropout": [0.1, 0.3]}}
+    config = {"models": {"m": model}, "folds": {"validation_share": 0}}
+    (finding,) = check_methods(parse_config(config))
+    assert "models.m: a grid is chosen from by validation infants" in finding
+    assert check_methods(parse_config({"models": {"m": model}})) == []
+
+
 def test_infants_a_class_bound_the_folds() -> None:
     config = parse_config({"folds": {"n": 3}})
     assert check_infants(config, study(["normal", "risk"] * 3)) == []

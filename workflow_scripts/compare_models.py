@@ -22,9 +22,9 @@ def main(job: Job) -> None:
     known = infants(read_cohorts(job.input.cohort))
     predictions = [read_infant(p) for p in job.input.predictions]
     records = collect(known, predictions, models, list(classes.values()))
-    described: dict[str, list[dict]] = {m: [] for m in models}
-    for name, path in zip(job.params.model_of, job.input.described, strict=True):
-        described[name].append(read_description(path))
+    described: dict[str, dict[int, dict]] = {m: {} for m in models}
+    for (name, fold), path in zip(job.params.model_of, job.input.described, strict=True):
+        described[name][int(fold)] = read_description(path)
     validation = {m: comparing.validation_of(d, risk) for m, d in described.items()}
     result = pages.ModelComparison(
         figures=comparing.figures(records, models, classes, config, int(job.params.seed)),
@@ -32,11 +32,11 @@ def main(job: Job) -> None:
         screening=comparing.screening_table(records, models, classes, config),
         zones=comparing.zone_table(records, models, validation, classes, config),
         benefit=comparing.benefit_table(records, models, classes, config),
-        parameters={m: int(d[0]["parameters"]) for m, d in described.items()},
-        left_out=sorted(
-            {r.infant for r in records if r.label}
-            - {r.infant for r in comparing.in_common(records, models)}
-        ),
+        parameters={
+            m: max((int(one.get("parameters", 0)) for one in d.values()), default=0)
+            for m, d in described.items()
+        },
+        left_out=comparing.left_out(records, models),
     )
     for name in ("figures", "pairs", "screening", "zones", "benefit"):
         write_text(job.output[name], to_tsv(getattr(result, name)))

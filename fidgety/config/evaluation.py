@@ -21,9 +21,11 @@ class EvaluationConfig(Section):
     threshold: Literal["youden", "sensitivity"] | Share = "youden"
     """How a threshold is chosen on validation infants, or a fixed probability."""
     wanted_sensitivity: Share = 0.9
-    """With ``threshold: sensitivity``; and of the zone of doubt in `snakemake compare`."""
-    wanted_specificity: Share = 0.9
-    """Of the zone of doubt in `snakemake compare`."""
+    """With ``threshold: sensitivity``."""
+    zone_sensitivity: Share = 0.9
+    """That the zone of doubt in `snakemake compare` keeps on validation infants."""
+    zone_specificity: Share = 0.9
+    """Likewise."""
     prevalence: Share | None = None
     """Share of the infants at risk among those that your clinic screens (22 to 24 % in Gao 2023),
     for predictive values in `snakemake compare`; null takes each set's own."""

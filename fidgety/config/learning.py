@@ -27,7 +27,7 @@ class FoldsConfig(Section):
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of a fold's training infants kept aside for early stopping and thresholds. 0 keeps
     nobody aside, which small cohorts may need: networks then train for their ``blind_epochs``, and
-    thresholds are 0.5."""
+    thresholds are 0.5 unless fixed; grids have nobody to choose by."""
 
 
 class TrainingConfig(Section):

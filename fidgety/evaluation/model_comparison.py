@@ -1,11 +1,13 @@
 """Models beside each other on the same infants, as tables.
 
-Only infants of whom every model has a result are compared: a model that leaves out the difficult
-ones would win otherwise. Thresholds and zones of doubt are those of validation infants.
+On every set the models that have a result of any infant are compared, on the infants of whom all
+of these have one: a model that leaves out the difficult ones would win otherwise. Thresholds and
+zones of doubt are those of validation infants.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +20,11 @@ from fidgety.evaluation.comparison import compare_areas, compare_decisions
 from fidgety.evaluation.intervals import proportion
 from fidgety.evaluation.metrics import Counts
 from fidgety.evaluation.records import LABELLED, Assessment
-from fidgety.evaluation.screening import net_benefit, screening, uncertain_zone
-from fidgety.evaluation.tables import judged, metric_table
+from fidgety.evaluation.screening import Zone, net_benefit, screening, uncertain_zone
+from fidgety.evaluation.tables import METRIC_COLUMNS, judged, metric_table
 
-COMPARISON_SCHEMA = "comparison/1"
+#: Stands among the models for acting on everybody; no model can be called that.
+EVERYBODY = "(everybody)"
 #: Probabilities from which one would act, for the decision curve.
 ACT_FROM = np.round(np.arange(0.02, 0.61, 0.02), 2)
 
@@ -55,31 +58,82 @@ BENEFIT_COLUMNS = ("set", "model", "threshold", "net_benefit", "n")
 
 @dataclass(frozen=True)
 class Validation:
-    """What fold models of one system said of their validation infants.
+    """What one fold model said of the infants that it kept aside.
 
     Parameters
     ----------
+    infant
+        Ids.
     positive : sequence of bool
         Who is at risk.
     score : sequence of float
-        Probability of being at risk, by the fold model that kept the infant aside.
+        Probability of being at risk.
     """
 
+    infant: Sequence[str]
     positive: Sequence[bool]
     score: Sequence[float]
 
 
-def in_common(records: Sequence[Assessment], models: Sequence[str]) -> list[Assessment]:
-    """Return the records of infants with a label of whom every model has a result."""
-    answered: dict[str, set[str]] = {}
-    for record in records:
-        if record.outcome.ok and record.label:
-            answered.setdefault(record.infant, set()).add(record.model)
-    return [r for r in records if answered.get(r.infant, set()) >= set(models)]
+@dataclass(frozen=True)
+class Compared:
+    """One set: what is compared on it.
+
+    Parameters
+    ----------
+    role
+        Name of the set.
+    models
+        Those that have a result of any infant with a label.
+    records
+        Of the infants with a label of whom all of these have a result.
+    """
+
+    role: str
+    models: tuple[str, ...]
+    records: tuple[Assessment, ...]
 
 
-def _sets(records: Sequence[Assessment]) -> list[str]:
-    return [role for role in LABELLED if any(r.role == role for r in records)]
+def compared(records: Sequence[Assessment], models: Sequence[str]) -> list[Compared]:
+    """Find, for every set, the models with a result and the infants of whom all have one."""
+    found = []
+    for role in LABELLED:
+        present = tuple(m for m in models if judged(records, m, role))
+        answered = [{r.infant for r in judged(records, m, role)} for m in present]
+        common = set.intersection(*answered) if answered else set()
+        own = tuple(r for r in records if r.role == role and r.infant in common)
+        if own:
+            found.append(Compared(role, present, tuple(r for r in own if r.model in present)))
+    return found
+
+
+def left_out(records: Sequence[Assessment], models: Sequence[str]) -> list[str]:
+    """Say, a line each, which models and infants are not compared on a set, and why."""
+    lines = []
+    by_role = {one.role: one for one in compared(records, models)}
+    for role in LABELLED:
+        own = [r for r in records if r.role == role and r.label]
+        here = by_role.get(role)
+        present = here.models if here else tuple(m for m in models if judged(records, m, role))
+        for model in models:
+            reasons = Counter(
+                r.outcome.reason.value
+                for r in own
+                if r.model == model and r.outcome.reason is not None
+            )
+            if own and model not in present:
+                told = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
+                lines.append(f"{role}: {model} has no result of any infant: {told}")
+        kept = {r.infant for r in here.records} if here else set()
+        for infant in dict.fromkeys(r.infant for r in own):
+            lacking = [
+                f"{r.model} ({r.outcome.reason.value if r.outcome.reason else 'no result'})"
+                for r in own
+                if r.infant == infant and r.model in present and not r.outcome.ok
+            ]
+            if infant not in kept and lacking:
+                lines.append(f"{role}: {infant}, of whom no result has {', '.join(lacking)}")
+    return lines
 
 
 def _risk(classes: Mapping[str, bool]) -> list[str]:
@@ -94,7 +148,11 @@ def figures(
     seed: int,
 ) -> pd.DataFrame:
     """Tabulate every model's figures on the infants in common (as ``evaluation/metrics.tsv``)."""
-    return metric_table(in_common(records, models), models, classes, config, seed)
+    parts = [
+        metric_table(one.records, one.models, classes, config, seed)
+        for one in compared(records, models)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=METRIC_COLUMNS)
 
 
 def pair_table(
@@ -107,12 +165,13 @@ def pair_table(
 
     The correction is over the pairs of one measure on one set.
     """
-    common, risk, rows = in_common(records, models), _risk(classes), []
-    for role in _sets(common):
-        own = {m: judged(common, m, role) for m in models}
-        truth = [r.label in risk for r in own[models[0]]]
-        scores = {m: [r.probability for r in own[m]] for m in models}
-        calls = {m: [bool(r.at_risk) for r in own[m]] for m in models}
+    risk, rows = _risk(classes), []
+    for one in compared(records, models):
+        role = one.role
+        own = {m: judged(one.records, m, role) for m in one.models}
+        truth = [r.label in risk for r in own[one.models[0]]]
+        scores = {m: [r.probability for r in own[m]] for m in one.models}
+        calls = {m: [bool(r.at_risk) for r in own[m]] for m in one.models}
         tests = {
             "auc": compare_areas(truth, scores, config.confidence),
             "accuracy": compare_decisions(truth, calls, config.confidence),
@@ -135,10 +194,11 @@ def screening_table(
 
     ``evaluation.prevalence``; without one, the set's own share of infants at risk.
     """
-    common, risk, rows = in_common(records, models), _risk(classes), []
-    for role in _sets(common):
-        for model in models:
-            own = judged(common, model, role)
+    risk, rows = _risk(classes), []
+    for one in compared(records, models):
+        role = one.role
+        for model in one.models:
+            own = judged(one.records, model, role)
             truth = np.array([r.label in risk for r in own], dtype=bool)
             share = config.prevalence or float(truth.mean())
             if not 0 < share < 1:
@@ -151,30 +211,56 @@ def screening_table(
     return pd.DataFrame(rows, columns=list(SCREENING_COLUMNS))
 
 
+def zones_of(
+    validation: Mapping[int, Validation], config: EvaluationConfig
+) -> dict[int, Zone] | None:
+    """Choose the zone of doubt of every fold model on the infants that it kept aside.
+
+    Returns
+    -------
+    dict of fold to Zone, or None
+        None where any fold model has no validation infants of both groups.
+    """
+    zones = {}
+    for fold, kept in validation.items():
+        zone = uncertain_zone(
+            kept.positive, kept.score, config.zone_sensitivity, config.zone_specificity
+        )
+        if zone is None:
+            return None
+        zones[fold] = zone
+    return zones or None
+
+
+def _call(record: Assessment, zones: Mapping[int, Zone]) -> str:
+    """Call an infant by the mean of its fold models and of their zones, as with thresholds."""
+    low = float(np.mean([zones[k].low for k in record.folds]))
+    high = float(np.mean([zones[k].high for k in record.folds]))
+    return Zone(low, high, 0.0).call(record.probability)
+
+
 def zone_table(
     records: Sequence[Assessment],
     models: Sequence[str],
-    validation: Mapping[str, Validation],
+    validation: Mapping[str, Mapping[int, Validation]],
     classes: Mapping[str, bool],
     config: EvaluationConfig,
 ) -> pd.DataFrame:
     """Ask again or ask an expert: a zone of doubt of every model, and what lies outside of it.
 
-    The zone keeps ``evaluation.wanted_sensitivity`` and ``evaluation.wanted_specificity`` on
-    validation infants. Measures: ``uncertain``, the share of infants in it; ``missed``, of the
-    infants at risk those below; ``false_alarms``, of the others those above.
+    Every fold model's zone keeps ``evaluation.zone_sensitivity`` and
+    ``evaluation.zone_specificity`` on the infants that it kept aside, who are never those whom it
+    judges. Measures: ``uncertain``, the share of infants in it; ``missed``, of the infants at risk
+    those below; ``false_alarms``, of the others those above.
     """
-    common, risk, rows = in_common(records, models), _risk(classes), []
-    for model in models:
-        kept = validation[model]
-        zone = uncertain_zone(
-            kept.positive, kept.score, config.wanted_sensitivity, config.wanted_specificity
-        )
-        if zone is None:
-            continue
-        for role in _sets(common):
-            own = judged(common, model, role)
-            calls = [(r.label in risk, zone.call(r.probability)) for r in own]
+    risk, rows = _risk(classes), []
+    for one in compared(records, models):
+        for model in one.models:
+            zones = zones_of(validation[model], config)
+            if zones is None:
+                continue
+            own = judged(one.records, model, one.role)
+            calls = [(r.label in risk, _call(r, zones)) for r in own]
             n_risk = sum(positive for positive, _ in calls)
             shares = {
                 "uncertain": (sum(c == "uncertain" for _, c in calls), len(calls)),
@@ -184,9 +270,15 @@ def zone_table(
                     len(calls) - n_risk,
                 ),
             }
+            chosen = (
+                one.role,
+                model,
+                float(np.mean([z.low for z in zones.values()])),
+                float(np.mean([z.high for z in zones.values()])),
+                len({i for kept in validation[model].values() for i in kept.infant}),
+            )
             for measure, (hits, trials) in shares.items():
                 e = proportion(hits, trials, config.confidence)
-                chosen = (role, model, zone.low, zone.high, len(kept.score))
                 rows.append((*chosen, measure, e.value, e.low, e.high, e.n))
     return pd.DataFrame(rows, columns=list(ZONE_COLUMNS))
 
@@ -197,21 +289,22 @@ def benefit_table(
     classes: Mapping[str, bool],
     config: EvaluationConfig,
 ) -> pd.DataFrame:
-    """Return the decision curves of all models, and of acting on everybody (``all``)."""
-    common, risk, parts = in_common(records, models), _risk(classes), []
-    for role in _sets(common):
-        for model in models:
-            own = judged(common, model, role)
+    """Return the decision curves of all models, and of acting on everybody."""
+    risk, parts = _risk(classes), []
+    for one in compared(records, models):
+        role = one.role
+        for model in one.models:
+            own = judged(one.records, model, role)
             truth = np.array([r.label in risk for r in own], dtype=bool)
             if truth.all() or not truth.any():
                 continue
             curve = net_benefit(truth, [r.probability for r in own], ACT_FROM, config.prevalence)
-            for name in ("model", "all") if model == models[0] else ("model",):
+            for name in ("model", "all") if model == one.models[0] else ("model",):
                 parts.append(
                     pd.DataFrame(
                         {
                             "set": role,
-                            "model": model if name == "model" else "all",
+                            "model": model if name == "model" else EVERYBODY,
                             "threshold": curve["threshold"],
                             "net_benefit": curve[name],
                             "n": len(own),
@@ -223,7 +316,16 @@ def benefit_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def validation_of(descriptions: Sequence[Mapping[str, Any]], risk: Sequence[str]) -> Validation:
-    """Gather what the fold models of one system said of their validation infants."""
-    rows = [row for one in descriptions for row in one["validation"]]
-    return Validation([r["label"] in risk for r in rows], [float(r["score"]) for r in rows])
+def validation_of(
+    descriptions: Mapping[int, Mapping[str, Any]], risk: Sequence[str]
+) -> dict[int, Validation]:
+    """Gather what every fold model of a system said of the infants that it kept aside."""
+    found = {}
+    for fold, one in descriptions.items():
+        rows = one.get("validation", [])
+        found[fold] = Validation(
+            [str(r["infant"]) for r in rows],
+            [r["label"] in risk for r in rows],
+            [float(r["score"]) for r in rows],
+        )
+    return found

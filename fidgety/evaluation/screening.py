@@ -41,10 +41,16 @@ class Screening:
     lr_negative: Estimate
 
 
-def _logit_interval(value: float, variance: float, z: float) -> tuple[float, float]:
+def _logit_interval(
+    estimate: float, value: float, variance: float, z: float
+) -> tuple[float, float]:
+    """Return the interval round an adjusted value, and make it hold the estimate itself."""
     half = z * math.sqrt(variance)
     middle = float(special.logit(value))
-    return float(special.expit(middle - half)), float(special.expit(middle + half))
+    limits = float(special.expit(middle - half)), float(special.expit(middle + half))
+    if math.isnan(estimate):
+        return limits
+    return min(limits[0], estimate), max(limits[1], estimate)
 
 
 def _ratio(a: float, n_a: float, b: float, n_b: float, z: float) -> Estimate:
@@ -57,7 +63,11 @@ def _ratio(a: float, n_a: float, b: float, n_b: float, z: float) -> Estimate:
         a, b, n_a, n_b = a + 0.5, b + 0.5, n_a + 1, n_b + 1
     half = z * math.sqrt(max(1 / a - 1 / n_a + 1 / b - 1 / n_b, 0.0))
     middle = math.log((a / n_a) / (b / n_b))
-    return Estimate(value, math.exp(middle - half), math.exp(middle + half), n, "Simel")
+    low, high = math.exp(middle - half), math.exp(middle + half)
+    if not math.isnan(value):
+        # The estimate itself is not corrected, and lies in its interval.
+        low, high = min(low, value), max(high, value)
+    return Estimate(value, low, high, n, "Simel")
 
 
 def screening(counts: Counts, prevalence: float, confidence: float = 0.95) -> Screening:
@@ -106,8 +116,8 @@ def screening(counts: Counts, prevalence: float, confidence: float = 0.95) -> Sc
     of_npv = sens / (1 - sens) / m_adj + (1 - spec) / spec / n_adj
     return Screening(
         prevalence,
-        Estimate(ppv, *_logit_interval(ppv_adj, of_ppv, z), m + n, "Mercaldo"),
-        Estimate(npv, *_logit_interval(npv_adj, of_npv, z), m + n, "Mercaldo"),
+        Estimate(ppv, *_logit_interval(ppv, ppv_adj, of_ppv, z), m + n, "Mercaldo"),
+        Estimate(npv, *_logit_interval(npv, npv_adj, of_npv, z), m + n, "Mercaldo"),
         positive,
         negative,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fidgety.evaluation.model_comparison import EVERYBODY
 from fidgety.evaluation.plots import COLOURS, draw_words, figure, to_svg
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.index import METRIC_TEXTS
@@ -51,9 +52,9 @@ class ModelComparison:
     figures, pairs, screening, zones, benefit
         Tables.
     parameters
-        Model to how many numbers it learned (in its first fold).
+        Model to how many numbers it keeps, in its largest fold.
     left_out
-        Infants with a label of whom some model has no result.
+        Sentences about models and infants that are not compared.
     """
 
     figures: pd.DataFrame
@@ -76,7 +77,7 @@ def _number(value: float, digits: int = 2) -> str:
 
 
 def with_interval(row: Mapping[str, Any], name: str = "value") -> str:
-    """Write a figure, its interval and its n; a dash where it is undefined."""
+    """Write a figure and its interval; a dash where it is undefined."""
     if not np.isfinite(row[name]) and not np.isposinf(row[name]):
         return NOTHING
     interval = ""
@@ -113,7 +114,8 @@ def text_table(result: ModelComparison, models: Sequence[str]) -> str:
     for role in _sets(result):
         own = result.figures[result.figures["set"] == role]
         lines += [f"{ROLE_TEXTS[role]}, n = {_n(own)}", ""]
-        rows = [[m, *_cells(own, m, TABLE)] for m in models]
+        here = [m for m in models if m in set(own["model"])]
+        rows = [[m, *_cells(own, m, TABLE)] for m in here]
         lines += [*grid(["model", *(METRIC_TEXTS[m] for m in TABLE)], rows), ""]
         pairs = result.pairs[result.pairs["set"] == role]
         if len(pairs):
@@ -127,8 +129,7 @@ def text_table(result: ModelComparison, models: Sequence[str]) -> str:
                 for p in _rows(pairs)
             ]
             lines += [*grid(["pair", "difference", "p", "p (Holm)"], rows), ""]
-    if result.left_out:
-        lines.append(f"Left out, as some model has no result: {', '.join(result.left_out)}.")
+    lines += [f"Not compared, {line}." for line in result.left_out]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +143,7 @@ def draw_benefit(table: pd.DataFrame) -> str:
             own = table[table["set"] == role]
             for k, model in enumerate(dict.fromkeys(own["model"])):
                 one = own[own["model"] == model]
-                everybody = model == "all"
+                everybody = model == EVERYBODY
                 axes.plot(
                     one["threshold"],
                     one["net_benefit"],
@@ -166,6 +167,7 @@ def page(
     sets = []
     for role in _sets(result):
         own = result.figures[result.figures["set"] == role]
+        here = [m for m in models if m in set(own["model"])]
         screening = result.screening[result.screening["set"] == role]
         zones = result.zones[result.zones["set"] == role]
         places = {row["model"]: row for row in _rows(zones.drop_duplicates("model"))}
@@ -180,7 +182,7 @@ def page(
                         "cells": _cells(own, m, TABLE),
                         "parameters": f"{result.parameters.get(m, 0):,}",
                     }
-                    for m in models
+                    for m in here
                 ],
                 "pairs": [
                     {
@@ -195,9 +197,9 @@ def page(
                 ],
                 "prevalence": ""
                 if screening.empty
-                else f"{100 * float(screening['prevalence'].iloc[0]):.0f} %",
+                else f"{100 * float(screening['prevalence'].iloc[0]):.3g} %",
                 "screening": [
-                    {"model": m, "cells": _cells(screening, m, list(SCREENING))} for m in models
+                    {"model": m, "cells": _cells(screening, m, list(SCREENING))} for m in here
                 ],
                 "zones": [
                     {
@@ -207,7 +209,7 @@ def page(
                         "chosen_on": int(places[m]["chosen_on"]),
                         "cells": _cells(zones, m, list(ZONE)),
                     }
-                    for m in models
+                    for m in here
                     if m in places
                 ],
             }

@@ -95,7 +95,7 @@ _MODEL_SOURCES = {
     "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).
-INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm", "multirocket_hydra")
+INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm", "multirocket_hydra", "stam", "two_stream")
 _CHARACTERISTICS = {
     "gestational_age_weeks": "gestational age",
     "birth_weight_g": "birth weight",
@@ -366,7 +366,7 @@ def _grids(study: Mapping[str, Any]) -> str:
             for g in model.get("grid", ())
         ]
         offered += [f"{name}: {' or '.join(grids)}"] if grids else []
-    if not offered:
+    if not offered or not study["folds"]["validation_share"]:
         return ""
     return (
         f" Options were chosen within every fold by the lowest loss on its validation infants "

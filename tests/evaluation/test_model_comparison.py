@@ -15,8 +15,9 @@ from fidgety.evaluation.model_comparison import (
     ACT_FROM,
     Validation,
     benefit_table,
+    compared,
     figures,
-    in_common,
+    left_out,
     pair_table,
     screening_table,
     validation_of,
@@ -68,8 +69,9 @@ def records() -> list[Assessment]:
 
 
 def comparison(records: list[Assessment]) -> ModelComparison:
-    validation = {m: Validation([False] * 10 + [True] * 10, list(range(20))) for m in MODELS}
-    validation["good"] = Validation([False] * 4 + [True] * 4, [0.1, 0.2, 0.3, 0.6] * 2)
+    names = [f"v{k}" for k in range(8)]
+    kept = Validation(names, [False] * 4 + [True] * 4, [0.1, 0.2, 0.3, 0.6] * 2)
+    validation = {m: {1: kept} for m in MODELS}
     return ModelComparison(
         figures(records, MODELS, CLASSES, CONFIG, 0),
         pair_table(records, MODELS, CLASSES, CONFIG),
@@ -77,15 +79,33 @@ def comparison(records: list[Assessment]) -> ModelComparison:
         zone_table(records, MODELS, validation, CLASSES, CONFIG),
         benefit_table(records, MODELS, CLASSES, CONFIG),
         {"good": 1234567, "poor": 3},
-        ["lost"],
+        left_out(records, MODELS),
     )
 
 
+def common_of(records: list[Assessment]) -> list[Assessment]:
+    (here,) = compared(records, MODELS)
+    return list(here.records)
+
+
 def test_only_infants_of_whom_every_model_has_a_result_are_compared(records) -> None:
-    common = in_common(records, MODELS)
-    assert {r.infant for r in common} == {f"i{k}" for k in range(40)}
+    assert {r.infant for r in common_of(records)} == {f"i{k}" for k in range(40)}
     table = figures(records, MODELS, CLASSES, CONFIG, 0)
     assert set(table.loc[table["metric"] == "auc", "n"]) == {40}
+    assert left_out(records, MODELS) == [
+        "external: lost, of whom no result has poor (no_complete_window)"
+    ]
+
+
+def test_a_model_without_any_result_does_not_empty_the_table(records) -> None:
+    reason = Outcome.of(NotAssessable(Reason.FEATURE_UNAVAILABLE, "no video"))
+    names = dict.fromkeys((r.infant, r.label) for r in records)
+    more = [Assessment(i, "external", label, "pictures", outcome=reason) for i, label in names]
+    (here,) = compared([*records, *more], [*MODELS, "pictures"])
+    assert here.models == ("good", "poor")
+    assert len(here.records) == 80
+    told = left_out([*records, *more], [*MODELS, "pictures"])
+    assert told[0] == "external: pictures has no result of any infant: feature_unavailable (41)"
 
 
 def test_pairs_are_those_of_their_tests(records) -> None:
@@ -94,7 +114,7 @@ def test_pairs_are_those_of_their_tests(records) -> None:
         ["auc", "good", "poor", 40],
         ["accuracy", "good", "poor", 40],
     ]
-    common = in_common(records, MODELS)
+    common = common_of(records)
     scores = {m: [r.probability for r in common if r.model == m] for m in MODELS}
     truth = [r.label == "risk" for r in common if r.model == "good"]
     own = compare_areas(truth, scores)[0]
@@ -126,24 +146,52 @@ def test_zones_come_from_validation_infants(records) -> None:
     # No infant at risk may be missed (of 4), none of the others called: 0.1 to above 0.6.
     assert good["zone_low"].iloc[0] == 0.1
     assert good["zone_high"].iloc[0] > 0.6
-    scores = [r for r in in_common(records, MODELS) if r.model == "good"]
+    scores = [r for r in common_of(records) if r.model == "good"]
     doubt = np.mean([0.1 <= r.probability < good["zone_high"].iloc[0] for r in scores])
     assert good.loc["uncertain", "value"] == pytest.approx(doubt)
     assert good.loc["uncertain", "n"] == 40
     assert good.loc["missed", "n"] == 20
 
 
+def test_a_development_infant_is_judged_by_the_zone_of_its_own_fold() -> None:
+    """Fold 1 doubts from 0.2 to 0.4, fold 2 from 0.6 to 0.8; all infants have 0.5."""
+
+    def kept(low: float, high: float) -> Validation:
+        return Validation(["a", "b"], [False, True], [high, low])
+
+    validation = {"m": {1: kept(0.2, 0.4), 2: kept(0.6, 0.8)}}
+    probability = np.array([0.5])
+    records = [
+        Assessment(
+            f"i{k}",
+            "development",
+            label,
+            "m",
+            fold_probability=probability,
+            fold_threshold=probability,
+            folds=(fold,),
+            class_probability=np.array([0.5, 0.5]),
+        )
+        for k, (fold, label) in enumerate([(1, "risk"), (1, "normal"), (2, "risk"), (2, "normal")])
+    ]
+    table = zone_table(records, ["m"], validation, CLASSES, CONFIG).set_index("measure")
+    # Fold 1 calls both at risk, fold 2 neither.
+    assert table["value"].to_dict() == {"uncertain": 0.0, "missed": 0.5, "false_alarms": 0.5}
+    assert set(table["chosen_on"]) == {2}
+
+
 def test_without_validation_infants_there_is_no_zone(records) -> None:
-    nobody = {m: Validation([], []) for m in MODELS}
+    nobody = {m: {1: Validation([], [], [])} for m in MODELS}
     assert zone_table(records, MODELS, nobody, CLASSES, CONFIG).empty
     fold = {"validation": [{"infant": "a", "label": "risk", "score": 0.7}]}
-    both = validation_of([fold, fold], ["risk"])
-    assert (both.positive, both.score) == ([True, True], [0.7, 0.7])
+    both = validation_of({1: fold, 2: {}}, ["risk"])
+    assert (both[1].infant, both[1].positive, both[1].score) == (["a"], [True], [0.7])
+    assert both[2].score == []
 
 
 def test_decision_curves_share_one_of_acting_on_everybody(records) -> None:
     table = benefit_table(records, MODELS, CLASSES, CONFIG)
-    assert list(dict.fromkeys(table["model"])) == ["good", "all", "poor"]
+    assert list(dict.fromkeys(table["model"])) == ["good", "(everybody)", "poor"]
     assert len(table) == 3 * len(ACT_FROM)
     assert "<svg" in draw_benefit(table)
     assert "<svg" in draw_benefit(table.iloc[:0])
@@ -157,7 +205,7 @@ def test_the_page_and_the_text_say_everything_with_intervals(records) -> None:
     text = text_table(result, MODELS)
     assert "n = 40" in text
     assert "good - poor, AUC (DeLong)" in text
-    assert "Left out, as some model has no result: lost." in text
+    assert "Not compared, external: lost, of whom no result has poor" in text
     named = ModelComparison(
         *(
             pd.DataFrame(columns=t.columns)
