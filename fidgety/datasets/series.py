@@ -336,15 +336,21 @@ class Standardisation:
     sd: NDArray[np.float64]
 
     @classmethod
-    def of(cls, spec: InputSpec, series: Sequence[Series]) -> Standardisation:
+    def of(
+        cls,
+        spec: InputSpec,
+        series: Sequence[Series],
+        values: Iterable[NDArray[np.float32]] | None = None,
+    ) -> Standardisation:
         """Fit as a model's inputs say, on its training infants' recordings (one at least).
 
-        Where they are to stay as they are, nothing is subtracted and the divisor is 1.
+        Where they are to stay as they are, nothing is subtracted and the divisor is 1. ``values``
+        are the frames to fit on, where these are not all.
         """
         if not spec.standardise:
             n_features = series[0].values.shape[1]
             return cls(np.zeros(n_features), np.ones(n_features))
-        values = (s.values for s in series)
+        values = (s.values for s in series) if values is None else values
         return cls.fit(values, spec.space_dimensions, len(spec.feature_sets))
 
     @classmethod

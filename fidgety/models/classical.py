@@ -48,7 +48,7 @@ class Linear(Fitted):
 
 
 class Neighbours(Fitted):
-    """Log of the neighbours' votes, one more for every class, so that none is impossible.
+    """Log of the neighbours' votes, one more shared by all classes, so that none is impossible.
 
     Buffers: ``mean``, ``sd`` of shape (number,), ``known`` (item, number) z-scores, ``vote``
     (item, class), ``n`` (), the neighbours asked.
@@ -66,7 +66,7 @@ class Neighbours(Fitted):
         distance = torch.cdist(z, self.known, compute_mode="donot_use_mm_for_euclid_dist")
         # Of equals the first: stable, as scikit-learn's brute force on few items.
         nearest = distance.argsort(dim=1, stable=True)[:, : int(self.n)]
-        return (self.vote[nearest].sum(dim=1) + 1).log()
+        return (self.vote[nearest].sum(dim=1) + 1 / self.vote.shape[1]).log()
 
 
 class Trees(Fitted):
@@ -173,13 +173,13 @@ def _laid_out(trees: list[Any], values: list[Array]) -> Trees:
 
 
 def fit_tree(x: Array, y: NDArray[np.int64]) -> Trees:
-    """Fit one decision tree; a leaf says the log of its shares, one more item in every class."""
+    """Fit one decision tree; a leaf says the log of its items, one more shared by all classes."""
     from sklearn.tree import DecisionTreeClassifier
 
     fitted = DecisionTreeClassifier(random_state=0).fit(x, y)
     tree = fitted.tree_
     items = tree.value[:, 0] * tree.n_node_samples[:, None]
-    return _laid_out([tree], [np.log(items + 1)])
+    return _laid_out([tree], [np.log(items + 1 / items.shape[1])])
 
 
 def fit_logitboost(

@@ -439,9 +439,7 @@ def _split_snippets(
     )
     snippets, (train, validation, _) = snippet_parts(job, series)
     own = snippets.take(train)
-    scaling = Standardisation.fit(
-        covered(series, own), job.spec.space_dimensions, len(job.spec.feature_sets)
-    )
+    scaling = Standardisation.of(job.spec, series, covered(series, own))
     scaled = [scaling.apply_to(s) for s in series]
     kept = snippets.take(validation)
     validated = {series[k].infant for k in kept.series}

@@ -29,10 +29,11 @@ def plain_means(network: nn.Module) -> Iterator[None]:
     momenta = [m.momentum for m in norms]
     was_training = network.training
     try:
+        network.eval()  # without dropout: so it will be judged
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
-        network.train()
+            norm.train()
         with torch.no_grad():
             yield
     finally:

@@ -60,7 +60,7 @@ def test_neighbours_vote_as_in_scikit_learn(n: int) -> None:
     x, y = table(3)
     theirs = make_pipeline(StandardScaler(), KNeighborsClassifier(n)).fit(x, y)
     other = table(3, seed=1)[0]
-    votes = np.exp(asked(fit_neighbours(x, y, n), other)) - 1
+    votes = np.exp(asked(fit_neighbours(x, y, n), other)) - 1 / 3
     np.testing.assert_allclose(votes / n, theirs.predict_proba(other), atol=1e-9)
 
 
@@ -70,8 +70,11 @@ def test_a_tree_decides_as_in_scikit_learn() -> None:
     other = table(3, seed=1)[0]
     found = asked(fit_tree(x, y), other)
     assert (found.argmax(axis=1) == theirs.predict(other)).all()
-    # A pure leaf of k items says (k + 1) to 1 against every other class.
-    assert np.allclose(found.min(axis=1), 0)
+    # A pure leaf has a third of an item of every other class: two of three classes are together
+    # less likely than its own, however few items it has.
+    assert np.allclose(np.exp(found.min(axis=1)), 1 / 3)
+    shares = np.exp(log_softmax(found, axis=1))
+    assert (shares.max(axis=1) > 0.5).all()
 
 
 def test_logitboost_follows_algorithm_3() -> None:

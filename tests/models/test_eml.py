@@ -12,8 +12,9 @@ from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import Series
 from fidgety.datasets.windows import cut_windows
 from fidgety.errors import ConfigError, RefusedError
+from fidgety.features.store import mirror_features
 from fidgety.models.base import parse_model_options
-from fidgety.models.eml import Eml, columns_of, row_of
+from fidgety.models.eml import Eml, columns_of, infant_rows, row_of
 from fidgety.models.eml_histograms import (
     CORE,
     GIVEN,
@@ -204,7 +205,32 @@ def test_every_classifier_tells_circling_from_still_wrists(classifier: str) -> N
         with torch.inference_mode():
             out = network(x, index, zero, zero, 1)
         assert out.bag_log_probability.argmax() == k % 2
-        np.testing.assert_allclose(out.embedding.mean(dim=0).shape, 608)
+        assert out.embedding.shape == (2, 608)
+
+
+def test_a_mirror_image_changes_sides() -> None:
+    """A circling left wrist is a circling right one in the mirror, in the other side's numbers."""
+    phase = 2 * np.pi * 1.3 * np.arange(250) / RATE
+    circle = 0.1 * np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    flat = body(250, left_wrist=circle).transpose(0, 2, 1).reshape(250, -1).astype(np.float32)
+    names = tuple(name.rpartition("/")[2] for name in NAMES)
+    flipped = mirror_features(flat, names)
+    windows = cut_windows([Series("a", "a", "", flat, NAMES, 0.0, RATE, flipped)], 250, 250)
+    data = InstanceData(
+        [Series("a", "a", "", flat, NAMES, 0.0, RATE, flipped)], windows, np.zeros(1, dtype=int)
+    )
+    options = parse_model_options(Eml, {})
+    x, y = infant_rows(data, [Draw(0), Draw(0, True)], columns_of(NAMES), options)
+    assert len(x) == 2 == len(y)
+    place = {name: k for k, name in enumerate(feature_names())}
+    for part in ("displacement", "displacement_spectrum", "angular_displacement"):
+        for bin_ in range(16):
+            left, right = (place[f"{part}/{s}_wrist/{bin_}"] for s in ("left", "right"))
+            np.testing.assert_allclose(x[0, left], x[1, right], atol=1e-5)
+            np.testing.assert_allclose(x[0, right], x[1, left], atol=1e-5)
+    assert (
+        x[0, place["displacement/left_wrist/0"]] < 0.5 < x[0, place["displacement/right_wrist/0"]]
+    )
 
 
 def test_pixels_are_asked_for_and_missing_joints_are_named() -> None:

@@ -51,7 +51,8 @@ def test_plain_means_are_the_means_of_the_batches() -> None:
     torch.manual_seed(0)
     network, loader = Normed().eval(), loader_of(data())
     with plain_means(network):
-        assert network.training
+        assert network.norm.training
+        assert not network.training
         batches = list(batches_of(loader, 2))
         for x, _ in batches:
             network(x)
