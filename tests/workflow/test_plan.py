@@ -47,7 +47,7 @@ def test_models_of_pictures_read_pixels_and_are_explained(fresh: Workflow) -> No
     planned = fresh.planned("--configfile", "config/hashimoto2022_small.yaml")
     models = ("fusion", "spatial", "sum", "temporal")
     assert set(planned["train_model"]) == {
-        f"model={model}, fold={k}" for model in models for k in (1, 2)
+        f"model={model}, fold={k}" for model in models for k in (1, 2, 3, 4)
     }
     assert len(planned["build_pixels"]) == len(planned["explain_pictures"]) == 42
     assert len(planned["draw_pictures"]) == 42
