@@ -64,7 +64,7 @@ def pictures(tmp_path_factory):
     return Pictures(tmp_path_factory.mktemp("pictures"))
 
 
-def make_job(epochs=2, **options):
+def make_job(epochs=5, **options):
     system = MODEL_SYSTEMS.get("two_stream")
     chosen = OPTIONS | {"blind_epochs": epochs} | options
     return FoldJob(
@@ -182,7 +182,7 @@ def test_readers_change_nothing(pictures, trained, tmp_path):
 def test_interrupted_training_goes_on_to_the_same_weights(pictures, trained, tmp_path, monkeypatch):
     calls = {"n": 0}
     network = MODEL_SYSTEMS.get("two_stream").build
-    per_epoch = 3
+    per_epoch = 6  # three batches that are learned from, and seen again for batch norm
 
     def interrupted(*arguments):
         made = network(*arguments)
