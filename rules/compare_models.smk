@@ -39,7 +39,7 @@ rule compare_models:
             data=PAGE_FILES,
         ),
     message:
-        "Compare {params.models}"
+        "Compare the models {params.models}"
     script:
         "../workflow_scripts/compare_models.py"
 
