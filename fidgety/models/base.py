@@ -302,7 +302,7 @@ class EstimatorSystem(ModelSystem):
         options
             The system's own.
         data
-            Standardised training instances, views of their series.
+            Training instances, views of their series, standardised if the inputs say so.
         draws
             Which of them are learned from; with augmentation, mirrored ones as well.
         n_classes

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from fidgety.config.base import Section
+from fidgety.models.eml_histograms import ANGLE_FRAMES, MIN_FRAMES
 
 Positive = Annotated[int, Field(ge=1)]
 Classifier = Literal["ensemble", "svm", "tree", "nn1", "nn3", "lda", "logistic"]
@@ -44,8 +45,11 @@ class EmlOptions(Section):
 
     @model_validator(mode="after")
     def _check_window(self) -> EmlOptions:
-        if self.window_frames < 11:
-            raise ValueError("window_s must hold 11 frames: bones are compared 10 frames apart")
+        if self.window_frames < MIN_FRAMES:
+            raise ValueError(
+                f"window_s must hold {MIN_FRAMES} frames: bones are compared {ANGLE_FRAMES} frames "
+                "apart"
+            )
         return self
 
     @property

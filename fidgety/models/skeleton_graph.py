@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
 from fidgety.errors import ConfigError
+from fidgety.models.snippets import require_sizes
 from fidgety.skeletons import BODY_21, HUMAN36M_17, Skeleton
 
 Array = NDArray[np.float64]
@@ -19,14 +20,18 @@ GRAPHS: dict[str, tuple[Skeleton, int]] = {
 }
 
 
-def skeleton_of(kind: str, feature_set: str, n_features: int) -> tuple[Skeleton, int]:
+def skeleton_of(
+    kind: str, feature_set: str, n_features: int, n_classes: int
+) -> tuple[Skeleton, int]:
     """Return the skeleton of a feature set, and its values a joint.
 
     Raises
     ------
     ConfigError
-        If the features are others; ``kind`` is named as the model.
+        If the features are others, or there are fewer than two classes; ``kind`` is named as the
+        model.
     """
+    require_sizes(kind, n_features, n_classes)
     skeleton, n_space = GRAPHS[feature_set]
     wanted = len(skeleton.keypoints) * n_space
     if n_features != wanted:

@@ -27,7 +27,6 @@ from fidgety.models.base import (
     TrainingPlan,
 )
 from fidgety.models.skeleton_graph import skeleton_of, within
-from fidgety.models.snippets import require_sizes
 from fidgety.models.stam_options import StamOptions
 from fidgety.skeletons import Skeleton
 
@@ -228,8 +227,7 @@ class Stam(NetworkSystem):
     @classmethod
     def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
         """Build the network."""
-        require_sizes(cls.name, n_features, n_classes)
-        skeleton, n_space = skeleton_of(cls.name, options.coordinates, n_features)
+        skeleton, n_space = skeleton_of(cls.name, options.coordinates, n_features, n_classes)
         return StamNetwork(skeleton, n_space, n_classes, options)
 
     @classmethod

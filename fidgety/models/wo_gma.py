@@ -40,7 +40,6 @@ from fidgety.models.base import (
     TrainingPlan,
 )
 from fidgety.models.skeleton_graph import exactly, skeleton_of
-from fidgety.models.snippets import require_sizes
 from fidgety.models.wo_gma_options import WoGmaOptions
 from fidgety.skeletons import Skeleton
 
@@ -324,8 +323,7 @@ class WoGma(NetworkSystem):
     @classmethod
     def build(cls, options: Any, n_features: int, n_classes: int) -> nn.Module:
         """Build the network."""
-        require_sizes(cls.name, n_features, n_classes)
-        skeleton, n_space = skeleton_of(cls.name, options.coordinates, n_features)
+        skeleton, n_space = skeleton_of(cls.name, options.coordinates, n_features, n_classes)
         return WoGmaNetwork(skeleton, n_space, n_classes, options)
 
     @classmethod
