@@ -16,6 +16,8 @@ class PhantomConfig(Section):
     """``small`` is what a fresh clone runs, ``tiny`` is for tests, ``validation`` has at least 20
     external infants a class, ``repertoire`` the classes WMs, FMs and PR instead of normal and risk;
     ``none`` runs your own recordings alone."""
+    times: Annotated[int, Field(ge=1, le=100)] = 1
+    """So many times the preset's infants; those of fewer stay the same."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """Length of a recording; None takes the preset's."""
     videos: bool = True

@@ -279,7 +279,10 @@ def fm_intervals(spec: PhantomSpec) -> list[tuple[float, float, str]]:
 
 @dataclass(frozen=True)
 class _Part:
-    """One cohort of a preset: an infant a class in each pair, of which the first are rendered."""
+    """One cohort of a preset: an infant a class in each pair, of which the first are rendered.
+
+    With ``times`` the pairs come again, drawn anew.
+    """
 
     role: str
     pairs: int
@@ -391,6 +394,7 @@ def plan_cohort(
     duration_s: float | None = None,
     videos: bool = True,
     balance: str = "speed",
+    times: int = 1,
 ) -> list[PhantomSpec]:
     """Plan a phantom cohort.
 
@@ -407,6 +411,8 @@ def plan_cohort(
         Whether the preset's share of recordings is rendered; else all are tracks.
     balance
         As in :class:`PhantomSpec`.
+    times
+        So many times the preset's infants, rendered ones too; those of fewer stay the same.
 
     Returns
     -------
@@ -426,7 +432,7 @@ def plan_cohort(
     length = float(duration_s if duration_s is not None else plan.duration_s)
     specs: list[PhantomSpec] = []
     for part in plan.parts:
-        for pair in range(part.pairs):
+        for pair in range(times * part.pairs):
             specs += _plan_pair(preset, plan, part, pair, seed, length)
     specs = [replace(spec, balance=balance) for spec in specs]
     return specs if videos else [replace(spec, kind="track") for spec in specs]
@@ -437,7 +443,7 @@ def _plan_pair(
 ) -> list[PhantomSpec]:
     """Plan one infant a class; they differ in their movement alone."""
     rng = np.random.default_rng(derive_seed(seed, "pair", preset, part.role, str(pair)))
-    rendered = pair < part.rendered_pairs
+    rendered = pair % part.pairs < part.rendered_pairs
     shared = _pair_characteristics(rng)
     setting = "home" if pair % 2 else "hospital"
     site = _SITES[part.role][(pair // 2) % len(_SITES[part.role])]

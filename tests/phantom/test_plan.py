@@ -177,3 +177,14 @@ def test_contradictions_are_refused() -> None:
         Nuisances(blanket="silk")
     with pytest.raises(ValueError, match="dropped_share"):
         Nuisances(dropped_share=0.7)
+
+
+def test_more_infants_leave_those_there_as_they_are() -> None:
+    once, thrice = plan_cohort("repertoire", 3), plan_cohort("repertoire", 3, times=3)
+    assert len(thrice) == 3 * len(once)
+    assert len({s.recording for s in thrice}) == len(thrice)
+    assert [s for s in thrice if s in once] == once
+    small, more = plan_cohort("small", 3), plan_cohort("small", 3, times=2)
+    assert [s for s in more if s in small] == small
+    rendered = sum(s.kind == "video" for s in more)
+    assert rendered == 2 * sum(s.kind == "video" for s in small)
