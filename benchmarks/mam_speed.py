@@ -92,7 +92,7 @@ class PlainMam(nn.Module):
         frames = h.shape[2]
         h = h.permute(0, 2, 3, 1).reshape(n * frames, JOINTS, WIDTH)
         h = self.pool(self.transformer(h)).reshape(n, frames, WIDTH)
-        h = self.dropout(h + sinusoids(frames))
+        h = self.dropout(h + sinusoids(frames).to(h.device))
         return self.linear(self.pool(self.transformer(h)))
 
 

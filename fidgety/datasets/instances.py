@@ -18,6 +18,8 @@ from torch.utils.data import Dataset, Sampler
 from fidgety.datasets.series import Series
 from fidgety.datasets.windows import Windows
 
+CPU = torch.device("cpu")
+
 
 class Draw(NamedTuple):
     """What a sampler asks a data set for.
@@ -43,6 +45,43 @@ class Draw(NamedTuple):
 
 def _view(series: Series, mirrored: bool, start: int, stop: int) -> torch.Tensor:
     return torch.from_numpy(series.window(start, stop, mirrored))
+
+
+#: Series are put on a GPU if they take no more than this share of its free memory.
+DEVICE_SHARE = 0.5
+
+
+class Frames:
+    """Series where they are learned from: in memory, or once and for all on a GPU.
+
+    Parameters
+    ----------
+    series
+        Standardised series.
+    device
+        Where to. Series that would fill a GPU stay in memory; batches then travel one by one.
+    """
+
+    def __init__(self, series: Sequence[Series], device: torch.device) -> None:
+        self.series = series
+        self.on_device: dict[tuple[int, bool], torch.Tensor] = {}
+        if device.type != "cuda":
+            return
+        ways = [(k, False, s.values) for k, s in enumerate(series)]
+        ways += [(k, True, s.mirrored) for k, s in enumerate(series) if s.mirrored is not None]
+        free, _ = torch.cuda.mem_get_info(device)
+        if sum(values.nbytes for _, _, values in ways) <= DEVICE_SHARE * free:
+            for k, mirrored, values in ways:
+                self.on_device[k, mirrored] = torch.nan_to_num(
+                    torch.from_numpy(values).to(device), nan=0.0
+                )
+
+    def view(self, index: int, mirrored: bool, start: int, stop: int) -> torch.Tensor:
+        """Return a stretch of a series, of shape (frame, feature), zeros where missing."""
+        kept = self.on_device.get((index, mirrored))
+        if kept is not None:
+            return kept[start:stop]
+        return torch.nan_to_num(_view(self.series[index], mirrored, start, stop), nan=0.0)
 
 
 class InstanceData(Dataset):
@@ -124,6 +163,8 @@ class BagData(Dataset):
         Index of the class.
     by_instance
         Whether the targets are the windows'.
+    device
+        Where the frames are learned from.
     """
 
     def __init__(
@@ -133,10 +174,11 @@ class BagData(Dataset):
         bags: Sequence[NDArray[np.int64]],
         targets: NDArray[np.int64],
         by_instance: bool = False,
+        device: torch.device = CPU,
     ) -> None:
         if len(targets) != len(windows if by_instance else bags):
             raise ValueError(f"{len(bags)} bags, {len(windows)} windows, {len(targets)} targets")
-        self.by_instance = by_instance
+        self.by_instance, self.frames = by_instance, Frames(series, device)
         self.series, self.windows, self.bags, self.targets = series, windows, bags, targets
 
     def __len__(self) -> int:
@@ -155,7 +197,7 @@ class BagData(Dataset):
         for k, s in enumerate(np.unique(source)):
             own = source == s
             first, last = int(start[own].min()), int(start[own].max()) + self.windows.length
-            segments.append(_view(self.series[int(s)], draw.mirrored, first, last))
+            segments.append(self.frames.view(int(s), draw.mirrored, first, last))
             segment[own], local[own] = k, start[own] - first
         return BagItem(segments, segment, local, self._target(draw, index), self._info(draw))
 
@@ -176,7 +218,7 @@ class BagData(Dataset):
         length = self.windows.length
         places = zip(self.windows.series[index], self.windows.start[index], strict=True)
         segments = [
-            _view(self.series[int(s)], draw.mirrored, int(f), int(f) + length) for s, f in places
+            self.frames.view(int(s), draw.mirrored, int(f), int(f) + length) for s, f in places
         ]
         return BagItem(
             segments,
@@ -190,9 +232,10 @@ class BagData(Dataset):
 def collate_bags(items: Sequence[BagItem]) -> BagBatch:
     """Put bags together; shorter segments are followed by zeros, which no instance reaches."""
     views = [view for item in items for view in item.segments]
-    x = torch.zeros(len(views), max(len(view) for view in views), views[0].shape[1])
+    longest = max(len(view) for view in views)
+    x = torch.zeros(len(views), longest, views[0].shape[1], device=views[0].device)
     for row, view in zip(x, views, strict=True):
-        row[: len(view)] = torch.nan_to_num(view, nan=0.0)
+        row[: len(view)] = view
     info = [item.info for item in items if item.info is not None]
     offsets = np.cumsum([0, *[len(item.segments) for item in items]])
     return BagBatch(

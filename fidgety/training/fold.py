@@ -52,6 +52,7 @@ from fidgety.training.lit import (
     InstanceClassification,
     JointClassification,
     OwnBagLoss,
+    device_of,
     fit,
 )
 from fidgety.training.risk import risk_probability
@@ -106,7 +107,8 @@ def _bag_loaders(
         infants = sorted(labels)
         groups, owner = bags_of(infants, series, windows, pooling)
         targets = [job.classes.index(labels[infants[o]]) for o in owner]
-        return BagData(series, windows, groups, np.array(targets, dtype=np.int64))
+        wanted = np.array(targets, dtype=np.int64)
+        return BagData(series, windows, groups, wanted, device=device_of(job.training))
 
     train = bags(data.labels, data.train, data.train_windows)
     sampler = BalancedBatches(
@@ -216,7 +218,9 @@ def _pretrain(
         job.training.augment_flip,
         at_least=plan.min_steps,
     )
-    clip_data = BagData(data.reference, clips, runs, labels, by_instance=True)
+    clip_data = BagData(
+        data.reference, clips, runs, labels, by_instance=True, device=device_of(job.training)
+    )
     return fit(
         ClipPretraining(network, torch.ones(2), job.at_risk, plan.optimiser),
         DataLoader(clip_data, batch_sampler=sampler, collate_fn=collate_bags),
@@ -235,7 +239,14 @@ def _joint_loader(
     """Return batches of reference clips and instances of bags."""
     assert plan.joint is not None
     everything = [np.arange(len(clips.windows), dtype=np.int64)]
-    clip_data = BagData(data.reference, clips.windows, everything, clips.labels, by_instance=True)
+    clip_data = BagData(
+        data.reference,
+        clips.windows,
+        everything,
+        clips.labels,
+        by_instance=True,
+        device=device_of(job.training),
+    )
     sizes = np.array([len(b) for b in bags.bags], dtype=np.int64)
     sampler = JointBatches(
         clips.labels,

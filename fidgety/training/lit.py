@@ -70,7 +70,7 @@ class Classification(L.LightningModule):
         self.register_buffer("class_weights", class_weights.float(), persistent=False)
         self.class_weights: torch.Tensor
         self.optimiser = optimiser
-        self._sums = {"train_loss": [0.0, 0.0], "val_loss": [0.0, 0.0]}
+        self._sums: dict[str, torch.Tensor] = {}
 
     def losses(self, batch: Any) -> Losses:
         """Return the losses of a batch's items."""
@@ -83,10 +83,13 @@ class Classification(L.LightningModule):
 
     def _step(self, name: str, batch: Any) -> torch.Tensor:
         losses = self.losses(batch)
-        with torch.no_grad():
-            self._sums[name][0] += float((losses.loss * losses.weight).sum())
-            self._sums[name][1] += float(losses.weight.sum())
+        self._add(name, (losses.loss * losses.weight).sum(), losses.weight.sum())
         return losses.mean()
+
+    def _add(self, name: str, loss: torch.Tensor, weight: torch.Tensor) -> None:
+        """Add to an epoch's mean, on the device: asking a GPU for a number makes it wait."""
+        one = torch.stack([loss.detach().double(), weight.detach().double()])
+        self._sums[name] = one + self._sums[name].to(one) if name in self._sums else one
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
         """Return the loss of a batch."""
@@ -97,12 +100,12 @@ class Classification(L.LightningModule):
         self._step("val_loss", batch)
 
     def _start(self, name: str) -> None:
-        self._sums[name] = [0.0, 0.0]
+        self._sums.pop(name, None)
 
     def epoch_loss(self, name: str) -> float:
         """Return the weighted mean over the epoch's items (not batches); NaN if none."""
-        total, weight = self._sums[name]
-        return total / weight if weight else math.nan
+        total, weight = self._sums[name].tolist() if name in self._sums else (0.0, 0.0)
+        return float(total / weight) if weight else math.nan
 
     def _end(self, name: str) -> None:
         self.log(name, torch.tensor(self.epoch_loss(name)))
@@ -283,8 +286,7 @@ class JointClassification(BagClassification):
     def training_step(self, batch: JointBatch, index: int) -> torch.Tensor:
         """Return the loss of a batch."""
         loss = self.joint_loss(batch)
-        self._sums["train_loss"][0] += float(loss.detach())
-        self._sums["train_loss"][1] += 1.0
+        self._add("train_loss", loss, torch.ones((), device=loss.device))
         return loss
 
 
@@ -399,6 +401,11 @@ def accelerator_of(config: TrainingConfig) -> tuple[str, Any]:
     if precision == "auto":
         precision = "bf16-mixed" if use_gpu else "32"
     return ("gpu" if use_gpu else "cpu"), {"32": "32-true"}.get(precision, precision)
+
+
+def device_of(config: TrainingConfig) -> torch.device:
+    """Return the device that training runs on."""
+    return torch.device("cuda" if accelerator_of(config)[0] == "gpu" else "cpu")
 
 
 @contextlib.contextmanager
