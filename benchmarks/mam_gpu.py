@@ -185,6 +185,7 @@ def measure_epoch(infants: int, epochs: int, on_device: bool) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=("step", "epoch"), help="this part alone")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--infants", type=int, default=200, help="of the made-up cohort")
     parser.add_argument("--epochs", type=int, default=2)
@@ -195,13 +196,24 @@ def main() -> None:
         return
     print(torch.cuda.get_device_name(), "PyTorch", torch.__version__)
     figures: dict[str, Any] = {}
+    if arguments.only != "epoch":
+        figures |= measure_steps(arguments.rounds)
+    if arguments.only != "step":
+        figures |= measure_epochs(arguments.infants, arguments.epochs)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
+
+
+def measure_steps(rounds: int) -> dict[str, Any]:
+    """Measure a training step in every way, and print."""
+    figures = {}
     peak = {False: peak_rate(torch.float32), True: peak_rate(torch.bfloat16)}
     print(f"multiply-adds a second: {peak[False]:.3g} single precision, {peak[True]:.3g} bf16")
     for which in ("plain", "ours"):
         for bf16 in (False, True):
             for compiled in (False, True):
                 name = f"{which}, {'bf16' if bf16 else 'fp32'}{', compiled' if compiled else ''}"
-                found = measure_step(which, bf16, compiled, arguments.rounds)
+                found = measure_step(which, bf16, compiled, rounds)
                 share = found["multiply-adds a second"] / peak[bf16]
                 print(
                     f"step of 64 clips, {name}: {found['ms']:.1f} ms, {found['peak GB']:.2f} GB, "
@@ -209,8 +221,14 @@ def main() -> None:
                     flush=True,
                 )
                 figures[name] = found
+    return figures
+
+
+def measure_epochs(infants: int, epochs: int) -> dict[str, Any]:
+    """Measure joint training with the series here and there, and print."""
+    figures = {}
     for on_device in (False, True):
-        found = measure_epoch(arguments.infants, arguments.epochs, on_device)
+        found = measure_epoch(infants, epochs, on_device)
         steps = INFANTS * SHARE_NORMAL
         hours = found["s a batch"] * steps * EPOCHS * FOLDS / 3600
         where = "series on the GPU once" if on_device else "every batch sent"
@@ -221,8 +239,7 @@ def main() -> None:
             flush=True,
         )
         figures[where] = found
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Resampling, standardisation, windows, clips, batches."""
 
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -260,6 +261,29 @@ def test_bags_hold_exactly_their_windows():
         np.testing.assert_array_equal(got, source[windows.start[w] : windows.start[w] + 8])
     clips = BagData([a, b], windows, bags, np.arange(len(windows)), by_instance=True)
     assert collate_bags([clips[d] for d in draws]).target.tolist() == wanted.tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_series_on_a_gpu_give_the_same_batches():
+    rng = np.random.default_rng(3)
+    a, b = series(rng.normal(size=(50, 2)), "a"), series(rng.normal(size=(30, 2)), "b")
+    a.values[22] = np.nan
+    a, b = (replace(s, mirrored=-s.values) for s in (a, b))
+    windows = cut_windows([a, b], 8, 4)
+    bags = [np.arange(len(windows))]
+    draws = [Draw(0, True, first=2, length=9), Draw(0, chosen=(0, 3))]
+    here, there = (
+        collate_bags(
+            [
+                BagData([a, b], windows, bags, np.array([1]), device=torch.device(d))[k]
+                for k in draws
+            ]
+        )
+        for d in ("cpu", "cuda")
+    )
+    assert there.x.is_cuda
+    torch.testing.assert_close(there.x.cpu(), here.x, rtol=0, atol=0)
+    assert there.start.tolist() == here.start.tolist()
 
 
 def test_batches_depend_on_seed_and_epoch_alone():
