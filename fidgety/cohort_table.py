@@ -24,7 +24,7 @@ from fidgety.inclusion import Decision, inclusion_decision
 from fidgety.pose.quality_record import MEASURES, read_quality_record
 from fidgety.pose.tracks import POSE_SCHEMA
 from fidgety.sheet import CHARACTERISTICS, Recording
-from fidgety.storage import read_json, read_outcome, write_text
+from fidgety.storage import number_of, read_json, read_outcome, write_text
 
 #: What cleaning measured: shares of all values by origin, the longest gap, swaps put right.
 QUALITY = (
@@ -93,7 +93,7 @@ def read_quality(path: str | os.PathLike[str]) -> Quality:
     if not read_outcome(path, POSE_SCHEMA).ok:
         return Quality()
     with h5py.File(path, "r") as file:
-        fps = float(file.attrs["fps"])
+        fps = number_of(file, "fps")
         time = file["time"]
         duration = float(time[-1] - time[0]) + 1.0 / fps if time.shape[0] else 0.0
         details = json.loads(str(file.attrs.get("details", "{}")))

@@ -359,6 +359,11 @@ def write_not_assessable(
     )
 
 
+def number_of(file: h5py.File, name: str) -> float:
+    """Return a number among the attributes of an HDF5 file, which holds it as an array of one."""
+    return float(np.asarray(file.attrs[name]).item())
+
+
 def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:
     """Read status and reason of a results file.
 

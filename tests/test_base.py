@@ -780,3 +780,12 @@ def test_a_folder_is_a_source_by_its_files(tmp_path: Path) -> None:
     (copy / "000000000005_keypoints.json").unlink()
     assert source_checksum(copy, index) not in (first, changed)
     assert not has_frame_files(tmp_path)
+
+
+def test_numbers_among_attributes_are_read_alone_and_as_arrays_of_one(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.attrs["alone"], file.attrs["array"] = 12.5, np.array([12.5])
+        assert storage.number_of(file, "alone") == storage.number_of(file, "array") == 12.5
+        file.attrs["two"] = np.array([1.0, 2.0])
+        with pytest.raises(ValueError, match="size 1"):
+            storage.number_of(file, "two")

@@ -191,8 +191,9 @@ class ModelSystem(ABC):
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
     own_loss
-        Of objective ``bag``: whether the network's ``bag_losses(batch)`` gives the bags' losses, of
-        shape (bag,), in place of their cross-entropy.
+        Whether the network says itself what it learns from, in place of cross-entropy: of objective
+        ``bag`` by ``bag_losses(batch)``, of shape (bag,); of objective ``instance`` by
+        ``instance_losses(x, target)``, of shape (instance,), in training alone.
     libraries
         Distributions that decide its weights, beside torch, lightning and numpy.
     """

@@ -33,8 +33,21 @@ from fidgety.pixels.clips import CROP_CHANNELS
 SMALLEST_PX = 64
 
 
+def _check_size(clip: torch.Tensor) -> None:
+    if min(clip.shape[2:]) < SMALLEST_PX:
+        raise ConfigError(
+            f"two_stream: crops of {clip.shape[3]} pixels are too small: set pixels.size_px to "
+            f"{SMALLEST_PX} at least (published: 224)."
+        )
+
+
 class TwoStreamClips(TwoStream):
     """The network on clips, whose crop and flow stand in one tensor."""
+
+    def instance_losses(self, clip: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return what is learned from clips, of shape (clip,); inputs as of :meth:`forward`."""
+        _check_size(clip)
+        return self.losses(clip[:, :CROP_CHANNELS], clip[:, CROP_CHANNELS:], target)
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """Return the logits of clips.
@@ -53,11 +66,7 @@ class TwoStreamClips(TwoStream):
         ConfigError
             If the pictures are too small for a ResNet.
         """
-        if min(clip.shape[2:]) < SMALLEST_PX:
-            raise ConfigError(
-                f"two_stream: crops of {clip.shape[3]} pixels are too small: set pixels.size_px to "
-                f"{SMALLEST_PX} at least (published: 224)."
-            )
+        _check_size(clip)
         return super().forward(clip[:, :CROP_CHANNELS], clip[:, CROP_CHANNELS:])
 
 
@@ -67,6 +76,7 @@ class TwoStreamSystem(NetworkSystem):
     name = "two_stream"
     options = TwoStreamOptions
     objective = "instance"
+    own_loss = True
     libraries = ("transformers",)
 
     @classmethod
@@ -95,7 +105,13 @@ class TwoStreamSystem(NetworkSystem):
                 f"{cls.name} cannot tell {n_classes} classes from pictures and {n_features} "
                 "features."
             )
-        return TwoStreamClips(n_classes, options.n_fields, options.backbone, options.streams)
+        return TwoStreamClips(
+            n_classes,
+            options.n_fields,
+            options.backbone,
+            options.streams,
+            options.stream_weight,
+        )
 
     @classmethod
     def start(cls, options: Any, network: nn.Module) -> None:

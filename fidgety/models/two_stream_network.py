@@ -65,6 +65,8 @@ class TwoStream(nn.Module):
         One of :data:`BACKBONES`.
     streams
         ``fusion``; ``spatial`` or ``temporal`` alone; ``sum`` of both streams' logits.
+    stream_weight
+        Of each stream's own loss in training, beside that of both.
     """
 
     def __init__(
@@ -73,10 +75,11 @@ class TwoStream(nn.Module):
         n_fields: int = 6,
         name: str = "resnet50",
         streams: Streams = "fusion",
+        stream_weight: float = 0.0,
     ) -> None:
         super().__init__()
         width = BACKBONES[name][2]
-        self.streams = streams
+        self.streams, self.stream_weight = streams, stream_weight
         self.spatial = backbone(name, 3) if streams != "temporal" else None
         self.temporal = backbone(name, 2 * n_fields) if streams != "spatial" else None
         self.fuse = nn.Conv2d(2 * width, width, 1) if streams == "fusion" else None
@@ -108,14 +111,39 @@ class TwoStream(nn.Module):
             found.append(self.temporal(flow).last_hidden_state)
         return found
 
-    def forward(self, picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-        """Return the logits of clips, of shape (clip, class); inputs as of :meth:`maps`."""
-        maps = self.maps(picture, flow)
+    def logits_of(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """Return the logits of clips, of shape (clip, class), from their feature maps."""
         if self.fuse is not None:
             maps = [self.fuse(torch.cat(maps, dim=1))]
         pooled = [one.mean(dim=(2, 3)) for one in maps]
         logits = [head(one) for head, one in zip(self.heads, pooled, strict=True)]
         return torch.stack(logits).sum(dim=0)
+
+    def forward(self, picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+        """Return the logits of clips, of shape (clip, class); inputs as of :meth:`maps`."""
+        return self.logits_of(self.maps(picture, flow))
+
+    def losses(
+        self, picture: torch.Tensor, flow: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what is learned from clips, of shape (clip,).
+
+        Cross-entropy; and, with ``stream_weight``, that of each stream by itself, which is what the
+        very same fusion says with the other stream's maps at zero. (Networks of several streams
+        generalise worse than the best of these if nothing holds the one back that overfits: Wang,
+        Tran & Feiszli 2020, CVPR 12695.)
+        """
+        maps = self.maps(picture, flow)
+        loss = nn.functional.cross_entropy(self.logits_of(maps).float(), target, reduction="none")
+        if not self.stream_weight or len(maps) == 1:
+            return loss
+        for kept in range(len(maps)):
+            own = [one if k == kept else torch.zeros_like(one) for k, one in enumerate(maps)]
+            alone = self.logits_of(own).float()
+            loss = loss + self.stream_weight * nn.functional.cross_entropy(
+                alone, target, reduction="none"
+            )
+        return loss
 
 
 _BLOCK = "encoder.stages.{stage}.layers.{1}."

@@ -69,6 +69,10 @@ class TwoStreamOptions(Section):
     """Epochs without a lower validation loss. (The code looks at the training loss.)"""
     blind_epochs: Positive = 30
     """Epochs where there are too few infants for validation."""
+    stream_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a loss for each stream by itself beside that of both together (not in the paper):
+    the cross-entropy of the stream's own share of the logits. Without it, the stream that learns
+    the training infants by heart soonest leaves the other one nothing to learn."""
     class_weights: bool = False
     """Weigh classes by inverse frequency (not in the paper)."""
 

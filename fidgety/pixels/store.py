@@ -26,9 +26,13 @@ from numpy.typing import NDArray
 from fidgety.closing import Closing
 from fidgety.pixels.alignment import Alignment
 from fidgety.pixels.packing import unpack_flow
-from fidgety.storage import read_outcome
+from fidgety.storage import number_of, read_outcome
 
 PIXELS_SCHEMA = "pixels/1"
+#: Numbers among the attributes.
+NUMBERS = (
+    "rate_hz", "fps", "size_px", "centre_x_px", "centre_y_px", "length_px", "angle_deg", "frames",
+)  # fmt: skip
 
 
 class Pixels(Closing):
@@ -58,14 +62,14 @@ class Pixels(Closing):
         with h5py.File(self.path, "r") as file:
             self.time_s = np.asarray(file["time_s"][:], dtype=np.float64)
             self.frame = np.asarray(file["frame"][:], dtype=np.int64)
-            self.rate_hz = float(file.attrs["rate_hz"])
-            self.fps = float(file.attrs["fps"])
-            self.size_px = int(file.attrs["size_px"])
+            told = {name: number_of(file, name) for name in NUMBERS}
+            self.rate_hz, self.fps = told["rate_hz"], told["fps"]
+            self.size_px = int(told["size_px"])
             self.alignment = Alignment(
-                (float(file.attrs["centre_x_px"]), float(file.attrs["centre_y_px"])),
-                float(file.attrs["length_px"]),
-                float(file.attrs["angle_deg"]),
-                int(file.attrs["frames"]),
+                (told["centre_x_px"], told["centre_y_px"]),
+                told["length_px"],
+                told["angle_deg"],
+                int(told["frames"]),
             )
 
     @property

@@ -52,6 +52,7 @@ from fidgety.training.lit import (
     InstanceClassification,
     JointClassification,
     OwnBagLoss,
+    OwnInstanceLoss,
     device_of,
     fit,
 )
@@ -289,7 +290,9 @@ def _train_network(
     weights = torch.ones(len(job.classes))
     if plan.class_weights:
         weights = _class_weights(len(job.classes), targets)
-    how = OwnBagLoss if system.own_loss else objectives[system.objective]
+    if system.own_loss:
+        objectives = {"instance": OwnInstanceLoss, "bag": OwnBagLoss}
+    how = objectives[system.objective]
     module = how(network, weights, plan.optimiser)
     if plan.joint is not None and clips.both:
         train = _joint_loader(job, data, plan, clips, cast(BagData, train.dataset))

@@ -168,6 +168,18 @@ class InstanceClassification(Classification):
         return self.weighted(self.network(x).float().log_softmax(dim=1), target)
 
 
+class OwnInstanceLoss(InstanceClassification):
+    """Every instance carries its infant's label, and the network says what it learns from it."""
+
+    def losses(self, batch: tuple[torch.Tensor, torch.Tensor]) -> Losses:
+        """Return the network's own loss of every instance; in validation its cross-entropy."""
+        if not self.training:
+            return super().losses(batch)
+        x, target = batch
+        loss = self.network.instance_losses(x, target)  # type: ignore[operator]
+        return Losses(cast(torch.Tensor, loss).float(), self.class_weights[target])
+
+
 class BagClassification(Classification):
     """Only bags carry a label (Gao 2023, formula 8 for the main branch).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,32 @@ def test_summed_logits_are_those_of_each_stream() -> None:
         spatial, temporal = (m.mean(dim=(2, 3)) for m in network.maps(picture, flow))
         expected = network.heads[0](spatial) + network.heads[1](temporal)
         torch.testing.assert_close(network(picture, flow), expected)
+
+
+@pytest.mark.parametrize("streams", ["fusion", "sum"])
+def test_each_stream_learns_from_its_own_share_of_the_logits(streams) -> None:
+    torch.manual_seed(0)
+    network = TwoStream(3, name="resnet18", streams=streams, stream_weight=0.5).double().eval()
+    picture, flow = (x.double() for x in clips())
+    target = torch.tensor([2, 0])
+    with torch.inference_mode():
+        spatial, temporal = (m.mean(dim=(2, 3)) for m in network.maps(picture, flow))
+        if streams == "fusion":
+            weight = network.heads[0].weight @ network.fuse.weight[:, :, 0, 0]
+            bias = network.heads[0].weight @ network.fuse.bias + network.heads[0].bias
+            of_spatial, of_temporal = weight.split(512, dim=1)
+        else:
+            of_spatial, of_temporal = (head.weight for head in network.heads)
+            bias = network.heads[0].bias + network.heads[1].bias
+        shares = [spatial @ of_spatial.T, temporal @ of_temporal.T]
+        entropy = partial(torch.nn.functional.cross_entropy, target=target, reduction="none")
+        both, alone = entropy(sum(shares) + bias), [entropy(s + bias) for s in shares]
+        torch.testing.assert_close(network(picture, flow), sum(shares) + bias)
+        found = network.losses(picture, flow, target).double()
+        torch.testing.assert_close(found, both + 0.5 * (alone[0] + alone[1]), rtol=1e-5, atol=1e-5)
+        network.stream_weight = 0.0
+        found = network.losses(picture, flow, target).double()
+        torch.testing.assert_close(found, both, rtol=1e-5, atol=1e-5)
 
 
 def torchvision_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
