@@ -254,7 +254,7 @@ def test_what_is_said_early_is_what_a_shorter_recording_gives(models, tmp_path, 
         which = int(whole.recording[k])
         frames = round((whole.stop_s[k] - series[which].start_s) * bundle.spec.rate_hz)
         last = series[which]
-        cut = replace(last, values=last.values[:frames], mirrored=last.mirrored[:frames])
+        cut = replace(last, values=last.values[:frames])
         alone = score_infant(*arguments, [*series[:which], cut], "infant", pool)
         np.testing.assert_allclose(alone.infant_probability, whole.early[k], atol=1e-5)
 
