@@ -68,7 +68,7 @@ def main(job: Job) -> None:
     )
     write_text(job.output.localisation, to_tsv(result.localisation))
     write_text(job.output.early, to_tsv(result.early))
-    write_text(job.output.where, pages.draw_localisation(result.localisation, result.why))
+    write_text(job.output.where, pages.draw_localisation(result.localisation))
     write_text(job.output.when, pages.draw_early(result.early))
     phantoms = any(infant.phantom for infant in known)
     write_text(job.output.page, pages.page(result, config.confidence, phantoms=phantoms))

@@ -164,11 +164,11 @@ def final_rows(table: pd.DataFrame, role: str) -> list[dict[str, Any]]:
     ]
 
 
-def draw_localisation(table: pd.DataFrame, why: str) -> str:
+def draw_localisation(table: pd.DataFrame) -> str:
     """Draw average precision by IoU: a row a set, a column a method."""
     sets = _sets(table)
     if not sets:
-        return draw_words(why)
+        return draw_words("No annotated intervals to judge by.")
     models = [m for m in dict.fromkeys(table["model"]) if m != WHOLE]
     with figure(4.4 * len(METHODS), 3.4 * len(sets), len(sets), len(METHODS)) as drawing:
         panels = [(role, method) for role in sets for method in METHODS]
@@ -209,7 +209,7 @@ def draw_early(table: pd.DataFrame) -> str:
     """Draw the curves over time: a row a set, a column a measure; bands are intervals."""
     sets = _sets(table)
     if not sets:
-        return draw_words(NOBODY)
+        return draw_words("No infants to judge.")
     models = list(dict.fromkeys(table["model"]))
     with figure(3.2 * len(CURVES), 3.0 * len(sets), len(sets), len(CURVES)) as drawing:
         panels = [(role, measure) for role in sets for measure in CURVES]
@@ -285,7 +285,7 @@ def page(result: InstanceComparison, confidence: float, *, phantoms: bool) -> st
                 "final": final_rows(result.early, role),
             }
         )
-    where = draw_localisation(result.localisation, result.why)
+    where = draw_localisation(result.localisation)
     when = draw_early(result.early)
     return render(
         "compare_instances.html",
