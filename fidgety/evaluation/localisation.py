@@ -53,8 +53,6 @@ LOCALISATION_COLUMNS = (
     "set", "model", "scores", "method", "iou", "ap", "low", "high", "n", "n_with", "intervals",
     "detections",
 )  # fmt: skip
-#: Elements of a (resample, detection) table that are held at a time.
-TABLE_SIZE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,11 @@ def match(
 
 
 def average_precision(
-    score: ArrayLike, hit: ArrayLike, n_true: ArrayLike, weight: ArrayLike | None = None
+    score: ArrayLike,
+    hit: ArrayLike,
+    n_true: ArrayLike,
+    owner: ArrayLike | None = None,
+    often: ArrayLike | None = None,
 ) -> Array:
     """Return the interpolated average precision (ActivityNet's).
 
@@ -275,8 +277,10 @@ def average_precision(
         Whether it found an annotated interval, which none else did.
     n_true : array of shape (...)
         Annotated intervals, found or not.
-    weight : array of shape (..., detection), optional
-        How often each counts; once where left out.
+    owner : array of int of shape (detection,), optional
+        Index of the infant.
+    often : array of shape (..., infant), optional
+        How often each infant counts; once where left out.
 
     Returns
     -------
@@ -285,18 +289,23 @@ def average_precision(
     """
     scores, right = np.asarray(score, dtype=np.float64), np.asarray(hit, dtype=bool)
     total = np.asarray(n_true, dtype=np.float64)
-    if not scores.size:
-        return np.where(total > 0, 0.0, NAN)
+    whose = np.zeros(scores.size, dtype=np.int64) if owner is None else np.asarray(owner)
+    counts = np.ones(int(whose.max(initial=0)) + 1) if often is None else np.asarray(often)
     order = np.argsort(-scores, kind="stable")
-    # Of equal scores, the last one: all of them come at once.
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    counts = np.ones(scores.size) if weight is None else np.asarray(weight, dtype=np.float64)
-    counts = counts[..., order]
-    found = np.cumsum(counts * right[order], axis=-1)[..., ends]
-    shown = np.cumsum(counts, axis=-1)[..., ends]
-    precision = found / np.maximum(shown, 1e-12)
+    right, whose = right[order], whose[order]
+    # Equal scores come at once: a point of the curve for each value of the score. Points without
+    # a hit have the recall of the one before at a lower precision, and are never on the envelope.
+    value = np.cumsum(np.diff(scores[order], prepend=np.inf) != 0) - 1
+    gains = np.bincount(value, weights=right) > 0
+    point = (np.cumsum(gains) - gains)[value]
+    n_points, n_infants = int(gains.sum()), counts.shape[-1]
+    shown, found = np.zeros((2, n_points + 1, n_infants))
+    np.add.at(shown, (point, whose), 1)
+    np.add.at(found, (point, whose), right)
+    gained = counts @ found[:n_points].T
+    above = np.cumsum(counts @ shown[:n_points].T, axis=-1)
+    precision = np.cumsum(gained, axis=-1) / np.maximum(above, 1e-12)
     best = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
-    gained = np.diff(found, axis=-1, prepend=0.0)
     area = (gained * best).sum(axis=-1)
     return np.where(total > 0, area / np.where(total > 0, total, 1.0), NAN)
 
@@ -396,14 +405,7 @@ def ap_rows(
     if counts["n_with"] > 1:
         group = np.array([one.at_risk for one in infants], dtype=bool)
         often = _resampled(group, resamples, seed)
-        parts = max(1, int(np.ceil(often.shape[0] * max(len(score), 1) / TABLE_SIZE)))
-        drawn = np.concatenate(
-            [
-                np.stack([average_precision(score, o, c @ true, c[:, owner]) for o in hit])
-                for c in np.array_split(often, parts)
-            ],
-            axis=1,
-        )
+        drawn = np.stack([average_precision(score, o, often @ true, owner, often) for o in hit])
     rows = []
     names = [*(f"{at:g}" for at in IOUS), MEAN]
     values = [*value, value.mean()]

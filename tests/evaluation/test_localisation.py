@@ -182,7 +182,8 @@ def test_average_precision_is_that_of_brute_force(found, missed) -> None:
     value = average_precision(score, hit, n_true)
     assert value == pytest.approx(brute_average_precision(found, n_true))
     # A weight of two is the same infant twice.
-    twice = average_precision(score, hit, [2 * n_true], np.full((1, len(found)), 2.0))
+    owner = np.zeros(len(found), dtype=int)
+    twice = average_precision(score, hit, [2 * n_true], owner, [[2.0]])
     assert twice.tolist() == pytest.approx([float(value)])
 
 
