@@ -12,7 +12,7 @@ Options = dict[str, Any]
 
 
 class GaoConfig(Section):
-    """What `snakemake gao2023` trains and compares (docs/mam.md); nothing else reads it."""
+    """What `snakemake gao2023` trains and compares (docs/mam.md); `compare` reads `rater`."""
 
     options: Options = Field(default_factory=lambda: {"preset": "gao2023"})
     """Options of ``kind: mam`` for all models of the study; a model's own win over them."""
@@ -43,7 +43,7 @@ class GaoConfig(Section):
     beside: tuple[str, ...] | None = None
     """Names in ``models`` whose results stand in the tables, too; null takes them all."""
     rater: str = "consensus"
-    """Whose intervals the models are compared with."""
+    """Whose intervals the models are compared with, in `snakemake compare` too."""
     examples: Annotated[int, Field(ge=0, le=50)] = 4
     """Infants in Figure 3a: as many of each side as there are, external ones first."""
 

@@ -9,7 +9,8 @@ trainers:
   infant's label.
 - objective ``bag``: ``network(x, segment, start, bag, n_bags)`` takes a
   :class:`~fidgety.datasets.instances.BagBatch`'s parts and gives a :class:`BagOutput`. Only
-  bags carry a label.
+  bags carry a label. ``network.prefix_log_probability(batch, output)`` says what a bag's would
+  have been had it ended with each of its instances (:func:`judge_prefixes`).
 
 How a system learns is the one thing in which its subclass differs:
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
 
 import torch
 from pydantic import ValidationError
@@ -190,6 +191,9 @@ class ModelSystem(ABC):
     detects_fidgety
         Whether an instance's probability of the classes not at risk is that of fidgety movements
         in it, so that their frequency can be told.
+    classes_apart
+        Whether every class has a score of its own, the sigmoid of an instance's logit, so that an
+        instance's probabilities are these scores' shares and say nothing of their size.
     own_loss
         Whether the network says itself what it learns from, in place of cross-entropy: of objective
         ``bag`` by ``bag_losses(batch)``, of shape (bag,); of objective ``instance`` by
@@ -203,6 +207,7 @@ class ModelSystem(ABC):
     objective: ClassVar[Objective]
     attention: ClassVar[bool] = False
     detects_fidgety: ClassVar[bool] = False
+    classes_apart: ClassVar[bool] = False
     own_loss: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 
@@ -331,6 +336,33 @@ def call_bags(network: nn.Module, batch: BagBatch, n_bags: int) -> BagOutput:
         BagOutput,
         network(batch.x, batch.segment, batch.start, batch.bag, n_bags=n_bags, **info),
     )
+
+
+class JudgesPrefixes(Protocol):
+    """What a network of objective ``bag`` can do beside judging whole bags."""
+
+    def prefix_log_probability(self, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+        """Judge a bag that ends with each of its instances; see :func:`judge_prefixes`."""
+
+
+def judge_prefixes(network: nn.Module, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+    """Say what a bag's probabilities would have been had it ended with each of its instances.
+
+    Parameters
+    ----------
+    network
+        Of objective ``bag``, in evaluation mode.
+    batch
+        One bag, its instances in the order in which they become known.
+    output
+        What the network gave for the whole of it.
+
+    Returns
+    -------
+    Tensor of shape (instance, class)
+        Log-probabilities; the last row is the bag's own.
+    """
+    return cast(JudgesPrefixes, network).prefix_log_probability(batch, output)
 
 
 def parse_model_options(

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fidgety.datasets.instances import Draw, InstanceData
+from fidgety.datasets.instances import BagBatch, Draw, InstanceData
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError, RefusedError
 from fidgety.models.base import BagOutput, EstimatorSystem, set_weights
@@ -157,6 +157,25 @@ class EmlNetwork(nn.Module):
             attention=1 / count[bag],
             bag_log_probability=self.classifier(mean).log_softmax(dim=1),
         )
+
+    def prefix_log_probability(self, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+        """Judge a bag that ends with each of its stretches, by the mean of the rows so far.
+
+        Parameters
+        ----------
+        batch
+            One bag.
+        output
+            Of the whole of it.
+
+        Returns
+        -------
+        Tensor of shape (stretch, class)
+        """
+        rows = output.embedding
+        count = torch.arange(1, len(rows) + 1, dtype=rows.dtype)[:, None]
+        judged: torch.Tensor = self.classifier(rows.cumsum(dim=0) / count)
+        return judged.log_softmax(dim=1)
 
 
 def infant_rows(

@@ -37,6 +37,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from fidgety.datasets.instances import BagBatch
 from fidgety.datasets.series import InputSpec
 from fidgety.errors import ConfigError
 from fidgety.models import mam_encoder
@@ -389,6 +390,29 @@ class MamClipNetwork(nn.Module):
         pooled = weight @ probability
         log_probability = log_of_pooled(pooled, self.bag_softmax)
         return BagOutput(logits, embedding, weight.sum(dim=0), log_probability)
+
+    def prefix_log_probability(self, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+        """Judge a bag that ends with each of its instances.
+
+        An instance's score does not depend on the others, so that the attention over the first
+        ones is the softmax of their scores alone. Sums are kept as logarithms: a later score that
+        is much higher must not wipe out those before it.
+
+        Parameters
+        ----------
+        batch
+            One bag.
+        output
+            Of the whole of it.
+
+        Returns
+        -------
+        Tensor of shape (instance, class)
+        """
+        own = output.instance_logits.float().log_softmax(dim=1)
+        score = self.bag_score(own.exp()).float()  # (instance, 1)
+        pooled = (score + own).logcumsumexp(dim=0) - score.logcumsumexp(dim=0)
+        return log_of_pooled(pooled.exp(), self.bag_softmax)
 
 
 def load_released(network: MamClipNetwork, weights: Mapping[str, torch.Tensor]) -> None:

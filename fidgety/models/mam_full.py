@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from fidgety.datasets.characteristics import CHARACTERISTICS
+from fidgety.datasets.instances import BagBatch
 from fidgety.models.base import BagOutput, JointPlan, TrainingPlan
 from fidgety.models.mam import MamClip, MamClipNetwork
 from fidgety.models.mam_full_options import MamOptions
@@ -103,6 +104,13 @@ class MamNetwork(MamClipNetwork):
         video = output.bag_log_probability
         fused = self.fuse(video[: len(info)], info)
         return output._replace(bag_log_probability=torch.cat([fused, video[len(info) :]]))
+
+    def prefix_log_probability(self, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+        """Judge a bag that ends with each of its instances; characteristics are known at once."""
+        video = super().prefix_log_probability(batch, output)
+        if self.info_branch is None or batch.info is None:
+            return video
+        return self.fuse(video, batch.info.expand(len(video), -1))
 
 
 class Mam(MamClip):

@@ -222,13 +222,29 @@ class WoGmaNetwork(nn.Module):
         stretch = stretches(segment, start, bag, length)
         places = Places.of(stretch, int(stretch[-1]) + 1)
         padded = places.pad(vector)
+        state, _ = self.memory(padded)  # one way: padding comes after everything
+        at = (places.group, places.place)
+        seen = self.look_around(padded, places.there)
+        return Scored(self.propose(seen[at]), self.decide(state[at]), vector)
+
+    def look_around(self, padded: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+        """Convolve clip vectors over their neighbours: the proposals before their scores.
+
+        Parameters
+        ----------
+        padded : Tensor of shape (stretch, clip, width)
+            Zeros where there is no clip.
+        there : Tensor of shape (stretch, clip)
+
+        Returns
+        -------
+        Tensor of shape (stretch, clip, narrower width)
+        """
         seen = padded.transpose(1, 2)
         for layer in self.proposals:
             # What pads a stretch must not come back from the bias of the layer before.
-            seen = functional.relu(layer(seen)) * places.there[:, None]
-        state, _ = self.memory(padded)  # one way: padding comes after everything
-        at = (places.group, places.place)
-        return Scored(self.propose(seen.transpose(1, 2)[at]), self.decide(state[at]), vector)
+            seen = functional.relu(layer(seen)) * there[:, None]
+        return seen.transpose(1, 2)
 
     def forward(
         self,
@@ -245,8 +261,7 @@ class WoGmaNetwork(nn.Module):
         found = self.score(x, segment, start, bag)
         clip, infants = found.proposal.sigmoid(), Places.of(bag, n_bags)
         share = self.options.video_share
-        video = highest_mean(infants.pad(clip), infants.there, share).clamp_min(EPSILON)
-        probability = video / video.sum(dim=1, keepdim=True)
+        probability = _shares(highest_mean(infants.pad(clip), infants.there, share))
         own = clip.gather(1, probability.argmax(dim=1)[bag][:, None])[:, 0]
         return BagOutput(
             instance_logits=found.online,
@@ -254,6 +269,43 @@ class WoGmaNetwork(nn.Module):
             attention=_share_of_highest(own, bag, n_bags, share),
             bag_log_probability=probability.log(),
         )
+
+    def prefix_log_probability(self, batch: BagBatch, output: BagOutput) -> torch.Tensor:
+        """Judge a bag that ends with each of its clips.
+
+        A clip's proposal looks some clips ahead, so that the last ones are proposed anew where the
+        recording ends; those before are what they are in the whole.
+
+        Parameters
+        ----------
+        batch
+            One bag.
+        output
+            Of the whole of it.
+
+        Returns
+        -------
+        Tensor of shape (clip, class)
+        """
+        vector = output.embedding
+        n, reach = len(vector), len(self.proposals) * (KERNEL // 2)
+        stretch = stretches(batch.segment, batch.start, batch.bag, self.options.clip_frames)
+        places = Places.of(stretch, int(stretch[-1]) + 1)
+        seen = self.look_around(places.pad(vector), places.there)
+        whole = self.propose(seen[places.group, places.place]).sigmoid()
+        # Of every prefix the last clips, and before them what these look back at.
+        last = torch.arange(n)[:, None] + torch.arange(1 - 2 * reach, 1)
+        there = (last >= 0) & (stretch[last.clamp_min(0)] == stretch[:, None])
+        ends = self.look_around(vector[last.clamp_min(0)] * there[:, :, None], there)
+        anew = self.propose(ends[:, -reach:]).sigmoid()
+        video = []
+        for k in range(n):
+            known = whole[: k + 1].clone()
+            changed = there[k, -reach:]
+            known[last[k, -reach:][changed]] = anew[k, changed]
+            all_there = torch.ones(1, k + 1, dtype=torch.bool)
+            video.append(highest_mean(known[None], all_there, self.options.video_share)[0])
+        return _shares(torch.stack(video)).log()
 
     def bag_losses(self, batch: BagBatch) -> torch.Tensor:
         """Return every infant's loss, of shape (bag,): the paper's three, summed.
@@ -282,6 +334,12 @@ class WoGmaNetwork(nn.Module):
         )
 
 
+def _shares(video: torch.Tensor) -> torch.Tensor:
+    """Bring the scores of classes, each by itself, to a sum of 1: (bag, class)."""
+    inside = video.clamp_min(EPSILON)
+    return inside / inside.sum(dim=1, keepdim=True)
+
+
 def _cross_entropy(score: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     inside = score.clamp(EPSILON, 1 - EPSILON)
     return functional.binary_cross_entropy(inside, wanted, reduction="none").mean(dim=1)
@@ -306,6 +364,7 @@ class WoGma(NetworkSystem):
     options = WoGmaOptions
     objective = "bag"
     attention = True
+    classes_apart = True
     own_loss = True
 
     @classmethod

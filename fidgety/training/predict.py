@@ -207,6 +207,7 @@ def predict_model(
                     scaled,
                     bundle.pooling,
                     InstancePool(bundle.system.pool(bundle.options), tuple(bundle.at_risk)),
+                    early=True,
                 )
             )
     except NotAssessable as error:
@@ -214,6 +215,7 @@ def predict_model(
     one = scores[0]
     sources = tuple(one.recording_probability)
     attention = [s.attention for s in scores if s.attention is not None]
+    apart = [s.class_score for s in scores if s.class_score is not None]
     return ModelPrediction(
         outcome=Outcome(),
         kind=first.kind,
@@ -232,6 +234,9 @@ def predict_model(
         sources=sources,
         threshold=np.array([b.threshold for b in bundles]),
         attention=np.stack(attention) if attention else None,
+        class_score=np.stack(apart) if apart else None,
+        early_probability=np.stack([s.early for s in scores if s.early is not None]),
+        seen_s=one.seen_s,
         detects_fidgety=first.system.detects_fidgety,
     )
 

@@ -14,6 +14,12 @@ share_at_risk          fold                    share of instances whose probabil
 threshold              fold                    lowest probability of being at risk that counts as
                                                positive; chosen on the fold's validation infants
 attention              fold, instance          optional: weight of the instance in its bag
+class_score            fold, instance, class   optional: of models that score every class by itself,
+                                               these scores, which do not sum to 1
+early_probability      fold, instance, class   of the infant, if its recordings ended with the
+                                               instance
+seen_s                 instance                how long has been watched by then, seconds:
+                                               recordings follow one another
 =====================  ======================  ===============================================
 
 Coordinates ``fold`` (numbers of the fold models) and ``class`` (names). Attributes of a group:
@@ -75,6 +81,9 @@ class ModelPrediction:
         Recordings with at least one instance.
     threshold : ndarray of shape (fold,)
     attention : ndarray of shape (fold, instance), optional
+    class_score : ndarray of shape (fold, instance, class), optional
+    early_probability : ndarray of shape (fold, instance, class), optional
+    seen_s : ndarray of shape (instance,), optional
     detects_fidgety
         Whether the probability of the classes not at risk is that of fidgety movements.
     """
@@ -94,6 +103,9 @@ class ModelPrediction:
     sources: tuple[str, ...] = ()
     threshold: NDArray[np.float64] = field(default_factory=lambda: _EMPTY)
     attention: NDArray[np.float64] | None = None
+    class_score: NDArray[np.float64] | None = None
+    early_probability: NDArray[np.float64] | None = None
+    seen_s: NDArray[np.float64] | None = None
     detects_fidgety: bool = False
 
     @property
@@ -157,8 +169,15 @@ def _dataset(prediction: ModelPrediction) -> xr.Dataset:
         "share_at_risk": (("fold",), prediction.share_at_risk),
         "threshold": (("fold",), prediction.threshold),
     }
-    if prediction.attention is not None:
-        variables["attention"] = (("fold", "instance"), prediction.attention)
+    for name, dims, values in (
+        ("attention", ("fold", "instance"), prediction.attention),
+        ("class_score", ("fold", "instance", "class"), prediction.class_score),
+        ("early_probability", ("fold", "instance", "class"), prediction.early_probability),
+    ):
+        if values is not None:
+            variables[name] = (dims, values)
+    if prediction.seen_s is not None:
+        variables["seen_s"] = (("instance",), prediction.seen_s, {"units": "seconds"})
     return xr.Dataset(
         variables,
         coords={
@@ -197,6 +216,10 @@ def write_predictions(
     )
 
 
+def _values(data: xr.Dataset, name: str) -> NDArray[np.float64] | None:
+    return data[name].values if name in data else None
+
+
 def _prediction(data: xr.Dataset) -> ModelPrediction:
     classes = tuple(str(c) for c in json.loads(data.attrs["classes"]))
     risky = set(json.loads(data.attrs["at_risk"]))
@@ -227,7 +250,10 @@ def _prediction(data: xr.Dataset) -> ModelPrediction:
         recording_probability=data["recording_probability"].values,
         sources=tuple(str(s) for s in data["source"].values),
         threshold=data["threshold"].values,
-        attention=data["attention"].values if "attention" in data else None,
+        attention=_values(data, "attention"),
+        class_score=_values(data, "class_score"),
+        early_probability=_values(data, "early_probability"),
+        seen_s=_values(data, "seen_s"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from fidgety.datasets.instances import BagData, Draw, InstanceData, collate_bags
 from fidgety.datasets.series import InputSpec, Series
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import NotAssessable, Reason
-from fidgety.models.base import ModelSystem, Pool, call_bags
+from fidgety.models.base import ModelSystem, Pool, call_bags, judge_prefixes
 from fidgety.training.risk import risk_probability
 
 #: Instances that go through a network at a time.
@@ -38,6 +39,12 @@ class Scores:
         The same for every recording by itself.
     attention : ndarray of shape (instance,), optional
         Weight of the instance in its bag.
+    class_score : ndarray of shape (instance, class), optional
+        Of models that score every class by itself (``classes_apart``): these scores.
+    early : ndarray of shape (instance, class), optional
+        The infant's probability if its recordings ended with this instance.
+    seen_s : ndarray of shape (instance,), optional
+        How long has been watched at the end of the instance: recordings follow one another.
     """
 
     recording: tuple[str, ...]
@@ -47,6 +54,9 @@ class Scores:
     infant_probability: NDArray[np.float64]
     recording_probability: dict[str, NDArray[np.float64]]
     attention: NDArray[np.float64] | None = None
+    class_score: NDArray[np.float64] | None = None
+    early: NDArray[np.float64] | None = None
+    seen_s: NDArray[np.float64] | None = None
 
 
 def complete_windows(series: Sequence[Series], spec: InputSpec, *, training: bool) -> Windows:
@@ -140,17 +150,38 @@ def score_instances(
     return torch.cat(found).double().numpy()
 
 
+class _Bag(NamedTuple):
+    """What a network says of one bag: of its instances, and of the whole.
+
+    ``early`` is empty unless it was asked for.
+    """
+
+    probability: NDArray[np.float64]
+    class_score: NDArray[np.float64]
+    attention: NDArray[np.float64]
+    whole: NDArray[np.float64]
+    early: NDArray[np.float64]
+
+
 def _score_bag(
-    network: nn.Module, series: Sequence[Series], windows: Windows, bag: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return instance probabilities, attention, and the bag's probability."""
+    network: nn.Module,
+    series: Sequence[Series],
+    windows: Windows,
+    bag: NDArray[np.int64],
+    early: bool,
+) -> _Bag:
     data = BagData(series, windows, [bag], np.zeros(1, dtype=np.int64))
     batch = collate_bags([data[Draw(0)]])
     output = call_bags(network, batch, 1)
-    return (
+    prefixes = np.empty((0, output.instance_logits.shape[1]))
+    if early:
+        prefixes = judge_prefixes(network, batch, output).double().exp().numpy()
+    return _Bag(
         output.instance_logits.softmax(dim=1).double().numpy(),
+        output.instance_logits.sigmoid().double().numpy(),
         output.attention.double().numpy(),
         output.bag_log_probability[0].double().exp().numpy(),
+        prefixes,
     )
 
 
@@ -180,6 +211,10 @@ class InstancePool:
         tiny = np.finfo(np.float64).tiny
         return np.asarray(special.softmax(np.log(np.maximum(probability, tiny)).mean(axis=0)))
 
+    def prefixes(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pool the first instance, the first two, and so on: (instance, class)."""
+        return np.stack([self(probability[: k + 1]) for k in range(len(probability))])
+
 
 def score_infant(
     network: nn.Module,
@@ -188,6 +223,8 @@ def score_infant(
     series: Sequence[Series],
     pooling: str,
     pool: InstancePool = InstancePool(),
+    *,
+    early: bool = False,
 ) -> Scores:
     """Score one infant's standardised recordings: :func:`score_windows` of all its windows.
 
@@ -197,7 +234,7 @@ def score_infant(
         With ``no_complete_window`` if there is no instance.
     """
     windows = complete_windows(series, spec, training=False)
-    return score_windows(network, system, spec, series, windows, pooling, pool)
+    return score_windows(network, system, spec, series, windows, pooling, pool, early=early)
 
 
 def score_windows(
@@ -208,6 +245,8 @@ def score_windows(
     windows: Windows,
     pooling: str,
     pool: InstancePool = InstancePool(),
+    *,
+    early: bool = False,
 ) -> Scores:
     """Score one infant by some windows of its standardised recordings.
 
@@ -230,11 +269,15 @@ def score_windows(
         ``infant`` or ``recording``.
     pool
         Of systems whose objective is the instance.
+    early
+        Whether to say, too, what the infant's probability would have been at every instance's end.
     """
     by_recording = [np.flatnonzero(windows.series == k) for k in range(len(series))]
-    attention = None
+    attention = class_score = None
     whole = np.arange(len(windows))
+    apart = pooling == "recording"
     single: dict[str, NDArray[np.float64]] = {}
+    prefixes: list[NDArray[np.float64]] = []
     with torch.inference_mode():
         if system.objective == "instance":
             probability = score_instances(network, series, windows)
@@ -242,23 +285,57 @@ def score_windows(
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):
                     single[s.recording] = pool(probability[members])
+            if early:
+                groups = by_recording if apart else [whole]
+                prefixes = [pool.prefixes(probability[own]) for own in groups if len(own)]
         else:
-            probability, attention, infant = _score_bag(network, series, windows, whole)
+            bag = _score_bag(network, series, windows, whole, early and not apart)
+            probability, attention, infant = bag.probability, bag.attention, bag.whole
+            class_score = bag.class_score if system.classes_apart else None
+            prefixes.append(bag.early)
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):
-                    _, weight, single[s.recording] = _score_bag(network, series, windows, members)
-                    if pooling == "recording":
-                        attention[members] = weight
-    if pooling == "recording":
+                    alone = _score_bag(network, series, windows, members, early and apart)
+                    single[s.recording] = alone.whole
+                    prefixes.append(alone.early)
+                    if apart:
+                        attention[members] = alone.attention
+    if apart:
         infant = np.mean(list(single.values()), axis=0)
+        prefixes = _means_so_far(prefixes)
     start = [series[k].second(int(f)) for k, f in zip(windows.series, windows.start, strict=True)]
     start_s = np.array(start, dtype=np.float64)
+    stop_s = start_s + windows.length / spec.rate_hz
+    before = np.cumsum([0.0, *(s.second(len(s.values)) for s in series)])
     return Scores(
         recording=tuple(series[k].recording for k in windows.series),
         start_s=start_s,
-        stop_s=start_s + windows.length / spec.rate_hz,
+        stop_s=stop_s,
         probability=probability,
         infant_probability=infant,
         recording_probability=single,
         attention=attention,
+        class_score=class_score,
+        early=np.concatenate(prefixes) if early else None,
+        seen_s=before[windows.series] + stop_s if early else None,
     )
+
+
+def _means_so_far(prefixes: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Make recordings' prefixes those of an infant whose recordings count the same.
+
+    Parameters
+    ----------
+    prefixes : sequence of ndarray of shape (instance, class)
+        Of one recording each, in order; those without an instance are skipped.
+
+    Returns
+    -------
+    list of ndarray of shape (instance, class)
+        The mean of the recordings that are over and of the one that is being watched.
+    """
+    found: list[NDArray[np.float64]] = []
+    over = [own[-1] for own in prefixes if len(own)]
+    for k, own in enumerate(own for own in prefixes if len(own)):
+        found.append((np.sum(over[:k], axis=0) + own) / (k + 1))
+    return found

@@ -7,13 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from fidgety.datasets.instances import Draw, InstanceData
+from fidgety.datasets.instances import BagBatch, Draw, InstanceData
 from fidgety.datasets.series import Series
 from fidgety.datasets.windows import cut_windows
 from fidgety.errors import ConfigError
 from fidgety.models.base import (
     EstimatorSystem,
     NetworkSystem,
+    call_bags,
+    judge_prefixes,
     parse_model_options,
     set_weights,
     weights_of,
@@ -23,6 +25,7 @@ from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_PIXELS
 
 NETWORKS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), NetworkSystem)]
 ESTIMATORS = [n for n in MODEL_SYSTEMS.names() if issubclass(MODEL_SYSTEMS.get(n), EstimatorSystem)]
+BAGS = [n for n in NETWORKS if MODEL_SYSTEMS.get(n).objective == "bag"]
 FEATURES = {"coordinates_2d": 42, "angles_2d": 12, "coordinates_3d": 51}
 #: Options under which a test takes seconds.
 SMALL = {"two_stream": {"backbone": "resnet18"}}
@@ -133,6 +136,11 @@ def test_estimators_learn_come_back_and_repeat(kind, n_classes):
             index = torch.arange(len(x))
             owner = torch.from_numpy(data.windows.series)
             n = len(data.series)
+            one = BagBatch(x, index, torch.zeros_like(index), torch.zeros_like(index), index[:1])
+            prefixes = judge_prefixes(network, one, bag)
+            for k in (0, 3, len(x) - 1):
+                alone = run(system, network, x[: k + 1])[1].bag_log_probability[0]
+                torch.testing.assert_close(prefixes[k], alone)
             judged = network(x, index, torch.zeros_like(index), owner, n).bag_log_probability
             wanted = np.arange(n) % n_classes
     assert (judged.argmax(dim=1).numpy() == wanted).mean() > 0.9
@@ -146,6 +154,34 @@ def test_estimators_learn_come_back_and_repeat(kind, n_classes):
         system.restore(options, len(names) - 1, n_classes, kept)
     with pytest.raises(ConfigError, match="cannot tell"):
         system.restore(options, 0, n_classes, kept)
+
+
+@pytest.mark.parametrize("kind", BAGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_bag_that_ends_early_is_judged_as_if_it_had_no_more(kind, n_classes):
+    """Every prefix is that of the network on the first instances alone."""
+    system, spec, network, n_features = make(kind, n_classes)
+    network.eval()
+    length = spec.window_frames
+    # Two recordings; in the first, two windows follow one another, and one begins behind a gap.
+    starts = torch.tensor([0, 1, 3, 0, 1, 2]) * length
+    segment = torch.tensor([0, 0, 0, 1, 1, 1])
+    x = torch.randn(2, 4 * length, n_features)
+    info = torch.randn(1, 4) if system.reads_info(system.options()) else None
+
+    def batch_of(n):
+        return BagBatch(
+            x, segment[:n], starts[:n], torch.zeros(n, dtype=torch.long), torch.zeros(1), info
+        )
+
+    with torch.inference_mode():
+        whole = batch_of(len(starts))
+        found = judge_prefixes(network, whole, call_bags(network, whole, 1))
+        assert found.shape == (len(starts), n_classes)
+        for k in range(len(starts)):
+            alone = call_bags(network, batch_of(k + 1), 1).bag_log_probability[0]
+            torch.testing.assert_close(found[k], alone, rtol=1e-4, atol=1e-5)
+    assert found.std(dim=0).min() > 0, "prefixes that say the same test nothing"
 
 
 @pytest.mark.parametrize("kind", MODEL_SYSTEMS.names())

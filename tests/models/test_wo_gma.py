@@ -9,7 +9,12 @@ from torch import nn
 
 from fidgety.datasets.instances import BagBatch
 from fidgety.errors import ConfigError
-from fidgety.models.base import count_parameters, parse_model_options
+from fidgety.models.base import (
+    call_bags,
+    count_parameters,
+    judge_prefixes,
+    parse_model_options,
+)
 from fidgety.models.wo_gma import WoGma, WoGmaNetwork, highest_mean, stretches
 from fidgety.skeletons import BODY_21, OPENPOSE_18
 
@@ -103,6 +108,21 @@ def test_a_missing_clip_and_another_recording_begin_anew() -> None:
     # The infant's score is of all its stretches.
     assert not torch.equal(out.bag_log_probability[0], changed.bag_log_probability[0])
     torch.testing.assert_close(out.bag_log_probability[1], changed.bag_log_probability[1])
+
+
+def test_a_recording_that_ends_early_is_judged_as_if_it_had_no_more() -> None:
+    """Longer stretches than the proposals reach, and a gap: the ends alone are proposed anew."""
+    network = network_of(3, proposal_widths=(8, 8))
+    start = torch.cat([10 * torch.arange(14), 10 * torch.arange(15, 21)])
+    x, zero = torch.randn(1, 220, 42), torch.zeros(20, dtype=torch.long)
+    whole = BagBatch(x, zero, start, zero, torch.tensor([0]))
+    with torch.inference_mode():
+        found = judge_prefixes(network, whole, call_bags(network, whole, 1))
+        for k in range(20):
+            n = k + 1
+            alone = network(x, zero[:n], start[:n], zero[:n], n_bags=1).bag_log_probability[0]
+            torch.testing.assert_close(found[k], alone)
+    assert found.std(dim=0).min() > 0
 
 
 def test_highest_mean_by_hand() -> None:

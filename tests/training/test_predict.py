@@ -1,6 +1,7 @@
 """Scripts, bundles, predictions: from features files to an infant's file."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -23,7 +24,7 @@ from fidgety.training.results import (
     read_whom,
     write_predictions,
 )
-from fidgety.training.score import score_infant
+from fidgety.training.score import InstancePool, score_infant
 from fidgety.training.thresholds import choose_threshold
 from tests.training.conftest import KINDS, SMALL
 from tests.training.synthetic import write_recording
@@ -227,6 +228,51 @@ def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp
     assert mam.fms_frequency == (mam.probability[:, :, 0].mean(axis=0) > 0.5).mean()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_early_is_what_a_shorter_recording_gives(models, tmp_path, kind):
+    """The infant's probability at an instance's end: that of a series which ends there."""
+    bundle = load_bundle(models / f"models/{kind}/fold-1/model.json")
+    series = []
+    for k, duration in ((0, 8.0), (1, 5.0)):
+        write_recording(tmp_path / f"{k}.h5", k == 0, duration, seed=700 + k)
+        loaded = load_series(tmp_path / f"{k}.h5", bundle.spec, recording=str(k), infant="x")
+        (told,) = informed(bundle, [loaded], {})
+        series.append(bundle.standardisation.apply_to(told))
+    pool = InstancePool(bundle.system.pool(bundle.options), bundle.at_risk)
+    arguments = (bundle.network, bundle.system, bundle.spec)
+    whole = score_infant(*arguments, series, "infant", pool, early=True)
+    n = len(whole.start_s)
+    assert whole.early.shape == (n, 2)
+    np.testing.assert_allclose(whole.early[-1], whole.infant_probability, atol=1e-6)
+    first = [k for k in range(n) if whole.recording[k] == "0"]
+    np.testing.assert_allclose(whole.seen_s[first], whole.stop_s[first])
+    length = series[0].second(len(series[0].values))
+    assert length == pytest.approx(8.0, abs=0.1)
+    np.testing.assert_allclose(whole.seen_s[len(first) :], length + whole.stop_s[len(first) :])
+    assert (np.diff(whole.seen_s) > 0).all()
+    for k in (0, len(first) - 1, len(first), n - 1):
+        which = int(whole.recording[k])
+        frames = round((whole.stop_s[k] - series[which].start_s) * bundle.spec.rate_hz)
+        last = series[which]
+        cut = replace(last, values=last.values[:frames])
+        alone = score_infant(*arguments, [*series[:which], cut], "infant", pool)
+        np.testing.assert_allclose(alone.infant_probability, whole.early[k], atol=1e-5)
+
+
+def test_what_is_said_early_comes_back_from_the_file(models, tmp_path):
+    write_recording(tmp_path / "a.h5", True, 8.0, seed=800)
+    said = predict_infant("new", {"a": tmp_path / "a.h5"}, [], paths(models))
+    out = tmp_path / "p.h5"
+    write_predictions(out, said, infant="new", role="new", provenance=Provenance("new"))
+    back = read_predictions(out)
+    for name, one in said.items():
+        assert one.early_probability.shape == one.probability.shape
+        np.testing.assert_allclose(one.early_probability[:, -1], one.infant_probability, atol=1e-6)
+        np.testing.assert_array_equal(back[name].early_probability, one.early_probability)
+        np.testing.assert_array_equal(back[name].seen_s, one.seen_s)
+        assert back[name].class_score is None
+
+
 def test_the_criterion_of_duration_leaves_recordings_out(models, tmp_path):
     for k in (0, 1):
         write_recording(tmp_path / f"new-{k}.h5", True, 8.0, seed=500 + k)
@@ -270,6 +316,13 @@ def test_recordings_at_different_ages_can_be_kept_apart(models, tmp_path):
     np.testing.assert_allclose(
         apart.attention, np.concatenate([s.attention for s in alone]), atol=1e-6
     )
+    early = score_infant(*arguments, series, "recording", early=True)
+    first = score_infant(*arguments, series[:1], "recording", early=True)
+    n = len(first.start_s)
+    # The second recording's share of the mean grows with its first instance, not before.
+    np.testing.assert_allclose(early.early[:n], first.early, atol=1e-6)
+    np.testing.assert_allclose(early.early[n - 1], alone[0].infant_probability, atol=1e-6)
+    np.testing.assert_allclose(early.early[-1], wanted, atol=1e-6)
     together = score_infant(*arguments, series, "infant")
     np.testing.assert_allclose(together.probability, apart.probability)
     assert together.attention.sum() == pytest.approx(1)

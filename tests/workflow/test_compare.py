@@ -74,3 +74,33 @@ def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
 
 def test_it_is_made_once(compared: Workflow) -> None:
     assert compared.planned("compare") == {}
+
+
+def test_instances_are_compared_in_place_and_in_time(compared: Workflow) -> None:
+    folder = compared.folder / "results" / "comparison"
+    where = pd.read_csv(folder / "localisation.tsv", sep="\t", dtype={"iou": str})
+    assert {"eml", "stam", "wo_gma", "(whole recording)"} <= set(where["model"])
+    assert where["ap"].between(0, 1).all()
+    assert (where["n"] >= where["n_with"]).all()
+    assert (where["intervals"] > 0).all()
+    # One interval a recording is as many as there are recordings, and no model's score is a label.
+    whole = where[where["model"] == "(whole recording)"]
+    assert (whole["detections"] >= whole["n"]).all()
+    apart = where[where["model"] == "wo_gma"]["scores"].unique().tolist()
+    assert apart == ["score of the classes not at risk, each by itself"]
+    early = pd.read_csv(folder / "early.tsv", sep="\t")
+    metrics = pd.read_csv(folder / "metrics.tsv", sep="\t").set_index(["set", "model", "metric"])
+    # When all has been seen, a model says what it says of whole recordings.
+    for (role, model), own in early.groupby(["set", "model"]):
+        end = own[own["time_s"] == own["time_s"].max()].set_index("measure")
+        for measure in ("auc", "sensitivity", "specificity"):
+            told = metrics.loc[(role, model, measure)]
+            assert end.loc[measure, "value"] == pytest.approx(told["value"], nan_ok=True)
+            assert end.loc[measure, "n"] == told["n"]
+        assert end.loc["final", "value"] == 1
+    assert set(early["model"]) >= {"eml", "stam", "wo_gma"}
+    page = (folder / "instances.html").read_text()
+    assert "wo_gma" in page
+    assert "the rater consensus" in page
+    assert "<svg" in (folder / "localisation.svg").read_text()
+    assert "<svg" in (folder / "early.svg").read_text()
