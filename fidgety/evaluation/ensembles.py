@@ -1,10 +1,11 @@
 """All models together: the plain mean of their probabilities, and a mean that is learned.
 
 ``(mean)`` is the mean of the models' probabilities, fold by fold. ``(stacked)`` weighs the models'
-logits: logit p = b + sum over models of w_m logit p_m, no w_m below 0, by penalised logistic
-regression. The penalty pulls b to 0 and every w_m to 1 / M: where there are few infants to learn
-from, the weights stay near those of the mean of the logits, and no model is trusted or dropped on
-the word of a handful.
+logits: logit p = b + sum over M models of w_m logit p_m, no w_m below 0, by penalised logistic
+regression. The penalty is that of normal priors: each w_m of mean and standard deviation 1 / M (a
+model may well count for nothing, or for two), b of mean 0 and standard deviation 1. Where there are
+few infants to learn from, the weights so stay near those of the mean of the logits, and no model is
+trusted or dropped on the word of a handful.
 
 **Nested.** A development infant is judged with the weights of its own fold, which are learned on
 the infants that this fold's models kept aside: neither those models nor the weights have seen the
@@ -49,9 +50,6 @@ Array = NDArray[np.float64]
 
 #: Probabilities are kept this far from 0 and 1: one sure model shall not outvote all others.
 CLIP = 0.01
-#: Weight of the squared distance from the mean of the logits, beside the sum over infants of the
-#: cross-entropy: as much as scikit-learn's logistic regression takes by default.
-PENALTY = 1.0
 #: Number of the one stacker that judges external infants, beside folds that count from 1.
 ALL_FOLDS = 0
 
@@ -113,15 +111,17 @@ def fit_stacker(positive: ArrayLike, probability: ArrayLike) -> Stacker | None:
     x = _logits(probability)
     sign = np.where(truth, 1.0, -1.0)
     design = np.column_stack([x, np.ones(len(x))])
-    centre = np.append(np.full(x.shape[1], 1 / x.shape[1]), 0.0)
+    models = x.shape[1]
+    centre = np.append(np.full(models, 1 / models), 0.0)
+    penalty = np.append(np.full(models, float(models**2)), 1.0)
 
     def loss(theta: Array) -> tuple[float, Array]:
         margin = sign * (design @ theta)
         off = theta - centre
-        value = float(np.logaddexp(0.0, -margin).sum() + PENALTY / 2 * off @ off)
-        return value, -design.T @ (sign * special.expit(-margin)) + PENALTY * off
+        value = float(np.logaddexp(0.0, -margin).sum() + off @ (penalty * off) / 2)
+        return value, -design.T @ (sign * special.expit(-margin)) + penalty * off
 
-    bounds = [(0.0, None)] * x.shape[1] + [(None, None)]
+    bounds = [(0.0, None)] * models + [(None, None)]
     found = optimize.minimize(
         loss,
         centre,
