@@ -491,6 +491,32 @@ def cohort_tables(wildcards):
     return [results(f"cohort/{role}.tsv") for role in EVALUATED_ROLES if STUDY.by_role(Role(role))]
 
 
+def timed_recordings():
+    """Return recordings to time models on, one an infant, the most suitable first.
+
+    Those of other cohorts come before development infants, and those with a video, which every
+    model can read, before tracks. Some may have no result, so there are three.
+    """
+    for role in ("external", "new", "development"):
+        own = [ASSESSED[infant][0] for infant in infants_of(role) if infant in ASSESSED]
+        if own:
+            return sorted(own, key=lambda r: not has_video(r.recording))[:3]
+    return []
+
+
+def training_benchmarks(model):
+    """Return the benchmark files of a model's trainings, fold by fold."""
+    if model in WITHOUT_GRID:
+        return {k: [results(f"benchmarks/train_model/{model}-fold-{k}.tsv")] for k in FOLDS}
+    return {
+        k: [
+            results(f"benchmarks/train_candidate/{model}-fold-{k}-candidate-{c}.tsv")
+            for c in candidates_of(CONFIG.models[model])
+        ]
+        for k in FOLDS
+    }
+
+
 def lifting_inputs(wildcards):
     """Return what a network lifts: the clean pose, and where there is a video its size."""
     inputs = {"clean": results(f"pose/clean/{wildcards.recording}.h5")}

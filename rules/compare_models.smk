@@ -1,11 +1,48 @@
 """Comparison of all models on the same infants: `snakemake compare`."""
 
 
+rule time_models:
+    input:
+        features=paths("features/{recording}.h5", timed_recordings()),
+        pixels=pixels_of(timed_recordings()),
+        clean=paths("pose/clean/{recording}.h5", timed_recordings()),
+        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        folds=results("folds.tsv"),
+    output:
+        speed=results("comparison/speed.tsv"),
+    log:
+        results("logs/time_models.log"),
+    benchmark:
+        results("benchmarks/time_models.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000 if WITH_PIXELS else 2000,
+        runtime=60,
+    params:
+        recordings=[r.recording for r in timed_recordings()],
+        infants=[r.infant for r in timed_recordings()],
+        models=MODELS,
+        rounds=5,
+        characteristics=characteristics_of(timed_recordings(), CONFIG.models.values()),
+        code=code_of(
+            "time_models",
+            *[MODEL_SYSTEMS.module(m.kind) for m in CONFIG.models.values()],
+            libraries=("torch", "numpy"),
+        ),
+    message:
+        "Time {params.models} on one recording"
+    script:
+        "../workflow_scripts/time_models.py"
+
+
 rule compare_models:
     input:
         predictions=collect_predictions,
         cohort=cohort_tables,
         described=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        speed=results("comparison/speed.tsv"),
     output:
         page=results("comparison/index.html"),
         text=results("comparison/table.txt"),
@@ -14,7 +51,14 @@ rule compare_models:
         screening=results("comparison/screening.tsv"),
         zones=results("comparison/zones.tsv"),
         benefit=results("comparison/net_benefit.tsv"),
+        calibration=results("comparison/calibration.tsv"),
+        reliability=results("comparison/reliability.tsv"),
+        ranks=results("comparison/ranks.tsv"),
+        weights=results("comparison/weights.tsv"),
+        cost=results("comparison/cost.tsv"),
         plot=results("comparison/net_benefit.svg"),
+        reliability_plot=results("comparison/reliability.svg"),
+        ranks_plot=results("comparison/ranks.svg"),
     log:
         results("logs/compare_models.log"),
     benchmark:
@@ -30,6 +74,9 @@ rule compare_models:
         classes=CLASSES,
         models=MODELS,
         model_of=[(model, fold) for model in MODELS for fold in FOLDS],
+        settings={model: len(candidates_of(CONFIG.models[model])) for model in MODELS},
+        # Read where they are there: Snakemake makes no file a second time for its benchmark.
+        benchmarks={model: training_benchmarks(model) for model in MODELS},
         phantoms=bool(PHANTOMS),
         seed=SEED,
         texts=texts_version(),

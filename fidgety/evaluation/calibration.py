@@ -37,7 +37,50 @@ def brier(
     if truth.size == 0:
         return Estimate(NAN, n=0, method="undefined")
     value = float(brier_score_loss(truth, p, pos_label=True, labels=[False, True]))
-    error = (p - truth) ** 2
+    return _mean(
+        value, truth, (p - truth) ** 2, resamples=resamples, confidence=confidence, seed=seed
+    )
+
+
+def brier_change(
+    positive: ArrayLike,
+    before: ArrayLike,
+    after: ArrayLike,
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """By how much the mean squared error of the same infants' probabilities changes.
+
+    Below 0 where the second probabilities are the better ones. The interval is of the infants'
+    own changes: both errors of an infant are resampled together.
+    """
+    truth = np.asarray(positive, dtype=bool)
+    p, q = (np.asarray(x, dtype=np.float64) for x in (before, after))
+    if truth.size == 0:
+        return Estimate(NAN, n=0, method="undefined")
+    change = (q - truth) ** 2 - (p - truth) ** 2
+    return _mean(
+        float(change.mean()),
+        truth,
+        change,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def _mean(
+    value: float,
+    truth: NDArray[np.bool_],
+    figure: NDArray[np.float64],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Estimate:
+    """Put an interval round the mean of a figure of every infant, both groups as large as here."""
     share = float(truth.mean())
 
     def mixture(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -45,8 +88,8 @@ def brier(
 
     limits = bootstrap(
         mixture,
-        error[truth],
-        error[~truth],
+        figure[truth],
+        figure[~truth],
         resamples=resamples,
         confidence=confidence,
         seed=seed,
@@ -55,7 +98,8 @@ def brier(
     return Estimate(value, *limits, n=int(truth.size), method=method)
 
 
-def _logit(probability: ArrayLike) -> NDArray[np.float64]:
+def logit(probability: ArrayLike) -> NDArray[np.float64]:
+    """Return the logit of probabilities, those of 0 and 1 kept :data:`EPSILON` away."""
     p = np.clip(np.asarray(probability, dtype=np.float64), EPSILON, 1 - EPSILON)
     return np.asarray(special.logit(p))
 
@@ -67,7 +111,7 @@ def slope(positive: ArrayLike, probability: ArrayLike, confidence: float = 0.95)
     exist: a class absent, all probabilities equal, or the classes perfectly separated.
     """
     truth = np.asarray(positive, dtype=bool)
-    x = _logit(probability)
+    x = logit(probability)
     n = int(truth.size)
     undefined = Estimate(NAN, n=n, method="undefined")
     if n == 0 or truth.all() or not truth.any() or np.ptp(x) < 1e-9:
@@ -93,7 +137,7 @@ def intercept(positive: ArrayLike, probability: ArrayLike, confidence: float = 0
     n = int(truth.size)
     if n == 0 or truth.all() or not truth.any():
         return Estimate(NAN, n=n, method="undefined")
-    x = _logit(probability)
+    x = logit(probability)
     reach = float(np.abs(x).max()) + math.log(n) + 1  # beyond it the mean cannot fit
     value = float(
         optimize.brentq(lambda a: float(special.expit(x + a).sum() - truth.sum()), -reach, reach)

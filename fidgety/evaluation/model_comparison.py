@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from fidgety.config.evaluation import EvaluationConfig
-from fidgety.evaluation.comparison import compare_areas, compare_decisions
+from fidgety.evaluation.comparison import adjusted, compare_areas, compare_decisions
 from fidgety.evaluation.intervals import proportion
 from fidgety.evaluation.metrics import Counts
 from fidgety.evaluation.records import LABELLED, Assessment
@@ -25,6 +25,10 @@ from fidgety.evaluation.tables import METRIC_COLUMNS, judged, metric_table
 
 #: Stands among the models for acting on everybody; no model can be called that.
 EVERYBODY = "(everybody)"
+#: All models together (:mod:`fidgety.evaluation.ensembles`); no model can be called that either.
+MEAN = "(mean)"
+STACKED = "(stacked)"
+ENSEMBLES = (MEAN, STACKED)
 #: Probabilities from which one would act, for the decision curve.
 ACT_FROM = np.round(np.arange(0.02, 0.61, 0.02), 2)
 
@@ -163,7 +167,8 @@ def pair_table(
 ) -> pd.DataFrame:
     """Compare every pair of models: areas by DeLong, decisions by McNemar, corrected by Holm.
 
-    The correction is over the pairs of one measure on one set.
+    The correction is over the pairs of one measure on one set; pairs with an ensemble are a family
+    of their own, so that those of models among themselves do not pay for them.
     """
     risk, rows = _risk(classes), []
     for one in compared(records, models):
@@ -177,7 +182,9 @@ def pair_table(
             "accuracy": compare_decisions(truth, calls, config.confidence),
         }
         for measure, found in tests.items():
-            for t in found:
+            alone = [t for t in found if not {t.first, t.second} & set(ENSEMBLES)]
+            together = [t for t in found if t not in alone]
+            for t in (*adjusted(alone), *adjusted(together)):
                 d = t.difference
                 pair = (role, measure, t.first, t.second)
                 rows.append((*pair, d.value, d.low, d.high, t.p, t.p_adjusted, d.n))

@@ -72,13 +72,18 @@ def write_svg(path: str | os.PathLike[str], svg: str) -> None:
     write_text(path, svg)
 
 
+def square(axes: Axes, title: str) -> None:
+    """Make a panel of two shares, with the line on which they are equal."""
+    axes.set_title(title, loc="left", fontweight="bold", fontsize=10)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.plot([0, 1], [0, 1], color="#767676", linewidth=0.8, linestyle=":")
+
+
 def _panels(drawing: Figure, sets: list[str]) -> Iterator[tuple[Axes, str]]:
     for axes, name in zip(drawing.axes, sets, strict=True):
-        axes.set_title(name, loc="left", fontweight="bold", fontsize=10)
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_aspect("equal")
-        axes.plot([0, 1], [0, 1], color="#767676", linewidth=0.8, linestyle=":")
+        square(axes, name)
         yield axes, name
 
 
@@ -141,24 +146,39 @@ def draw_calibration(table: pd.DataFrame) -> str:
     models = list(dict.fromkeys(table["model"]))
     with figure(4.2 * len(sets), 4.6, columns=len(sets)) as drawing:
         for axes, name in _panels(drawing, sets):
-            for k, model in enumerate(models):
-                own = table[(table["set"] == name) & (table["model"] == model)]
-                if own.empty:
-                    continue
-                observed = own["observed"].to_numpy(dtype=np.float64)
-                spread = np.abs(np.stack([own["low"], own["high"]]).astype(float) - observed)
-                axes.errorbar(
-                    own["predicted"] + 0.006 * (k - (len(models) - 1) / 2),
-                    observed,
-                    yerr=spread,
-                    color=COLOURS[k % len(COLOURS)],
-                    marker=MARKERS[k % len(MARKERS)],
-                    linewidth=1,
-                    elinewidth=0.7,
-                    markersize=4,
-                    label=f"{model}, n = {int(own['n'].sum())}",
-                )
-            axes.set_xlabel("predicted probability of being at risk")
-            axes.set_ylabel("observed share at risk")
-            axes.legend(loc="upper left", fontsize=8, frameon=True)
+            draw_bins(axes, table[table["set"] == name], models)
         return to_svg(drawing)
+
+
+def draw_bins(axes: Axes, table: pd.DataFrame, models: list[str]) -> None:
+    """Draw the predicted against the observed shares of one set into a panel.
+
+    Parameters
+    ----------
+    axes
+        Of :func:`square`.
+    table
+        Columns model, predicted, observed, low, high, n.
+    models
+        In the order of their colours.
+    """
+    for k, model in enumerate(models):
+        own = table[table["model"] == model]
+        if own.empty:
+            continue
+        observed = own["observed"].to_numpy(dtype=np.float64)
+        spread = np.abs(np.stack([own["low"], own["high"]]).astype(float) - observed)
+        axes.errorbar(
+            own["predicted"] + 0.006 * (k - (len(models) - 1) / 2),
+            observed,
+            yerr=spread,
+            color=COLOURS[k % len(COLOURS)],
+            marker=MARKERS[k % len(MARKERS)],
+            linewidth=1,
+            elinewidth=0.7,
+            markersize=4,
+            label=f"{model}, n = {int(own['n'].sum())}",
+        )
+    axes.set_xlabel("predicted probability of being at risk")
+    axes.set_ylabel("observed share at risk")
+    axes.legend(loc="upper left", fontsize=8, frameon=True)

@@ -1,4 +1,4 @@
-"""The comparison of models for people: a table in text, the decision curves, a page."""
+"""The comparison of models for people: a table in text, and a page."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fidgety.evaluation.model_comparison import EVERYBODY
-from fidgety.evaluation.plots import COLOURS, draw_words, figure, to_svg
+from fidgety.evaluation.cost import budget_words, speed_words
+from fidgety.evaluation.model_comparison import ENSEMBLES
+from fidgety.evaluation.ranks import Ranks, rank_table
+from fidgety.evaluation.recalibration import METHODS, RAW
+from fidgety.report.compare_figures import (
+    METHOD_TEXTS,
+    draw_benefit,
+    draw_ranks,
+    draw_reliability,
+)
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.index import METRIC_TEXTS
 from fidgety.report.pages import pack, render, to_tsv
 from fidgety.report.plots import inline
-from fidgety.report.wording import grid
+from fidgety.report.wording import count, grid
 
 #: Columns of the table, as in Table 2 of Gao 2023 and beyond.
 TABLE = (
@@ -40,6 +48,27 @@ ZONE = {
     "missed": "At risk, called not at risk",
     "false_alarms": "Not at risk, called at risk",
 }
+CALIBRATION = ("brier", "brier_change", "calibration_slope", "calibration_intercept")
+CALIBRATION_TEXTS = METRIC_TEXTS | {"brier_change": "Change of the Brier score"}
+COST = {
+    "settings": "Settings tried",
+    "parameters": "Numbers kept",
+    "training_s": "Training a fold",
+    "predicting_s_per_minute": "Judging a minute",
+}
+#: Tables that the page carries: attribute of the result, and what is in it.
+DOWNLOADS = {
+    "figures": "every figure",
+    "pairs": "every pair",
+    "ranks_table": "mean ranks",
+    "screening": "predictive values and likelihood ratios",
+    "zones": "zones of doubt",
+    "calibration": "calibration before and after",
+    "reliability": "predicted and observed shares",
+    "benefit": "decision curves",
+    "weights": "what the stacked ensemble learned",
+    "cost": "parameters and times",
+}
 NOTHING = "–"
 
 
@@ -49,12 +78,16 @@ class ModelComparison:
 
     Parameters
     ----------
-    figures, pairs, screening, zones, benefit
+    figures, pairs, screening, zones, benefit, calibration, reliability, weights, cost, speed
         Tables.
-    parameters
-        Model to how many numbers it keeps, in its largest fold.
+    ranks
+        Set to the mean ranks of its models, where there are three or more.
+    settings
+        Model to how many combinations of options were tried in every fold.
     left_out
         Sentences about models and infants that are not compared.
+    not_recalibrated, no_ensemble
+        Sentences about what could not be computed.
     """
 
     figures: pd.DataFrame
@@ -62,8 +95,21 @@ class ModelComparison:
     screening: pd.DataFrame
     zones: pd.DataFrame
     benefit: pd.DataFrame
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    calibration: pd.DataFrame
+    reliability: pd.DataFrame
+    weights: pd.DataFrame
+    cost: pd.DataFrame
+    speed: pd.DataFrame
+    ranks: Mapping[str, Ranks] = field(default_factory=dict)
+    settings: Mapping[str, int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
+    not_recalibrated: Sequence[str] = ()
+    no_ensemble: Sequence[str] = ()
+
+    @property
+    def ranks_table(self) -> pd.DataFrame:
+        """Mean ranks as a table."""
+        return rank_table(self.ranks)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -108,130 +154,216 @@ def _n(table: pd.DataFrame) -> int:
     return int(table.loc[table["metric"] == "auc", "n"].max()) if len(table) else 0
 
 
+def _shown(table: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """Return the models and ensembles of a set's table, in the order of their rows."""
+    return [m for m in (*models, *ENSEMBLES) if m in set(table["model"])]
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a time in the unit that suits it."""
+    if not np.isfinite(seconds):
+        return NOTHING
+    if seconds >= 7200:
+        return f"{seconds / 3600:.3g} h"
+    return f"{seconds / 60:.3g} min" if seconds >= 120 else f"{seconds:.3g} s"
+
+
+def cost_text(row: Mapping[str, Any]) -> str:
+    """Write what a model costs: the median, the range, and of how many."""
+    timed = row["measure"] not in ("settings", "parameters")
+    write = seconds_text if timed else (lambda value: f"{value:,.0f}")
+    if not row["n"]:
+        return NOTHING
+    if row["measure"] == "settings" or row["low"] == row["high"]:
+        return write(row["value"])
+    return f"{write(row['value'])} ({write(row['low'])} to {write(row['high'])}, n = {row['n']})"
+
+
+def _cost_rows(result: ModelComparison, models: Sequence[str]) -> list[dict[str, Any]]:
+    by_place = {(row["model"], row["measure"]): row for row in _rows(result.cost)}
+    return [
+        {
+            "model": m,
+            "cells": [cost_text(by_place[m, c]) if (m, c) in by_place else NOTHING for c in COST],
+        }
+        for m in models
+    ]
+
+
+def _calibration_rows(table: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for model in models:
+        for method in METHODS:
+            own = table[(table["model"] == model) & (table["method"] == method)]
+            if own.empty:
+                continue
+            first = own.iloc[0]
+            note = "" if method == RAW else str(first["fitted_on"])
+            if first["flat"]:
+                note += f" ({count(int(first['flat']), 'fold')} level)"
+            rows.append(
+                {
+                    "model": model,
+                    "method": METHOD_TEXTS[method],
+                    "cells": _cells(own, model, CALIBRATION),
+                    "fitted_on": note or NOTHING,
+                }
+            )
+    return rows
+
+
+def rank_words(one: Ranks) -> str:
+    """Say what the mean ranks show."""
+    apart = (
+        "Not to be told from each other: "
+        + "; ".join(", ".join(group) for group in one.groups)
+        + "."
+        if one.groups
+        else "Every model differs from every other."
+    )
+    if not np.isfinite(one.p):
+        return f"All models have the same errors (n = {one.n})."
+    return (
+        f"Friedman's test that all are alike: p {_with_sign(one.p)} (n = {one.n}). Models differ "
+        f"whose mean ranks lie more than {one.critical_difference:.2f} apart (Nemenyi). {apart}"
+    )
+
+
+def _with_sign(p: float) -> str:
+    return p_text(p) if p < 0.001 else f"= {p_text(p)}"
+
+
+def _weight_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Lay out one row a fold: how many infants, and a weight a model."""
+    terms = list(dict.fromkeys(table["term"]))
+    rows = []
+    for fold in dict.fromkeys(table["fold"]):
+        own = table[table["fold"] == fold].set_index("term")
+        rows.append(
+            {
+                "fold": "all" if fold == 0 else str(fold),
+                "n": int(own["n"].iloc[0]),
+                "cells": [
+                    f"{float(own['weight'][term]):.2f}" if term in own.index else NOTHING
+                    for term in terms
+                ],
+            }
+        )
+    return rows
+
+
+def _pair_cells(pair: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "first": pair["first"],
+        "second": pair["second"],
+        "measure": MEASURES[pair["measure"]],
+        "difference": with_interval(pair, "difference"),
+        "p": p_text(pair["p"]),
+        "p_holm": p_text(pair["p_holm"]),
+    }
+
+
 def text_table(result: ModelComparison, models: Sequence[str]) -> str:
     """Write the comparison as plain text."""
     lines: list[str] = []
     for role in _sets(result):
         own = result.figures[result.figures["set"] == role]
         lines += [f"{ROLE_TEXTS[role]}, n = {_n(own)}", ""]
-        here = [m for m in models if m in set(own["model"])]
-        rows = [[m, *_cells(own, m, TABLE)] for m in here]
+        rows = [[m, *_cells(own, m, TABLE)] for m in _shown(own, models)]
         lines += [*grid(["model", *(METRIC_TEXTS[m] for m in TABLE)], rows), ""]
-        pairs = result.pairs[result.pairs["set"] == role]
-        if len(pairs):
+        pairs = [_pair_cells(p) for p in _rows(result.pairs[result.pairs["set"] == role])]
+        if pairs:
             rows = [
                 [
-                    f"{p['first']} - {p['second']}, {MEASURES[p['measure']]}",
-                    with_interval(p, "difference"),
-                    p_text(p["p"]),
-                    p_text(p["p_holm"]),
+                    f"{p['first']} - {p['second']}, {p['measure']}",
+                    *(p["difference"], p["p"], p["p_holm"]),
                 ]
-                for p in _rows(pairs)
+                for p in pairs
             ]
             lines += [*grid(["pair", "difference", "p", "p (Holm)"], rows), ""]
+        if role in result.ranks:
+            lines += [rank_words(result.ranks[role]), ""]
+        after = _calibration_rows(result.calibration[result.calibration["set"] == role], models)
+        if any(row["method"] != METHOD_TEXTS[RAW] for row in after):
+            rows = [[f"{r['model']}, {r['method']}", *r["cells"], r["fitted_on"]] for r in after]
+            header = [CALIBRATION_TEXTS[m] for m in CALIBRATION]
+            lines += [*grid(["calibration", *header, "fitted on"], rows), ""]
+    costs = [[row["model"], *row["cells"]] for row in _cost_rows(result, models)]
+    lines += [*grid(["cost", *COST.values()], costs), ""]
+    lines.append(budget_words(result.settings))
+    lines += [f"{line}." for line in (*result.not_recalibrated, *result.no_ensemble)]
     lines += [f"Not compared, {line}." for line in result.left_out]
     return "\n".join(lines) + "\n"
 
 
-def draw_benefit(table: pd.DataFrame) -> str:
-    """Draw the decision curves, one panel a set."""
-    sets = list(dict.fromkeys(table["set"]))
-    if not sets:
-        return draw_words("No set has infants of both groups with a result.")
-    with figure(4.6 * len(sets), 4.2, columns=len(sets)) as drawing:
-        for axes, role in zip(drawing.axes, sets, strict=True):
-            own = table[table["set"] == role]
-            for k, model in enumerate(dict.fromkeys(own["model"])):
-                one = own[own["model"] == model]
-                everybody = model == EVERYBODY
-                axes.plot(
-                    one["threshold"],
-                    one["net_benefit"],
-                    color="#666666" if everybody else COLOURS[k % len(COLOURS)],
-                    linestyle=":" if everybody else ("-", "--", "-.")[k % 3],
-                    label="act on everybody" if everybody else f"{model}, n = {one['n'].iloc[0]}",
-                )
-            axes.axhline(0.0, color="#000000", linewidth=0.8)
-            axes.set_title(ROLE_TEXTS[role], loc="left", fontsize=9)
-            axes.set_xlabel("probability of risk from which one acts")
-            axes.set_ylabel("net benefit (found infants a screened one)")
-            axes.set_ylim(-0.05, max(0.05, float(own["net_benefit"].max()) * 1.1))
-            axes.legend(fontsize=8, frameon=True)
-        return to_svg(drawing)
+def _set_view(result: ModelComparison, models: Sequence[str], role: str) -> dict[str, Any]:
+    """Gather what the page shows of one set."""
+
+    def of(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["set"] == role]
+
+    own, screening, zones = of(result.figures), of(result.screening), of(result.zones)
+    reliability, weights = of(result.reliability), of(result.weights)
+    places = {row["model"]: row for row in _rows(zones.drop_duplicates("model"))}
+    here = _shown(own, models)
+    ranks = result.ranks.get(role)
+    return {
+        "text": ROLE_TEXTS[role],
+        "pooled": role == "development",
+        "n": _n(own),
+        "rows": [{"model": m, "cells": _cells(own, m, TABLE)} for m in here],
+        "ensembles": any(m in ENSEMBLES for m in here),
+        "pairs": [_pair_cells(p) for p in _rows(of(result.pairs))],
+        "ranks": rank_words(ranks) if ranks else "",
+        "ranks_figure": inline(draw_ranks({role: ranks}), f"ranks-{role}", "Mean ranks")
+        if ranks
+        else "",
+        "prevalence": ""
+        if screening.empty
+        else f"{100 * float(screening['prevalence'].iloc[0]):.3g} %",
+        "screening": [{"model": m, "cells": _cells(screening, m, list(SCREENING))} for m in here],
+        "zones": [
+            {
+                "model": m,
+                "zone": f"{_number(places[m]['zone_low'])} to {_number(places[m]['zone_high'])}",
+                "chosen_on": int(places[m]["chosen_on"]),
+                "cells": _cells(zones, m, list(ZONE)),
+            }
+            for m in here
+            if m in places
+        ],
+        "calibration": _calibration_rows(of(result.calibration), models),
+        "reliability_figure": inline(
+            draw_reliability(reliability), f"reliability-{role}", "Predicted and observed shares"
+        ),
+        "terms": list(dict.fromkeys(weights["term"])),
+        "weights": _weight_rows(weights),
+    }
 
 
 def page(
     result: ModelComparison, models: Sequence[str], confidence: float, *, phantoms: bool
 ) -> str:
     """Write the page."""
-    sets = []
-    for role in _sets(result):
-        own = result.figures[result.figures["set"] == role]
-        here = [m for m in models if m in set(own["model"])]
-        screening = result.screening[result.screening["set"] == role]
-        zones = result.zones[result.zones["set"] == role]
-        places = {row["model"]: row for row in _rows(zones.drop_duplicates("model"))}
-        sets.append(
-            {
-                "text": ROLE_TEXTS[role],
-                "pooled": role == "development",
-                "n": _n(own),
-                "rows": [
-                    {
-                        "model": m,
-                        "cells": _cells(own, m, TABLE),
-                        "parameters": f"{result.parameters.get(m, 0):,}",
-                    }
-                    for m in here
-                ],
-                "pairs": [
-                    {
-                        "first": p["first"],
-                        "second": p["second"],
-                        "measure": MEASURES[p["measure"]],
-                        "difference": with_interval(p, "difference"),
-                        "p": p_text(p["p"]),
-                        "p_holm": p_text(p["p_holm"]),
-                    }
-                    for p in _rows(result.pairs[result.pairs["set"] == role])
-                ],
-                "prevalence": ""
-                if screening.empty
-                else f"{100 * float(screening['prevalence'].iloc[0]):.3g} %",
-                "screening": [
-                    {"model": m, "cells": _cells(screening, m, list(SCREENING))} for m in here
-                ],
-                "zones": [
-                    {
-                        "model": m,
-                        "zone": f"{_number(places[m]['zone_low'])} to "
-                        f"{_number(places[m]['zone_high'])}",
-                        "chosen_on": int(places[m]["chosen_on"]),
-                        "cells": _cells(zones, m, list(ZONE)),
-                    }
-                    for m in here
-                    if m in places
-                ],
-            }
-        )
     return render(
         "compare_models.html",
         phantoms=phantoms,
-        sets=sets,
+        sets=[_set_view(result, models, role) for role in _sets(result)],
         columns=[METRIC_TEXTS[m] for m in TABLE],
         screening_columns=list(SCREENING.values()),
         zone_columns=list(ZONE.values()),
+        calibration_columns=[CALIBRATION_TEXTS[m] for m in CALIBRATION],
+        cost_columns=list(COST.values()),
+        cost=_cost_rows(result, models),
+        timed=speed_words(result.speed),
+        budget=budget_words(result.settings),
         left_out=list(result.left_out),
+        not_recalibrated=list(result.not_recalibrated),
+        no_ensemble=list(result.no_ensemble),
         confidence=f"{100 * confidence:g} %",
         figure=inline(draw_benefit(result.benefit), "benefit", "Decision curves of all models"),
         downloads=[
-            pack(f"{name}.tsv", to_tsv(getattr(result, name)).encode(), what)
-            for name, what in (
-                ("figures", "every figure"),
-                ("pairs", "every pair"),
-                ("screening", "predictive values and likelihood ratios"),
-                ("zones", "zones of doubt"),
-                ("benefit", "decision curves"),
-            )
+            pack(f"{name.removesuffix('_table')}.tsv", to_tsv(getattr(result, name)).encode(), what)
+            for name, what in DOWNLOADS.items()
         ],
     )

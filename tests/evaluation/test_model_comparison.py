@@ -7,12 +7,16 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.errors import NotAssessable, Outcome, Reason
 from fidgety.evaluation.comparison import compare_areas
+from fidgety.evaluation.cost import SPEED_COLUMNS, cost_table
+from fidgety.evaluation.ensembles import ensembles
 from fidgety.evaluation.model_comparison import (
     ACT_FROM,
+    ENSEMBLES,
     Validation,
     benefit_table,
     compared,
@@ -23,15 +27,22 @@ from fidgety.evaluation.model_comparison import (
     validation_of,
     zone_table,
 )
+from fidgety.evaluation.ranks import ranks_of
+from fidgety.evaluation.recalibration import (
+    calibration_table,
+    not_recalibrated,
+    reliability_table,
+)
 from fidgety.evaluation.records import Assessment
+from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
 from fidgety.report.compare_models import (
     ModelComparison,
-    draw_benefit,
     p_text,
     page,
     text_table,
     with_interval,
 )
+from tests.evaluation.models_compared import kept, planted, record
 
 CLASSES = {"normal": False, "risk": True}
 MODELS = ["good", "poor"]
@@ -68,19 +79,45 @@ def records() -> list[Assessment]:
     return found
 
 
+def settled(
+    records: list[Assessment],
+    models: list[str],
+    validation: dict[str, dict[int, Validation]],
+    classes: dict[str, bool] = CLASSES,
+    config: EvaluationConfig = CONFIG,
+) -> ModelComparison:
+    """Compute everything that the page shows, as its script does."""
+    together = ensembles(records, models, validation, classes, config)
+    every, named = [*records, *together.records], [*models, *ENSEMBLES]
+    speed = pd.DataFrame(
+        [(m, "r1", 2.0, 1, 0.5 + k, "") for k, m in enumerate(models)], columns=list(SPEED_COLUMNS)
+    )
+    settings = {m: 1 + 5 * (m == "good") for m in models}
+    described = {m: {1: {"parameters": 1234567}} for m in models}
+    seconds = {m: {1: 30.0} for m in models}
+    return ModelComparison(
+        figures=figures(every, named, classes, config, 0),
+        pairs=pair_table(every, named, classes, config),
+        screening=screening_table(every, named, classes, config),
+        zones=zone_table(records, models, validation, classes, config),
+        benefit=benefit_table(every, named, classes, config),
+        calibration=calibration_table(records, models, validation, classes, config, 0),
+        reliability=reliability_table(records, models, validation, classes, config),
+        weights=together.weights,
+        cost=cost_table(described, settings, seconds, speed),
+        speed=speed,
+        ranks=ranks_of(records, models, classes),
+        settings=settings,
+        left_out=left_out(records, models),
+        not_recalibrated=not_recalibrated(validation),
+        no_ensemble=together.missing,
+    )
+
+
 def comparison(records: list[Assessment]) -> ModelComparison:
     names = [f"v{k}" for k in range(8)]
     kept = Validation(names, [False] * 4 + [True] * 4, [0.1, 0.2, 0.3, 0.6] * 2)
-    validation = {m: {1: kept} for m in MODELS}
-    return ModelComparison(
-        figures(records, MODELS, CLASSES, CONFIG, 0),
-        pair_table(records, MODELS, CLASSES, CONFIG),
-        screening_table(records, MODELS, CLASSES, CONFIG),
-        zone_table(records, MODELS, validation, CLASSES, CONFIG),
-        benefit_table(records, MODELS, CLASSES, CONFIG),
-        {"good": 1234567, "poor": 3},
-        left_out(records, MODELS),
-    )
+    return settled(records, MODELS, {m: {1: kept} for m in MODELS})
 
 
 def common_of(records: list[Assessment]) -> list[Assessment]:
@@ -200,19 +237,121 @@ def test_decision_curves_share_one_of_acting_on_everybody(records) -> None:
 def test_the_page_and_the_text_say_everything_with_intervals(records) -> None:
     result = comparison(records)
     html = page(result, MODELS, 0.95, phantoms=True)
-    for words in ("Comparison of models", "1,234,567", "DeLong", "prevalence of 23 %", "lost"):
-        assert words in html
+    for words in (
+        "Comparison of models",
+        "1,234,567",
+        "DeLong",
+        "prevalence of 23 %",
+        "lost",
+        "(mean)",
+        "Not the same tuning budget: settings tried in every fold were 6 in good; 1 in poor",
+        "good is not recalibrated",
+        "external: nothing is stacked",
+        "Mean ranks need three models or more",
+        "good, poor: timed on r1 (2 minutes)",
+        'href="instances.html"',
+        'href="subgroups.html"',
+    ):
+        assert words in BeautifulSoup(html, "html.parser").get_text() or words in html, words
     text = text_table(result, MODELS)
     assert "n = 40" in text
     assert "good - poor, AUC (DeLong)" in text
     assert "Not compared, external: lost, of whom no result has poor" in text
-    named = ModelComparison(
-        *(
-            pd.DataFrame(columns=t.columns)
-            for t in (result.figures, result.pairs, result.screening, result.zones, result.benefit)
-        )
+    assert "Not the same tuning budget" in text
+    assert "30 s" in text
+    empty = ModelComparison(
+        **{
+            name: getattr(result, name).iloc[:0]
+            for name in (
+                *("figures", "pairs", "screening", "zones", "benefit", "calibration"),
+                *("reliability", "weights", "cost", "speed"),
+            )
+        }
     )
-    assert "No set has infants" in page(named, MODELS, 0.95, phantoms=False)
+    assert "No set has infants" in page(empty, MODELS, 0.95, phantoms=False)
+    text_table(empty, MODELS)
+
+
+def test_with_models_and_infants_enough_nothing_is_missing() -> None:
+    gain = {"anti": -0.5, "good": 1.5, "noise": 0.0}
+    rng = np.random.default_rng(3)
+    records, validation = planted(rng, gain, infants=60, aside=20)
+    records += planted(rng, gain, infants=40, role="external")[0]
+    result = settled(records, list(gain), validation)
+    assert (result.not_recalibrated, result.no_ensemble, result.left_out) == ([], (), [])
+    soup = BeautifulSoup(page(result, list(gain), 0.95, phantoms=False), "html.parser")
+    words = soup.get_text(" ", strip=True)
+    assert "What (stacked) learned" in words
+    assert "Not computed" not in words
+    assert words.count("Friedman's test that all are alike: p < 0.001 (n = 60)") == 1
+    # Three models, three ways, two sets.
+    of_calibration = [t for t in soup.find_all("table") if "Fitted on" in t.get_text()]
+    assert [len(t.find("tbody").find_all("tr")) for t in of_calibration] == [9, 9]
+    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids)), "figures on one page share no ids"
+    text = text_table(result, list(gain))
+    assert "good, isotonic" in text
+    assert "(mean) - (stacked), AUC (DeLong)" in text
+    pictures = [draw_ranks(result.ranks), draw_reliability(result.reliability)]
+    assert pictures == [draw_ranks(result.ranks), draw_reliability(result.reliability)]
+    assert "isotonic" in pictures[1]
+
+
+def test_three_classes_are_compared_like_two() -> None:
+    classes = {"normal": False, "mild": True, "severe": True}
+    rng = np.random.default_rng(6)
+    records = []
+    for role in ("development", "external"):
+        for k in range(36):
+            for model in ("a", "b", "c"):
+                p = rng.dirichlet(1 + 3 * np.eye(3)[k % 3])
+                records.append(
+                    record(
+                        f"{role}{k}",
+                        model,
+                        list(classes)[k % 3],
+                        p[1] + p[2],
+                        role=role,
+                        classes=list(p),
+                    )
+                )
+    aside = [False, True, True] * 6
+    scores = {m: np.clip(0.3 + 0.3 * np.array(aside) + rng.random(18) / 4, 0, 1) for m in "abc"}
+    validation = {m: {1: kept(aside, list(s))} for m, s in scores.items()}
+    result = settled(records, ["a", "b", "c"], validation, classes)
+    found = result.figures.set_index(["set", "model", "metric"])["value"]
+    for model in ("a", "(mean)", "(stacked)"):
+        assert 0.5 < found["external", model, "auc"] <= 1
+        assert 1 / 3 < found["external", model, "class_accuracy"] <= 1
+    assert set(result.ranks) == {"development", "external"}
+    assert set(result.calibration["method"]) == {"raw", "platt", "isotonic"}
+    assert "(stacked)" in page(result, ["a", "b", "c"], 0.95, phantoms=False)
+    assert "(stacked)" in text_table(result, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("only", ["normal", "risk"])
+def test_a_set_of_one_group_still_has_its_page(only: str) -> None:
+    gain = {"a": 1.0, "b": 0.5, "c": 0.0}
+    records, validation = planted(np.random.default_rng(8), gain, infants=30, aside=20)
+    records += [
+        record(f"x{k}", m, only, 0.2 + 0.05 * k, role="external", folds=[1, 2, 3])
+        for m in gain
+        for k in range(10)
+    ]
+    config = EvaluationConfig(bootstrap=200)
+    result = settled(records, list(gain), validation, config=config)
+    external = result.figures[result.figures["set"] == "external"].set_index("metric")
+    assert external.loc["auc", "value"].isna().all()
+    assert set(external.loc["auc", "n"]) == {10}
+    assert external.loc["brier", "value"].notna().all()
+    after = result.calibration[result.calibration["set"] == "external"].set_index("measure")
+    assert after.loc["calibration_slope", "value"].isna().all()
+    assert after.loc["brier_change", "value"].notna().all()
+    assert set(result.ranks) == {"development", "external"}
+    assert set(result.weights["set"]) == {"development", "external"}
+    html = page(result, list(gain), 0.95, phantoms=False)
+    assert "External (tested, never trained on), n = 10" in html
+    assert "External (tested, never trained on), n = 10" in text_table(result, list(gain))
 
 
 def test_figures_are_written_with_their_intervals() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pandas as pd
 import pytest
 
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.slow
 MODELS = {
     "cnn1d": None,
     "mam_clip": None,
-    "eml": {"kind": "eml", "options": {"window_s": 4.0}},
+    "eml": {"kind": "eml", "options": {"window_s": 4.0}, "grid": {"trees": [3, 11]}},
     "stam": {
         "kind": "stam",
         "options": {
@@ -58,7 +60,7 @@ def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
     assert of_areas["n"].nunique() == 1, "all of them on the same infants"
     pairs = pd.read_csv(folder / "pairs.tsv", sep="\t")
     pairs = pairs[(pairs["set"] == "external") & (pairs["measure"] == "auc")]
-    assert pairs[["first", "second"]].to_numpy().tolist() == [
+    assert pairs[["first", "second"]].to_numpy().tolist()[:3] == [
         ["eml", "stam"],
         ["eml", "wo_gma"],
         ["stam", "wo_gma"],
@@ -70,6 +72,56 @@ def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
     assert "wo_gma" in page
     assert "<svg" in (folder / "net_benefit.svg").read_text()
     assert "eml - stam" in (folder / "table.txt").read_text()
+
+
+def test_ensembles_ranks_calibration_and_cost_come_with_it(compared: Workflow) -> None:
+    folder = compared.folder / "results" / "comparison"
+    tables = {
+        name: pd.read_csv(folder / f"{name}.tsv", sep="\t")
+        for name in ("metrics", "pairs", "ranks", "calibration", "reliability", "weights", "cost")
+    }
+    page = (folder / "index.html").read_text()
+    external = tables["metrics"][tables["metrics"]["set"] == "external"]
+    assert {"(mean)", "(stacked)"} <= set(external["model"])
+    assert external.loc[external["metric"] == "auc", "n"].nunique() == 1
+    pairs = tables["pairs"]
+    beside = pairs[(pairs["set"] == "external") & (pairs["measure"] == "auc")].iloc[3:]
+    assert (beside["first"].str.startswith("(") | beside["second"].str.startswith("(")).all()
+    learned = tables["weights"][tables["weights"]["set"] == "external"]
+    assert learned["term"].tolist() == ["eml", "stam", "wo_gma", "intercept"]
+    assert (learned.loc[learned["term"] != "intercept", "weight"] >= 0).all()
+    ranks = tables["ranks"].groupby("set")["mean_rank"].sum()
+    assert ranks["external"] == pytest.approx(1 + 2 + 3, abs=1e-4)
+    # The tiny cohort keeps too few infants aside, which is said and not glossed over.
+    assert set(tables["calibration"]["method"]) == {"raw"}
+    assert "eml is not recalibrated: every fold model needs 5 validation infants" in page
+    cost = tables["cost"].set_index(["model", "measure"])
+    assert cost.loc[("eml", "settings"), "value"] == 2
+    assert "Not the same tuning budget" in page
+    assert "2 in eml; 1 in stam, wo_gma" in (folder / "table.txt").read_text()
+    assert (cost.xs("training_s", level="measure")["n"] == 2).all()
+    assert (cost.xs("parameters", level="measure")["value"] > 0).all()
+    speed = cost.xs("predicting_s_per_minute", level="measure")
+    assert (speed.loc[["eml", "stam", "wo_gma"], "n"] == 5).all()
+    candidates = [
+        float(path.read_text().splitlines()[-1].split("\t")[0])
+        for path in compared.folder.glob("results/benchmarks/train_candidate/eml-fold-1-*.tsv")
+    ]
+    of_folds = cost.loc[("eml", "training_s")]
+    assert of_folds["low"] - 0.01 <= sum(candidates) <= of_folds["high"] + 0.01
+    for name in ("ranks", "reliability"):
+        assert "<svg" in (folder / f"{name}.svg").read_text()
+
+
+def test_a_benchmark_that_is_gone_fails_nothing(compared: Workflow, tmp_path: pathlib.Path) -> None:
+    workflow = compared.copy(tmp_path / "copy")
+    (workflow.folder / "results/benchmarks/train_model/stam-fold-1.tsv").unlink()
+    assert workflow.planned("compare") == {}
+    workflow.run("compare", "--cores", "1", "--forcerun", "compare_models")
+    cost = pd.read_csv(workflow.folder / "results/comparison/cost.tsv", sep="\t")
+    times = cost[cost["measure"] == "training_s"].set_index("model")["n"]
+    assert times["stam"] == 1
+    assert times["wo_gma"] == 2
 
 
 def test_it_is_made_once(compared: Workflow) -> None:
