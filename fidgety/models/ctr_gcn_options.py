@@ -56,11 +56,11 @@ class CtrGcnOptions(Section):
     whose own network is not published. Keys beside it win over it."""
     coordinates: Literal["coordinates_2d", "coordinates_3d"] = "coordinates_2d"
     """Feature set with the joints' positions."""
-    rate_hz: Annotated[float, Field(gt=0)] = 30.0
-    """Frame rate of the series."""
+    rate_hz: Annotated[float, Field(gt=0)] = 15.0
+    """Frame rate of the series (30 in Groos 2022)."""
     window_s: Seconds = 5.0
     """Length of a window."""
-    step_s: Seconds = 2.5
+    step_s: Seconds = 5.0
     """Distance between windows in training."""
     predict_step_s: Seconds = 2.5
     """Distance between windows in validation and prediction."""
@@ -68,9 +68,9 @@ class CtrGcnOptions(Section):
     """What is read of every joint, side by side as channels: its position (``joint``), the vector
     from the joint that carries it (``bone``), and the change of either to the next frame. One
     stream a network, scores summed, as in Chen 2021, is several models."""
-    widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (32, 32, 64, 64)
+    widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     """Channels of the blocks; multiples of the number of temporal branches."""
-    halve_at: tuple[Positive, ...] = (2, 3)
+    halve_at: tuple[Positive, ...] = (1, 2, 3)
     """Blocks, counted from 1, that halve the frames."""
     reduction: Positive = 8
     """Channels of a block over those in which joints are compared, of which there are 8 at
@@ -86,7 +86,7 @@ class CtrGcnOptions(Section):
     """An infant's score: mean or median of its windows'."""
     optimiser: Literal["adam", "sgd"] = "adam"
     """Adam, or gradient descent with Nesterov momentum 0.9."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     """Of the optimiser."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """L2 penalty."""
@@ -94,11 +94,11 @@ class CtrGcnOptions(Section):
     """Windows a batch."""
     class_weights: bool = True
     """Weigh classes by inverse frequency."""
-    epochs: Positive = 40
+    epochs: Positive = 30
     """At most."""
-    patience: Positive = 10
+    patience: Positive = 6
     """Epochs without a lower validation loss."""
-    blind_epochs: Positive = 15
+    blind_epochs: Positive = 10
     """Epochs where there are too few infants for validation."""
 
     @model_validator(mode="before")
@@ -131,6 +131,20 @@ class CtrGcnOptions(Section):
     def feature_sets(self) -> tuple[str, ...]:
         """Feature sets that are read."""
         return (self.coordinates,)
+
+    def memory_mb(self) -> int:
+        """Estimate what training takes on a processor.
+
+        Of every frame, joint and channel about 11 values are kept for the gradients, and as many
+        as half of these again are computed from them at a time; of every pair of joints and
+        channel, one a partition.
+        """
+        joints, partitions, values = 21, 3, 16
+        frames, numbers = round(self.window_s * self.rate_hz), 0
+        for width, stride in zip(self.widths, self.strides(), strict=True):
+            numbers += width * joints * (values * frames + partitions * joints)
+            frames = -(-frames // stride)
+        return int(4000 + 4 * self.batch_size * numbers / 1e6)
 
     def strides(self) -> tuple[int, ...]:
         """Return by how much every block divides the frames."""

@@ -31,7 +31,7 @@ NTU = (
     "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 "
     "19-18 20-19 22-23 23-8 24-25 25-12"
 )
-SMALL: dict[str, Any] = {"widths": [8, 16], "halve_at": [2], "window_s": 2.0}
+SMALL: dict[str, Any] = {"widths": [8, 16], "halve_at": [2], "window_s": 2.0, "rate_hz": 30.0}
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def by_the_paper(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Transcribe section 3.2 joint by joint and channel by channel."""
     weights = {name: w.numpy().astype(np.float64) for name, w in weights_of(graph).items()}
-    n_in, frames, n_joints = x.shape
+    _, frames, n_joints = x.shape
     parts = len(weights["topology"])
     relation = len(weights["sender.weight"]) // parts
     mean = x.mean(axis=1)
@@ -249,6 +249,31 @@ def test_the_presets() -> None:
     assert chen.strides() == (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
+def test_memory_is_that_of_what_the_gradients_need() -> None:
+    """Counted on the way: all that is kept of a window more, in the published network."""
+    options = options_of(preset="chen2021", window_s=1.0)
+    network = CtrGcnNetwork(BODY_21, 2, 2, options).train()
+
+    def kept(windows: int) -> int:
+        """Return the bytes that a batch leaves behind for its gradients."""
+        sizes: dict[int, int] = {}
+        tensors = []
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            tensors.append(tensor)  # or its memory would be used again
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            network(torch.randn(windows, 30, 42))
+        return sum(sizes.values())
+
+    a_window = (kept(4) - kept(2)) / 2e6
+    assert a_window < (options.memory_mb() - 4000) / 64 < 2 * a_window
+    # Default sizes need no more than other small networks.
+    assert options_of().memory_mb() < 6000
+
+
 def renumbered(skeleton: Skeleton, order: NDArray[np.intp]) -> Skeleton:
     return replace(skeleton, keypoints=tuple(skeleton.keypoints[k] for k in order))
 
@@ -343,7 +368,7 @@ def test_it_learns_to_tell_circling_from_to_and_fro() -> None:
 def test_options_that_do_not_fit_are_refused() -> None:
     for wrong, message in (
         ({"widths": [8, 10]}, "multiples of the 4 temporal branches, not 10"),
-        ({"halve_at": [5]}, "the 4 blocks"),
+        ({"halve_at": [5]}, "the 3 blocks"),
         ({"temporal_kernel": 4}, "odd"),
         ({"streams": ["joint", "joint"]}, "once each"),
         ({"streams": []}, "streams"),
