@@ -96,7 +96,7 @@ class CtrGcnOptions(Section):
     """Weigh classes by inverse frequency."""
     epochs: Positive = 30
     """At most."""
-    patience: Positive = 6
+    patience: Positive = 4
     """Epochs without a lower validation loss."""
     blind_epochs: Positive = 10
     """Epochs where there are too few infants for validation."""
