@@ -39,9 +39,9 @@ from fidgety.errors import ConfigError
 from fidgety.registry import nearest
 
 Objective = Literal["instance", "bag"]
-Pool = Literal["mean", "logits", "highest"]
-"""How instances' probabilities become an infant's: their mean, the mean of their logits, or those
-of the instance with the highest risk."""
+Pool = Literal["mean", "median", "logits", "highest"]
+"""How instances' probabilities become an infant's: their mean or median, the mean of their logits,
+or those of the instance with the highest risk."""
 
 
 class BagOutput(NamedTuple):

@@ -22,6 +22,7 @@ MODEL_SYSTEMS: Registry[type[ModelSystem]] = Registry(
         "eml": "fidgety.models.eml:Eml",
         "stam": "fidgety.models.stam:Stam",
         "wo_gma": "fidgety.models.wo_gma:WoGma",
+        "ctr_gcn": "fidgety.models.ctr_gcn:CtrGcn",
         "two_stream": "fidgety.models.two_stream:TwoStreamSystem",
     },
 )

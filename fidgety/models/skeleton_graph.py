@@ -41,6 +41,40 @@ def skeleton_of(
     return skeleton, n_space
 
 
+def carriers(skeleton: Skeleton) -> NDArray[np.int64]:
+    """Return the index of the joint that carries each one; the root carries itself.
+
+    Raises
+    ------
+    ValueError
+        If a joint is carried by none of the keypoints, and there is no single root.
+    """
+    place = {name: k for k, name in enumerate(skeleton.keypoints)}
+    free = [k for k in skeleton.keypoints if skeleton.parents.get(k) not in place]
+    if len(free) != 1:
+        raise ValueError(f"{skeleton.name} has no single root: {', '.join(free)}")
+    return np.array([place.get(skeleton.parents.get(k, ""), place[k]) for k in skeleton.keypoints])
+
+
+def partitions(skeleton: Skeleton) -> Array:
+    """Return the partitions of a skeleton by direction: self, inward and outward.
+
+    Inward, a joint sees those that it carries; outward, the one that carries it. Columns are where
+    a value comes from, rows where it goes; a column sums to 1, or to 0 where nothing leaves.
+
+    Returns
+    -------
+    ndarray of shape (3, joint, joint)
+    """
+    own = np.eye(len(skeleton.keypoints))
+    inward = np.zeros_like(own)
+    for child, carrier in enumerate(carriers(skeleton)):
+        if child != carrier:
+            inward[carrier, child] = 1.0
+    outward = inward.T / np.maximum(inward.T.sum(axis=0, keepdims=True), 1)
+    return np.stack([own, inward, outward])
+
+
 def hops(skeleton: Skeleton) -> Array:
     """Return how many bones lie between joints, of shape (joint, joint)."""
     n = len(skeleton.keypoints)

@@ -23,6 +23,8 @@ REFERENCES = {
     "procedures. J ACM 1970;17:589-602.",
     "blazepose": "Bazarevsky V, Grishchenko I, Raveendran K, et al. BlazePose: on-device real-time "
     "body pose tracking. arXiv:2006.10204, 2020.",
+    "chen": "Chen Y, Zhang Z, Yuan C, Li B, Deng Y, Hu W. Channel-wise topology refinement graph "
+    "convolution for skeleton-based action recognition. ICCV 2021:13359-13368.",
     "efron": "Efron B. Better bootstrap confidence intervals. J Am Stat Assoc 1987;82:171-185.",
     "gao": "Gao Q, Yao S, Tian Y, et al. Automating General Movements Assessment with quantitative "
     "deep learning to facilitate early screening of cerebral palsy. Nat Commun 2023;14:8294.",
@@ -78,6 +80,8 @@ _MODEL_TEXTS = {
     "sub-sequences that carry their infant's label",
     "wo_gma": "weakly supervised online detection (WO-GMA): graph convolutions over short clips, "
     "proposals and a one-way recurrent network over an infant's clips",
+    "ctr_gcn": "graph convolutions over the skeleton with a topology refined for every channel "
+    "(CTR-GCN) on windows that carry their infant's label",
     "two_stream": "a two-stream network on clips, a picture and the optical flow around it, that "
     "carry their infant's label",
 }
@@ -92,10 +96,14 @@ _MODEL_SOURCES = {
     "eml": ("mccay",),
     "stam": ("nguyenthai",),
     "wo_gma": ("luo",),
+    "ctr_gcn": ("chen",),
     "two_stream": ("hashimoto",),
 }
 #: Models whose instances carry a class each (:mod:`fidgety.training.results`).
-INSTANCE_KINDS = ("cnn1d", "lstm", "vit", "svm", "multirocket_hydra", "stam", "two_stream")
+INSTANCE_KINDS = (
+    *("cnn1d", "lstm", "vit", "svm", "multirocket_hydra"),
+    *("stam", "ctr_gcn", "two_stream"),
+)
 _CHARACTERISTICS = {
     "gestational_age_weeks": "gestational age",
     "birth_weight_g": "birth weight",

@@ -192,7 +192,8 @@ class InstancePool:
     Parameters
     ----------
     kind
-        ``mean``; ``logits``: the softmax of the logits' mean, which is the geometric mean of the
+        ``mean``; ``median`` of every class, brought to a sum of 1 (which it has with two classes);
+        ``logits``: the softmax of the logits' mean, which is the geometric mean of the
         probabilities, brought to a sum of 1; ``highest``: those of the instance with the highest
         risk.
     at_risk
@@ -208,6 +209,10 @@ class InstancePool:
             return probability[risk_probability(probability, self.at_risk).argmax()]
         if self.kind == "mean":
             return np.asarray(probability.mean(axis=0))
+        if self.kind == "median":
+            middle = np.median(probability, axis=0)
+            # Of three classes, each may be surely absent from most instances.
+            return np.asarray(middle / middle.sum() if middle.sum() else probability.mean(axis=0))
         tiny = np.finfo(np.float64).tiny
         return np.asarray(special.softmax(np.log(np.maximum(probability, tiny)).mean(axis=0)))
 

@@ -39,6 +39,16 @@ SMALL = {
     },
     "svm": {**SNIPPETS, "kernel": "rbf"},
     "multirocket_hydra": {**SNIPPETS, "n_kernels": 168, "hydra_kernels": 4, "hydra_groups": 8},
+    "ctr_gcn": {
+        "window_s": 2.0,
+        "step_s": 1.0,
+        "predict_step_s": 1.0,
+        "widths": [8, 16],
+        "halve_at": [1, 2],
+        "rate_hz": 15.0,
+        "epochs": 6,
+        "blind_epochs": 4,
+    },
     "mam_clip": {
         "window_s": 2.4,
         "step_s": 0.48,

@@ -219,7 +219,7 @@ def test_the_number_of_clips_is_a_limit(pictures):
     assert sorted(set(every.train_windows.start.tolist())) == [0, 3, 6, 9, 12]
 
 
-def test_instances_are_pooled_by_mean_by_logits_or_by_the_highest_risk():
+def test_instances_are_pooled_by_mean_median_logits_or_the_highest_risk():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(7, 3)) * 4
     probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -228,6 +228,12 @@ def test_instances_are_pooled_by_mean_by_logits_or_by_the_highest_risk():
         InstancePool("logits")(probability), np.exp(mean) / np.exp(mean).sum(), atol=1e-12
     )
     np.testing.assert_allclose(InstancePool()(probability), probability.mean(axis=0))
+    middle = np.median(probability, axis=0)
+    np.testing.assert_allclose(InstancePool("median")(probability), middle / middle.sum())
+    # With two classes both medians are of the same instances. One far out does not count.
+    two = np.array([[0.9, 0.1], [0.8, 0.2], [0.0, 1.0], [0.7, 0.3]])
+    np.testing.assert_allclose(InstancePool("median")(two), [0.75, 0.25])
+    np.testing.assert_allclose(InstancePool("median")(np.eye(3)), [1 / 3] * 3)
     certain = np.array([[1.0, 0.0], [0.5, 0.5]])
     assert np.isfinite(InstancePool("logits")(certain)).all()
     # Two of three classes are at risk: the instance counts whose sum of both is the highest.

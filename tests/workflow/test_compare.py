@@ -40,12 +40,25 @@ MODELS = {
             "min_steps": 1,
         },
     },
+    "ctr_gcn": {
+        "kind": "ctr_gcn",
+        "options": {
+            "window_s": 4.0,
+            "step_s": 2.0,
+            "predict_step_s": 2.0,
+            "widths": [8, 8],
+            "halve_at": [1],
+            "pool": "median",
+            "epochs": 2,
+            "blind_epochs": 2,
+        },
+    },
 }
 
 
 @pytest.fixture(scope="module")
 def compared(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """Return a copy on which three more models were trained and compared."""
+    """Return a copy on which four more models were trained and compared."""
     workflow = tiny_run.copy(tmp_path_factory.mktemp("compare") / "copy")
     workflow.configure(models=MODELS, evaluation={"prevalence": 0.23, "bootstrap": 200})
     workflow.run("compare", "--cores", "2")
@@ -55,7 +68,7 @@ def compared(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Wo
 def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
     folder = compared.folder / "results" / "comparison"
     metrics = pd.read_csv(folder / "metrics.tsv", sep="\t")
-    assert {"eml", "stam", "wo_gma"} <= set(metrics["model"])
+    assert {"eml", "stam", "wo_gma", "ctr_gcn"} <= set(metrics["model"])
     of_areas = metrics[(metrics["metric"] == "auc") & (metrics["set"] == "external")]
     assert of_areas["n"].nunique() == 1, "all of them on the same infants"
     pairs = pd.read_csv(folder / "pairs.tsv", sep="\t")
@@ -63,7 +76,10 @@ def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
     assert pairs[["first", "second"]].to_numpy().tolist()[:3] == [
         ["eml", "stam"],
         ["eml", "wo_gma"],
+        ["eml", "ctr_gcn"],
         ["stam", "wo_gma"],
+        ["stam", "ctr_gcn"],
+        ["wo_gma", "ctr_gcn"],
     ]
     screening = pd.read_csv(folder / "screening.tsv", sep="\t")
     assert set(screening["prevalence"]) == {0.23}
