@@ -47,6 +47,7 @@ __all__ = [
     "Interval",
     "Recording",
     "Study",
+    "development_sites",
     "inclusion_decision",
     "inclusion_flow",
     "read_study",
@@ -152,6 +153,21 @@ class Study:
         """Tell whether the sheet says nothing against a recording."""
         return self.decisions[recording].included
 
+    def sites(self, role: Role) -> dict[str, tuple[str, ...]]:
+        """Return the sites of every infant with an included recording of a role.
+
+        Returns
+        -------
+        dict
+            Infant to its sites, sorted; an empty one where the sheet names none.
+        """
+        found: dict[str, set[str]] = defaultdict(set)
+        for recording in self.by_role(role):
+            if self.is_included(recording.recording):
+                # Spaces as in the cohort tables, which folds are dealt from.
+                found[recording.infant].add(" ".join((recording.site or "").split()))
+        return {infant: tuple(sorted(own)) for infant, own in found.items()}
+
     def source(self, recording: str, column: str | None = None) -> Path:
         """Return the video or tracks of a recording of the sheet.
 
@@ -172,6 +188,12 @@ class Study:
         if name is None:
             raise KeyError(f"{recording} has no source file")
         return locate(self.folder, name)
+
+
+def development_sites(study: Study) -> tuple[str, ...]:
+    """Return the sites of the development cohorts, sorted: with ``folds.by: site``, the folds."""
+    found = study.sites(Role.DEVELOPMENT).values()
+    return tuple(sorted({site for own in found for site in own} - {""}))
 
 
 def locate(folder: Path, name: str) -> Path:

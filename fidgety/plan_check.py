@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.background.registry import BACKGROUNDS
-from fidgety.cohort import Study
+from fidgety.cohort import Study, development_sites
 from fidgety.config.learning import MODEL_NAME
 from fidgety.config.options import parse_options
 from fidgety.config.root import Config
@@ -176,12 +176,70 @@ def check_infants(config: Config, study: Study) -> list[str]:
             "cohorts: training needs at least two infants of every class in development cohorts; "
             f"there are {_counted(counts, classes)}. Add infants, or keep the phantoms."
         )
+    elif config.folds.by == "site":
+        findings += check_sites(config, study)
     elif fewest < config.folds.n:
         findings.append(
             f"folds.n: {config.folds.n} folds need as many infants of every class; there are "
             f"{_counted(counts, classes)}. Set folds.n to at most {fewest}."
         )
     return findings
+
+
+def check_sites(config: Config, study: Study) -> list[str]:
+    """Check that the development infants' sites can be the folds (``folds.by: site``).
+
+    An infant with recordings at two sites is refused: it would stand on both sides of a split, and
+    which site it belongs to is for whoever knows it to say.
+    """
+    findings = []
+    for role in (Role.DEVELOPMENT, Role.REFERENCE):
+        of_infants = study.sites(role)
+        without = sorted(infant for infant, sites in of_infants.items() if "" in sites)
+        if without:
+            findings.append(
+                f"folds.by: leaving sites out needs the site of every {role.value} infant; "
+                f"{_named(without)} have none. Fill in the column 'site' of the sheet."
+            )
+        findings += [
+            f"folds.by: {role.value} infant {infant} has recordings at the sites "
+            f"{', '.join(sites)}: it cannot be left out with each of them. Give it one site, or "
+            "take recordings out of the sheet."
+            for infant, sites in sorted(of_infants.items())
+            if len(set(sites) - {""}) > 1
+        ]
+    sites = development_sites(study)
+    infants = study.sites(Role.DEVELOPMENT)
+    if findings:
+        return findings
+    if len(sites) < 2:
+        return [
+            "folds.by: leaving sites out needs development infants of at least 2 sites; "
+            f"{_named(sorted(infants))} are all of {sites[0]!r}. Add a site, or set folds.by to "
+            "infant."
+        ]
+    if "n" in config.folds.model_fields_set and config.folds.n != len(sites):
+        findings.append(
+            f"folds.n: {config.folds.n}, but with folds.by: site there is a fold for each of the "
+            f"{len(sites)} sites ({', '.join(sites)}). Leave folds.n out, or set it to "
+            f"{len(sites)}."
+        )
+    labels = {r.infant: r.label for r in study.by_role(Role.DEVELOPMENT) if r.infant in infants}
+    for site in sites:
+        rest = {label for infant, label in labels.items() if infants[infant] != (site,)}
+        findings += [
+            f"folds.by: without the site {site!r} no development infant of class {c.name!r} is "
+            "left to learn from. Add infants of another site, or set folds.by to infant."
+            for c in config.classes
+            if c.name not in rest
+        ]
+    return findings
+
+
+def _named(names: Sequence[str], most: int = 10) -> str:
+    """Name some; of many the first and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _counted(counts: Mapping[str, int], classes: Iterable[str]) -> str:

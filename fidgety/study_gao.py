@@ -195,7 +195,9 @@ def _different_data(around: Surroundings) -> list[str]:
         notes.append(f"Infants are {' and '.join(frame)}; the paper does neither.")
     if around.inclusion.preset != "gao2023":
         notes.append("The paper's criteria of inclusion are not asked for (inclusion: gao2023).")
-    if around.folds.n != 5:
+    if around.folds.by == "site":
+        notes.append(f"Folds are the {around.folds.n} sites; the paper's are 5, by infant.")
+    elif around.folds.n != 5:
         notes.append(f"{around.folds.n} folds, not 5.")
     if around.training.augment_flip:
         notes.append("In training, every other clip and bag has left and right exchanged.")

@@ -214,7 +214,8 @@ def _different_rest(
     if features.missing_landmarks == "leave_out":
         notes.append("Landmarks and angles that a tracker lacks are left out.")
     if "infant" in config.splits:
-        notes.append(f"The split by infant, of {folds.n} folds, is not in the paper.")
+        by_site = ", one a site" if folds.by == "site" else ""
+        notes.append(f"The split by infant, of {folds.n} folds{by_site}, is not in the paper.")
     if not training.augment_flip:
         notes.append("Nothing was flipped.")
     return notes

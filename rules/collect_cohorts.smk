@@ -51,7 +51,9 @@ rule collect_training:
     params:
         # What training reads and no more: a corrected birth weight retrains nothing.
         rows=lambda wildcards: rows_of(
-            recordings_of(wildcards.role), "recording", "infant", "cohort", "role", "label"
+            recordings_of(wildcards.role),
+            *("recording", "infant", "cohort", "role", "label"),
+            *(["site"] if SITES else []),
         ),
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         code=code_of("collect_cohort"),
@@ -80,6 +82,8 @@ rule assign_folds:
         runtime=5,
     params:
         n=CONFIG.folds.n,
+        # Folds by site: all of them; by infant: none.
+        sites=SITES,
         seed=SEED,
         code=code_of("assign_folds"),
     message:

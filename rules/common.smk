@@ -20,7 +20,7 @@ if str(BASE) not in sys.path:
     sys.path.append(str(BASE))
 
 from fidgety.background.registry import BACKGROUNDS
-from fidgety.cohort import read_study
+from fidgety.cohort import development_sites, read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
 from fidgety.config.learning import ModelConfig
@@ -102,6 +102,10 @@ try:
     )
     check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES), OWN_SKELETONS)
     CORRECTIONS = find_corrections(CONFIG.corrections.folder, STUDY.recordings)
+    # With `folds.by: site` every site of the development cohorts is a fold.
+    SITES = list(development_sites(STUDY)) if CONFIG.folds.by == "site" else []
+    if SITES:
+        CONFIG = CONFIG.with_folds(len(SITES))
 except FidgetyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -192,7 +196,8 @@ def training_config(model, candidate=1, **options):
             mode="json", exclude={"grid"}
         ),
         "training": section("training"),
-        "folds": section("folds", "n", "validation_share"),
+        # Which infants are in which fold is said by the folds themselves.
+        "folds": section("folds", *(() if SITES else ("n",)), "validation_share"),
         "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),
     }
 

@@ -86,7 +86,7 @@ def test_findings_come_all_at_once_with_place_value_and_remedy() -> None:
 
 
 def test_a_key_like_none_lists_the_known_ones() -> None:
-    assert "Known keys: n, file, validation_share" in refuse({"folds": {"zzz": 1}})
+    assert "Known keys: by, n, file, validation_share" in refuse({"folds": {"zzz": 1}})
 
 
 @pytest.mark.parametrize(

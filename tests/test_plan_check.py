@@ -24,7 +24,12 @@ from fidgety.plan_check import (
 from fidgety.sheet import Recording
 
 
-def study(labels: list[str], videos: list[str] | None = None, folder: Path = Path()) -> Study:
+def study(
+    labels: list[str],
+    videos: list[str] | None = None,
+    folder: Path = Path(),
+    sites: list[str | None] | None = None,
+) -> Study:
     """Return a development cohort with one infant a label."""
     recordings = {
         f"r{k}": Recording(
@@ -34,6 +39,7 @@ def study(labels: list[str], videos: list[str] | None = None, folder: Path = Pat
             role=Role.DEVELOPMENT,
             label=label,
             video=videos[k] if videos else None,
+            site=sites[k] if sites else None,
         )
         for k, label in enumerate(labels)
     }
@@ -64,6 +70,49 @@ def test_infants_a_class_bound_the_folds() -> None:
     assert "at most 2" in finding
     (finding,) = check_infants(config, study(["normal"] * 5))
     assert "at least two infants of every class" in finding
+
+
+def by_site(sites: list[str | None], labels: str = "nrnrnr", n: int | None = None) -> list[str]:
+    """Return the findings on folds by site of six infants: normal or at risk, each of a site."""
+    folds = {"by": "site"} | ({} if n is None else {"n": n})
+    named = [{"n": "normal", "r": "risk"}[label] for label in labels]
+    return check_infants(parse_config({"folds": folds}), study(named, sites=sites))
+
+
+def test_sites_can_be_folds() -> None:
+    assert by_site(["x", "x", "y", "y", "y", "y"]) == []
+    assert by_site(["x", "x", "y", "y", "z", "z"], n=3) == []
+    (finding,) = by_site(["x", "x", "y", "y", "z", "z"], n=2)
+    assert "folds.n: 2" in finding
+    assert "3 sites (x, y, z)" in finding
+    assert "set it to 3" in finding
+    (finding,) = by_site(["x"] * 6)
+    assert "at least 2 sites; i0, i1, i2, i3, i4, i5 are all of 'x'" in finding
+    (finding,) = by_site(["x", None, "y", "y", "y", None])
+    assert "i1, i5 have none. Fill in the column 'site'" in finding
+    # A site of one class is a fold, as long as the others have both.
+    assert by_site(["x", "x", "y", "x", "z", "z"]) == []
+    (finding,) = by_site(["x", "x", "y", "x", "y", "x"])
+    assert "without the site 'x' no development infant of class 'risk'" in finding
+
+
+def test_an_infant_of_two_sites_is_refused() -> None:
+    own = study(["normal", "risk"] * 3, sites=["x", "x", "y", "y", "y", "y"])
+    again = own.recordings["r5"].model_copy(update={"recording": "r6", "site": "x"})
+    both = Study({**own.recordings, "r6": again}, (), {**own.decisions, "r6": Decision()})
+    (finding,) = check_infants(parse_config({"folds": {"by": "site"}}), both)
+    assert "development infant i5 has recordings at the sites x, y" in finding
+    assert check_infants(parse_config({"folds": {"n": 3}}), both) == []
+
+
+def test_reference_clips_need_their_site_too() -> None:
+    own = study(["normal", "risk"] * 3, sites=["x", "x", "y", "y", "y", "y"])
+    clip = own.recordings["r5"].model_copy(
+        update={"recording": "c", "infant": "clip", "site": None, "role": Role.REFERENCE}
+    )
+    both = Study({**own.recordings, "c": clip}, (), {**own.decisions, "c": Decision()})
+    (finding,) = check_infants(parse_config({"folds": {"by": "site"}}), both)
+    assert "every reference infant; clip have none" in finding
 
 
 def test_labels_must_be_classes_of_the_study() -> None:

@@ -138,6 +138,8 @@ def test_departures_from_the_paper_are_told() -> None:
     text = told(parse_config(published))
     for absent in ("moving", "folds, not 5", "neither", "exchanged", "sign", "the mean of both"):
         assert absent not in text, absent
+    by_site = told(parse_config({**published, "folds": {"by": "site"}}))
+    assert "Folds are the 5 sites; the paper's are 5, by infant." in by_site
     own = {
         "folds": {"n": 3},
         "gao": {

@@ -18,12 +18,17 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 class FoldsConfig(Section):
     """Cross-validation over the infants of the development cohorts."""
 
+    by: Literal["infant", "site"] = "infant"
+    """``site``: leave one site out. Every site of the development cohorts (column ``site`` of the
+    sheet) is a fold of its own, and neither its infants nor its reference clips train that fold's
+    model."""
     n: Annotated[int, Field(ge=2, le=20)] = 5
-    """Number of folds; infants are dealt by class, in the order of a hash of their id."""
+    """Number of folds; infants are dealt by class, in the order of a hash of their id. With ``by:
+    site`` it is the number of sites: leave it out."""
     file: str | None = None
-    """An earlier ``folds.tsv``: its infants keep their fold. Without one, infants keep the fold
-    that ``results/folds.tsv`` gives them as long as that file stays; keep a copy of it to have the
-    same folds after ``make clean`` or elsewhere."""
+    """An earlier ``folds.tsv``: its infants (by site: its sites) keep their fold. Without one, they
+    keep the fold that ``results/folds.tsv`` gives them as long as that file stays; keep a copy of
+    it to have the same folds after ``make clean`` or elsewhere."""
     validation_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of a fold's training infants kept aside for early stopping and thresholds. 0 keeps
     nobody aside, which small cohorts may need: networks then train for their ``blind_epochs``, and

@@ -90,6 +90,10 @@ class Config(Section):
             return value
         return {name: model for name, model in value.items() if model is not None}
 
+    def with_folds(self, n: int) -> Config:
+        """Return the configuration with a number of folds that the study gives, not the user."""
+        return self.model_copy(update={"folds": self.folds.model_copy(update={"n": n})})
+
     @model_validator(mode="after")
     def _check_classes(self) -> Config:
         names = [c.name for c in self.classes]

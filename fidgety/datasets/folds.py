@@ -5,6 +5,10 @@ to the fold with the fewest of its class, then with the fewest infants, then wit
 number. The order of the table's rows does not matter. An infant that has a fold keeps it, also
 when its label is corrected: its predictions stay comparable, and models of other folds need no
 new training on its account.
+
+Or by site: every site is a fold of its own (leave one site out). A site that has a number keeps
+it; new ones get the lowest free numbers, in the order of their names. An infant is in the fold of
+its site, also when its site is corrected.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from fidgety.errors import ConfigError, Status, StorageError
 from fidgety.storage import atomic_path
 
 COLUMNS = ("infant", "label", "fold")
+#: Of a table of folds by site.
+SITE_COLUMNS = (*COLUMNS, "site")
 #: Fewest training infants of a class for one of them to be kept aside for validation.
 MIN_FOR_VALIDATION = 3
 
@@ -36,11 +42,14 @@ class FoldEntry:
         As in the cohort table.
     fold
         1 to the number of folds: the fold in which the infant is tested.
+    site
+        The site whose infants this fold tests; empty if folds are by infant.
     """
 
     infant: str
     label: str
     fold: int
+    site: str = ""
 
 
 def hash_order(infants: Iterable[str], *names: str) -> list[str]:
@@ -65,7 +74,8 @@ def assign_folds(
         Seed of the configuration.
     previous
         An earlier assignment. Its infants keep their folds, if it has the same number of folds;
-        otherwise all infants are dealt anew. Infants that are no longer there leave it.
+        otherwise all infants are dealt anew, and so they are if it was by site. Infants that are
+        no longer there leave it.
 
     Returns
     -------
@@ -78,17 +88,7 @@ def assign_folds(
         If a class has fewer infants than there are folds, so that a fold would be tested, or a
         model trained, without it.
     """
-    count = Counter(labels.values())
-    if not count:
-        raise ConfigError(
-            "no development infant is left to train on: all are excluded or not assessable. "
-            "See the cohort table's column 'reason', or add recordings."
-        )
-    if len(count) < 2:
-        raise ConfigError(
-            f"all {len(labels)} development infants have the label {next(iter(count))!r}: a model "
-            "needs at least two classes. Add infants of another class."
-        )
+    count = _count_classes(labels)
     rarest, fewest = min(count.items(), key=lambda item: (item[1], item[0]))
     if fewest < n:
         remedy = (
@@ -100,7 +100,7 @@ def assign_folds(
             f"class {rarest!r} has {fewest} assessable development "
             f"infant{'s' if fewest > 1 else ''}, fewer than folds.n = {n}. {remedy}"
         )
-    earlier = {entry.infant: entry.fold for entry in previous}
+    earlier = {entry.infant: entry.fold for entry in previous if not entry.site}
     if set(earlier.values()) != set(range(1, n + 1)):
         earlier = {}
     fold_of = {infant: earlier[infant] for infant in labels if infant in earlier}
@@ -114,6 +114,81 @@ def assign_folds(
             per_class[label, fold] += 1
             total[fold] += 1
     return [FoldEntry(infant, labels[infant], fold_of[infant]) for infant in sorted(labels)]
+
+
+def _count_classes(labels: Mapping[str, str]) -> Counter[str]:
+    """Count the infants of each class, of which there must be two at least."""
+    count = Counter(labels.values())
+    if not count:
+        raise ConfigError(
+            "no development infant is left to train on: all are excluded or not assessable. "
+            "See the cohort table's column 'reason', or add recordings."
+        )
+    if len(count) < 2:
+        raise ConfigError(
+            f"all {len(labels)} development infants have the label {next(iter(count))!r}: a model "
+            "needs at least two classes. Add infants of another class."
+        )
+    return count
+
+
+def assign_sites(
+    labels: Mapping[str, str],
+    site_of: Mapping[str, str],
+    sites: Iterable[str],
+    previous: Iterable[FoldEntry] = (),
+) -> list[FoldEntry]:
+    """Make every site a fold.
+
+    Parameters
+    ----------
+    labels
+        Infant to class.
+    site_of
+        Infant to site.
+    sites
+        The sites that the sheet has: so many folds are planned.
+    previous
+        An earlier assignment by site, the more important entries first: its sites keep their
+        numbers, unless there are fewer sites than that by now. One by infant says nothing.
+
+    Returns
+    -------
+    list of FoldEntry
+        Sorted by infant.
+
+    Raises
+    ------
+    ConfigError
+        If a site has no infant, so that nobody would be tested in its fold, or if without a site
+        no infant of some class is left to learn from.
+    """
+    count, wanted = _count_classes(labels), sorted(set(sites))
+    empty = sorted(set(wanted) - {site_of[infant] for infant in labels})
+    if empty:
+        raise ConfigError(
+            f"no development infant of the site {', '.join(map(repr, empty))} is assessable, so "
+            "nobody can be tested in its fold. The cohort table's column 'reason' says why; take "
+            "its recordings out of the sheet, or set folds.by to infant."
+        )
+    number: dict[str, int] = {}
+    for entry in previous:
+        known = entry.site in wanted and entry.site not in number
+        if known and 1 <= entry.fold <= len(wanted) and entry.fold not in number.values():
+            number[entry.site] = entry.fold
+    free = iter(k for k in range(1, len(wanted) + 1) if k not in number.values())
+    number |= {site: next(free) for site in wanted if site not in number}
+    for site in wanted:
+        rest = {labels[infant] for infant in labels if site_of[infant] != site}
+        for label in sorted(set(count) - rest):
+            raise ConfigError(
+                f"without the site {site!r} no assessable development infant of class {label!r} "
+                "is left to learn from. Add infants of another site, or set folds.by to infant."
+            )
+    return [
+        FoldEntry(infant, labels[infant], number[site_of[infant]], site_of[infant])
+        for infant in sorted(labels)
+    ]
 
 
 def choose_validation(
@@ -170,19 +245,35 @@ def infant_labels(cohort: pd.DataFrame) -> dict[str, str]:
     ConfigError
         If an assessable infant has no label, or two different ones.
     """
+    return _one_of_each(cohort, "label")
+
+
+def infant_sites(cohort: pd.DataFrame) -> dict[str, str]:
+    """Return the sites of the infants that have an assessable recording.
+
+    Raises
+    ------
+    ConfigError
+        If an assessable infant has no site, or two different ones.
+    """
+    return _one_of_each(cohort, "site")
+
+
+def _one_of_each(cohort: pd.DataFrame, column: str) -> dict[str, str]:
+    """Return every assessable infant's one value of a column."""
     usable = cohort[cohort["status"] == Status.OK.value]
-    labels: dict[str, str] = {}
+    values: dict[str, str] = {}
     problems = []
     for infant, rows in usable.groupby("infant", sort=True):
-        found = sorted({str(label) for label in rows["label"]} - {""})
+        found = sorted({str(value) for value in rows[column]} - {""})
         if len(found) == 1:
-            labels[str(infant)] = found[0]
+            values[str(infant)] = found[0]
         else:
-            what = f"the labels {', '.join(found)}" if found else "no label"
+            what = f"the {column}s {', '.join(found)}" if found else f"no {column}"
             problems.append(f"development infant {infant} has {what}; give it one.")
     if problems:
         raise ConfigError("\n".join(problems))
-    return labels
+    return values
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -208,14 +299,15 @@ def read_folds(path: str | os.PathLike[str]) -> list[FoldEntry]:
         If it is not such a table.
     """
     table = read_table(path)
-    if tuple(table.columns) != COLUMNS or not table["fold"].str.fullmatch(r"[0-9]+").all():
+    known = tuple(table.columns) in (COLUMNS, SITE_COLUMNS)
+    if not known or not table["fold"].str.fullmatch(r"[0-9]+").all():
         raise StorageError(
             f"{path}: is not a table of folds with the columns {', '.join(COLUMNS)}. "
             "Delete it and run the workflow again: the infants are then dealt anew."
         )
     return [
-        FoldEntry(str(row.infant), str(row.label), int(str(row.fold)))
-        for row in table.itertuples(index=False)
+        FoldEntry(infant, label, int(fold), *site)
+        for infant, label, fold, *site in table.itertuples(index=False, name=None)
     ]
 
 
@@ -225,7 +317,9 @@ def read_previous_folds(path: str | os.PathLike[str]) -> list[FoldEntry]:
 
 
 def write_folds(path: str | os.PathLike[str], entries: Iterable[FoldEntry]) -> None:
-    """Write ``folds.tsv``, whole or not at all."""
-    table = pd.DataFrame([vars(entry) for entry in entries], columns=list(COLUMNS))
+    """Write ``folds.tsv``, whole or not at all; the column ``site`` if folds are by site."""
+    rows = [vars(entry) for entry in entries]
+    columns = SITE_COLUMNS if any(row["site"] for row in rows) else COLUMNS
+    table = pd.DataFrame(rows, columns=list(columns))
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")

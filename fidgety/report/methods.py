@@ -419,11 +419,17 @@ def _training(study: Mapping[str, Any], cite: _Citations) -> str:
         else "No training infant was kept for validation; networks trained for a fixed number of "
         "epochs."
     )
+    dealt = (
+        f"{count(folds['n'], 'fold')} over the development infants, each of them those of one site "
+        "(leave one site out); neither infants nor reference clips of the site that was left out "
+        "had a part in training."
+        if folds["by"] == "site"
+        else f"{count(folds['n'], 'fold')} over the development infants, stratified by class; no "
+        "infant stood on both sides of a split."
+    )
     flip = " Training instances were mirrored at random." if training["augment_flip"] else ""
     return (
-        f"{models} with "
-        f"{count(folds['n'], 'fold')} over the development infants, stratified by class; no "
-        "infant stood on both sides of a split. "
+        f"{models} with {dealt} "
         f"{kept}{flip} {threshold} Development "
         "infants were judged by the one fold model that had not seen them; all others by the "
         "mean of the fold models."

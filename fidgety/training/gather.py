@@ -267,7 +267,8 @@ def gather(
     features
         Recording to features file.
     reference
-        Table of the reference cohorts.
+        Table of the reference cohorts. Clips of infants that are tested or kept aside, and of a
+        site that is left out, are not learned from.
     characteristics
         Recording to the infant's characteristics, for models that read them.
 
@@ -377,9 +378,11 @@ def _split_infants(
     units, names = series[0].units, series[0].names
     references: list[Series] = []
     if reference is not None and _reads_reference(job):
+        sites = {e.site for e in entries if e.fold == job.fold} - {""}
+        elsewhere = reference[~reference["site"].isin(sites)] if sites else reference
         rows = [
             (recording, infant)
-            for recording, infant in usable_rows(reference, None)
+            for recording, infant in usable_rows(elsewhere, None)
             if infant not in tested and infant not in kept_aside
         ]
         references = load_labelled(rows, {}, features, job, left_out)

@@ -199,6 +199,17 @@ def test_methods_follow_the_configuration() -> None:
     assert not any("Youden" in r for r in changed.references)
 
 
+def test_methods_say_whether_infants_or_sites_were_left_out() -> None:
+    def told(**folds: object) -> str:
+        study = parse_config({"folds": folds}).with_folds(4).model_dump(mode="json")
+        return dict(methods(study).paragraphs)["Training"]
+
+    assert "4 folds over the development infants, stratified by class; no infant" in told()
+    text = told(by="site")
+    assert "4 folds over the development infants, each of them those of one site (leave" in text
+    assert "stratified" not in text
+
+
 def test_methods_say_what_was_chosen_from() -> None:
     study = parse_config({}).model_dump(mode="json")
     assert "chosen within every fold" not in dict(methods(study).paragraphs)["Training"]

@@ -1,6 +1,7 @@
 """Training by fold: no leakage, exact resumption, what is kept of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,21 @@ def test_reference_clips_follow_their_infants_fold(larger):
     found = gathered(job, larger, reference=own)
     assert {s.infant for s in found.reference} == {training, "elsewhere"}
     assert gathered(make_job("mam_clip", pretrain_epochs=0), larger).reference == []
+
+
+def test_reference_clips_of_the_site_that_is_left_out_are_not_learned_from(larger):
+    place = {e.infant: "ab"[e.fold - 1] for e in larger.entries}
+    entries = [replace(e, site=place[e.infant]) for e in larger.entries]
+    clips = larger.reference.iloc[[0, 0, 1, 1]].assign(
+        infant=["here", "there", "here-too", "there-too"], site=["a", "b", "a", "b"]
+    )
+    for fold, wanted in ((1, {"there", "there-too"}), (2, {"here", "here-too"})):
+        job = make_job("mam_clip", fold=fold)
+        data = gathered(job, larger, entries=entries, reference=clips)
+        assert {s.infant for s in data.reference} == wanted
+        own = set(data.labels) | set(data.validation_labels)
+        assert data.validation_labels
+        assert {place[infant] for infant in own} == {"ab"[2 - fold]}
 
 
 def stop_at(monkeypatch, stage_calls):
