@@ -47,3 +47,4 @@ rule compare_models:
 rule compare:
     input:
         results("comparison/index.html"),
+        results("comparison/subgroups.html"),

@@ -72,5 +72,46 @@ def test_every_model_stands_beside_every_other(compared: Workflow) -> None:
     assert "eml - stam" in (folder / "table.txt").read_text()
 
 
+def test_subgroups_serial_recordings_and_outcome_are_told(compared: Workflow) -> None:
+    folder = compared.folder / "results" / "comparison"
+    subgroups = pd.read_csv(folder / "subgroups.tsv", sep="\t")
+    assert set(subgroups["set"]) == {"development", "external"}
+    assert set(subgroups["grouping"]) == {
+        "all",
+        "corrected_age",
+        "term",
+        "sex",
+        "site",
+        "device",
+        "setting",
+    }
+    # Every grouping parts the same infants.
+    metrics = pd.read_csv(folder / "metrics.tsv", sep="\t")
+    n = metrics[(metrics["model"] == "eml") & (metrics["metric"] == "accuracy")]
+    own = subgroups[(subgroups["model"] == "eml") & (subgroups["measure"] == "accuracy")]
+    for role in ("development", "external"):
+        sums = own[own["set"] == role].groupby("grouping")["n"].sum()
+        assert set(sums) == {n.loc[n["set"] == role, "n"].item()}
+    assert subgroups["warning"].str.startswith("do not read").all(), "six infants are too few"
+    # The first development infant has two recordings, a week apart.
+    serial = pd.read_csv(folder / "serial.tsv", sep="\t")
+    assert serial["infant"].nunique() == 1
+    weeks = serial[serial["model"] == "eml"]["corrected_age_weeks"].to_numpy()
+    assert weeks[1] - weeks[0] == pytest.approx(1.0)
+    eml = serial[serial["model"] == "eml"]
+    assert eml["probability"].between(0, 1).all()
+    assert eml["recording"].str.endswith(("-a", "-b")).all()
+    outcome = pd.read_csv(folder / "outcome.tsv", sep="\t")
+    assert set(outcome["target"]) == {"label"}, "phantoms have no outcome"
+    follow_up = pd.read_csv(folder / "follow_up.tsv", sep="\t")
+    assert set(follow_up["state"]) == {"not recorded"}
+    assert pd.read_csv(folder / "lost.tsv", sep="\t").empty
+    page = (folder / "subgroups.html").read_text()
+    assert "No outcome is recorded" in page
+    assert serial["recording"].iloc[0] in page
+    for name in ("subgroups.svg", "serial.svg"):
+        assert "<svg" in (folder / name).read_text()
+
+
 def test_it_is_made_once(compared: Workflow) -> None:
     assert compared.planned("compare") == {}
