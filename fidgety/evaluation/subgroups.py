@@ -74,6 +74,8 @@ FIRST_WEEK = 9
 FEWEST = 5
 #: Fewer than these of a side do not settle discrimination or calibration (Collins 2016).
 ENOUGH = 100
+#: A share of results is no discrimination: its interval says enough.
+ENOUGH_OF = {"with_result": FEWEST}
 MEASURES = (
     "with_result",
     "auc",
@@ -266,18 +268,21 @@ def difference_of(
     )
 
 
-def too_few(sides: Sequence[int]) -> str:
+def too_few(sides: Sequence[int], enough: int = ENOUGH) -> str:
     """Warn of a figure that rests on few infants; nothing where there are enough.
 
     Parameters
     ----------
     sides
         Infants that the figure rests on, each side by itself.
+    enough
+        How many of a side settle it.
     """
     fewest = min(sides)
+    whom = "infants" if len(sides) == 1 else "of a side"
     if fewest < FEWEST:
-        return f"do not read: {fewest} of a side, fewer than {FEWEST}"
-    return f"uncertain: {fewest} of a side, fewer than {ENOUGH}" if fewest < ENOUGH else ""
+        return f"do not read: {fewest} {whom}, fewer than {FEWEST}"
+    return f"uncertain: {fewest} {whom}, fewer than {enough}" if fewest < enough else ""
 
 
 @dataclass(frozen=True)
@@ -378,7 +383,7 @@ def _rows(
                 "n_not_at_risk": len(group.records) - at_risk,
                 "measure": measure,
                 **_figure(e, difference, rest),
-                "warning": too_few(group.sides(measure, risk)),
+                "warning": too_few(group.sides(measure, risk), ENOUGH_OF.get(measure, ENOUGH)),
             }
             rows.append(_Row(cells, test))
     return rows
@@ -455,8 +460,9 @@ def subgroup_table(
     known, age = {p.infant: p for p in predictions}, ages(cohort)
     width = config.age_band_weeks
     found: list[dict[str, Any]] = []
+    parted_by = {g: groups_of(cohort, g, width) for g in GROUPINGS}
     for one in compared(records, models):
-        sheet = {g: groups_of(cohort, g, width) for g in GROUPINGS if recorded(cohort, one.role, g)}
+        sheet = {g: of for g, of in parted_by.items() if recorded(cohort, one.role, g)}
         for model in one.models:
             asked = [r for r in records if r.model == model and r.role == one.role and r.label]
             own = [r for r in one.records if r.model == model]
@@ -492,6 +498,24 @@ def _figure(e: Estimate, difference: Difference, rest: int) -> dict[str, Any]:
         "difference": d.value,
         "difference_low": d.low,
         "difference_high": d.high,
-        "n_rest": rest,
+        "n_rest": rest if np.isfinite(difference.p) else NAN,
         "p": difference.p,
     }
+
+
+def comparisons(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a comparison, each once: two groups have one between them.
+
+    Parameters
+    ----------
+    table
+        Of :func:`subgroup_table`.
+    """
+    named = table[table["group"] != NOT_RECORDED]
+    twice = [
+        index
+        for _, own in named.groupby(["set", "model", "grouping"], sort=False)
+        if len(groups := list(dict.fromkeys(own["group"]))) == 2
+        for index in own.index[own["group"] == groups[1]]
+    ]
+    return table[table["p"].notna() & ~table.index.isin(twice)]

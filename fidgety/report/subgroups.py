@@ -18,6 +18,7 @@ from fidgety.evaluation.subgroups import (
     FEWEST,
     GROUPING_TEXTS,
     MEASURES,
+    comparisons,
     too_few,
 )
 from fidgety.report.flow import ROLE_TEXTS
@@ -32,6 +33,16 @@ CHARACTERISTIC_TEXTS = {
     "corrected_age_weeks": "corrected age at the first recording (weeks)",
     "gestational_age_weeks": "gestational age (weeks)",
     "birth_weight_g": "birth weight (g)",
+}
+#: The same in the figure, before a group.
+IN_FIGURE = {
+    "all": "",
+    "corrected_age": "age, ",
+    "term": "",
+    "sex": "sex, ",
+    "site": "site, ",
+    "device": "device, ",
+    "setting": "",
 }
 #: Panels of the picture of serial recordings; the table has all infants.
 MOST_PANELS = 24
@@ -112,7 +123,7 @@ def draw_subgroups(table: pd.DataFrame) -> str:
             ticks = []
             for k, place in enumerate(places):
                 rows = _dicts(own[(own["grouping"] == place[0]) & (own["group"] == place[1])])
-                ticks.append(f"{GROUPING_TEXTS[place[0]]}: {_label(rows[0])}")
+                ticks.append(f"{IN_FIGURE[place[0]]}{_label(rows[0])}")
                 for row in rows:
                     nth = models.index(row["model"])
                     y = k + 0.7 * ((nth + 0.5) / len(models) - 0.5)
@@ -121,7 +132,7 @@ def draw_subgroups(table: pd.DataFrame) -> str:
             axes.set_yticks(range(len(places)), ticks, fontsize=8)
             axes.set_ylim(len(places) - 0.4, -0.6)
             axes.set_xlim(-0.02, 1.02)
-            axes.set_xlabel("area under the ROC curve (infants at risk and not in brackets)")
+            axes.set_xlabel("area under the ROC curve")
             axes.set_title(ROLE_TEXTS[role], loc="left", fontsize=9)
         for nth, model in enumerate(models):
             drawing.axes[0].plot(
@@ -218,17 +229,12 @@ def _subgroup_sets(table: pd.DataFrame, confidence: float) -> list[dict[str, Any
                         "group": group,
                         "model": model,
                         "sides": sides,
-                        "cells": [cell(by_name[m]) for m in MEASURES],
+                        "cells": [_cell(by_name[m]) for m in MEASURES],
                         "warning": too_few(sides),
                     }
                 )
             groupings.append({"text": GROUPING_TEXTS[str(grouping)], "rows": rows})
-        tested = own[own["p"].notna()]
-        # Two groups are one comparison, told from both sides.
-        mirrored = tested.assign(size=tested["difference"].abs())
-        tested = tested[
-            ~mirrored.duplicated(["model", "grouping", "measure", "p", "size"]).to_numpy()
-        ]
+        tested = comparisons(own)
         found = tested[tested["p_holm"] < 1 - confidence]
         sets.append(
             {
@@ -247,6 +253,13 @@ def _subgroup_sets(table: pd.DataFrame, confidence: float) -> list[dict[str, Any
             }
         )
     return sets
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    """Write a figure; of a share of results also how many infants it is of."""
+    text = cell(row)
+    asked = row["measure"] == "with_result" and text != NOTHING
+    return f"{text}, n = {int(row['n'])}" if asked else text
 
 
 def _test(row: Mapping[str, Any]) -> dict[str, str]:

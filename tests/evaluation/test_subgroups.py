@@ -34,6 +34,7 @@ from fidgety.evaluation.subgroups import (
     SEVERAL,
     TERM,
     age_band,
+    comparisons,
     groups_of,
     not_grouped,
     subgroup_table,
@@ -125,13 +126,13 @@ def test_areas_of_equal_models_rarely_differ() -> None:
     """Two groups of 12 and 12 with one true area: at most about one in twenty is below 0.05."""
     rng = np.random.default_rng(5)
     p = []
-    for _ in range(400):
+    for _ in range(200):
         areas = []
         for _ in range(2):
             score = np.concatenate([rng.normal(1.5, 1, 12), rng.normal(0, 1, 12)])
             areas.append(Area(float(roc_auc_score([1] * 12 + [0] * 12, score)), 12, 12))
         p.append(difference_of_areas(*areas).p)
-    assert 0.005 < np.mean(np.array(p) < 0.05) < 0.07
+    assert 0 < np.mean(np.array(p) < 0.05) < 0.07
 
 
 def test_walds_and_welchs_differences() -> None:
@@ -293,6 +294,7 @@ def test_warnings_go_by_the_side_that_a_figure_rests_on() -> None:
     assert too_few([4, 300]) == "do not read: 4 of a side, fewer than 5"
     assert too_few([5, 300]) == "uncertain: 5 of a side, fewer than 100"
     assert too_few([100, 300]) == ""
+    assert too_few([99]) == "uncertain: 99 infants, fewer than 100"
     labels = ["risk"] * 3 + ["normal"] * 40 + ["risk"] * 40
     of = study(
         [
@@ -304,8 +306,10 @@ def test_warnings_go_by_the_side_that_a_figure_rests_on() -> None:
     assert figure(found, "few", "sensitivity")["warning"].startswith("do not read: 3")
     assert figure(found, "few", "specificity")["warning"].startswith("uncertain: 40")
     assert figure(found, "few", "auc")["warning"].startswith("do not read: 3")
+    # All of 43 with a result is no matter of a hundred.
+    assert figure(found, "few", "with_result")["warning"] == ""
     # Nothing is compared where one of the two has too few.
-    assert figure(found, "few", "sensitivity")["n_rest"] == 0
+    assert math.isnan(figure(found, "few", "sensitivity")["n_rest"])
     assert math.isnan(figure(found, "few", "sensitivity")["p"])
 
 
@@ -393,12 +397,12 @@ def test_among_many_subgroups_of_chance_holm_finds_none() -> None:
         return sites(k, rng) | {"corrected_age_weeks": int(rng.integers(9, 20))}
 
     raw, corrected = [], []
-    for seed in range(12):
+    for seed in range(8):
         found = table(crowd(240, 100 + seed, columns))
         raw.append((found["p"] < 0.05).any())
         corrected.append((found["p_holm"] < 0.05).any())
-    assert sum(raw) >= 8
-    assert sum(corrected) <= 2
+    assert sum(raw) >= 5
+    assert sum(corrected) <= 1
 
 
 def test_the_correction_counts_every_comparison_of_a_model_once() -> None:
@@ -407,6 +411,7 @@ def test_the_correction_counts_every_comparison_of_a_model_once() -> None:
     sex = tested["grouping"] == "sex"
     once = tested[~(sex & (tested["group"] == "male"))]
     assert len(once) < len(tested)
+    pd.testing.assert_frame_equal(comparisons(found), once)
     assert once["p_holm"].tolist() == pytest.approx(holm(list(once["p"])))
     assert set(tested["measure"]) <= {
         "with_result",
@@ -415,6 +420,18 @@ def test_the_correction_counts_every_comparison_of_a_model_once() -> None:
         "specificity",
         "calibration_intercept",
     }
+
+
+def test_equal_differences_of_different_groups_are_not_one_comparison() -> None:
+    """Four sites in which all is right: differences of 0 with p 1, and still four of a kind."""
+    people = [
+        Person(
+            f"i{k:03d}", "risk" if k % 2 else "normal", 0.1 + 0.8 * (k % 2), {"site": f"s{k // 20}"}
+        )
+        for k in range(80)
+    ]
+    once = comparisons(table(study(people)))
+    assert once.groupby("measure")["group"].nunique()["sensitivity"] == 4
 
 
 # The page
@@ -498,6 +515,7 @@ def test_the_page_shows_no_figure_of_too_few(tmp_path: Path) -> None:
     assert cells == ["m", "0", "1", *["–"] * 7, "do not read: 0 of a side, fewer than 5"]
     row = next(r for r in html.find_all("tr") if r.find("th", string="male"))
     assert "0.50 (" in row.get_text()
+    assert "1.00 (0.83 to 1.00), n = 19" in row.get_text()
     text = html.get_text(" ")
     assert "No outcome is recorded" in text
     assert "No infant was recorded at two corrected ages or more." in text
