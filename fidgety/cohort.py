@@ -58,6 +58,11 @@ TIMELESS = (".csv", ".slp", ".json", ".zip")
 LABELLED = (Role.DEVELOPMENT, Role.EXTERNAL)
 #: Roles that may meet in one infant.
 TOGETHER = frozenset({Role.DEVELOPMENT, Role.REFERENCE})
+#: Value of ``cp`` to the columns that it leaves nothing to say in.
+CONTRADICTED = {
+    "no": ("cp_type", "cp_side"),
+    "lost": ("cp_type", "cp_side", "gmfcs", "follow_up_age_months"),
+}
 INTERVAL_COLUMNS = tuple(Interval.model_fields)
 
 
@@ -385,13 +390,13 @@ def _check_row(
         findings.add(
             table, number, "crop", cells["crop"], "has no area; width and height come last."
         )
-    if cells.get("cp", "").casefold() == "no":
-        for column in ("cp_type", "cp_side"):
-            if cells.get(column, ""):
-                findings.add(
-                    table, number, column, cells[column],
-                    "contradicts cp 'no'; empty one of the two.",
-                )  # fmt: skip
+    palsy = cells.get("cp", "").casefold()
+    for column in CONTRADICTED.get(palsy, ()):
+        if cells.get(column, ""):
+            findings.add(
+                table, number, column, cells[column],
+                f"contradicts cp {palsy!r}; empty one of the two.",
+            )  # fmt: skip
     return role
 
 
@@ -483,6 +488,27 @@ def _check_infants(table: str, rows: Iterable[tuple[int, Recording]], findings: 
                     f"but infant {infant!r} is {first_labelled[1].label!r} in row "
                     f"{first_labelled[0]}; all recordings of an infant have one label.",
                 )  # fmt: skip
+        for column in ("cp", "follow_up_age_months"):
+            _check_one_outcome(table, infant, own, column, findings)
+
+
+def _check_one_outcome(
+    table: str,
+    infant: str,
+    own: Sequence[tuple[int, Recording]],
+    column: str,
+    findings: Findings,
+) -> None:
+    """Check that an infant has one outcome: it may stand in one of its rows or in all."""
+    given = [(number, value) for number, r in own if (value := getattr(r, column)) is not None]
+    for number, value in given[1:]:
+        row, first = given[0]
+        if value != first:
+            findings.add(
+                table, number, column, f"{value}",
+                f"but infant {infant!r} has '{first}' in row {row}; an infant has one outcome, "
+                "the last that was seen.",
+            )  # fmt: skip
 
 
 def _read_intervals(

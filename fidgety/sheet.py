@@ -42,6 +42,15 @@ class Yes(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Palsy(StrEnum):
+    """Whether cerebral palsy was found at follow-up."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+    LOST = "lost"
+
+
 class FmType(StrEnum):
     """Type of the fidgety movements (Einspieler & Prechtl 2005)."""
 
@@ -127,8 +136,9 @@ class Recording(_Row):
     crop: Annotated[str, StringConstraints(pattern=r"^\d+,\d+,\d+,\d+$")] | None = None
     """Part of the upright picture to use: ``x,y,w,h`` in pixels, x to the right, y down. Tracks
     are those of the whole picture."""
-    cp: Yes | None = None
-    """Outcome: cerebral palsy."""
+    cp: Palsy | None = None
+    """Outcome: cerebral palsy; ``unknown`` is seen but undecided, ``lost`` is lost to follow-up,
+    empty is not known yet (docs/subgroups.md)."""
     cp_type: Literal["spastic", "dyskinetic", "ataxic", "mixed", "unclassified"] | None = None
     """Outcome: type of the cerebral palsy."""
     cp_side: Literal["left", "right", "bilateral"] | None = None
@@ -140,7 +150,7 @@ class Recording(_Row):
     early_intervention: Yes | None = None
     """Whether the infant had early intervention."""
     follow_up_age_months: Annotated[float, Field(ge=0, le=300)] | None = None
-    """Age at which the outcome was seen, in months."""
+    """Age at which the outcome was seen, in months; ``cp`` counts from 24 months on."""
     notes: Text | None = None
     """Free text; not looked at."""
     role: Role

@@ -175,7 +175,13 @@ def section(name, *keys, without=()):
 
 
 #: Keys of `evaluation` that `snakemake compare` alone reads.
-COMPARE_KEYS = ("prevalence", "zone_sensitivity", "zone_specificity")
+COMPARE_KEYS = (
+    "prevalence",
+    "zone_sensitivity",
+    "zone_specificity",
+    "outcome_prevalence",
+    "age_band_weeks",
+)
 
 
 def one_of(names):

@@ -95,3 +95,4 @@ rule compare:
     input:
         results("comparison/index.html"),
         results("comparison/instances.html"),
+        results("comparison/subgroups.html"),

@@ -29,6 +29,11 @@ class EvaluationConfig(Section):
     prevalence: Share | None = None
     """Share of the infants at risk among those that your clinic screens (22 to 24 % in Gao 2023),
     for predictive values in `snakemake compare`; null takes each set's own."""
+    outcome_prevalence: Share | None = None
+    """Share of infants with cerebral palsy among those that your clinic screens, for predictive
+    values of the outcome in `snakemake compare`; null takes each set's own."""
+    age_band_weeks: Annotated[int, Field(ge=1, le=6)] = 1
+    """Width of the bands of corrected age in `snakemake compare`, counted from 9 weeks."""
     pooling: Literal["infant", "recording"] = "infant"
     """``infant`` pools all instances of an infant's recordings; ``recording`` keeps serial
     recordings at different ages apart."""

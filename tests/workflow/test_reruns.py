@@ -203,6 +203,8 @@ def test_a_note_on_a_development_infant_retrains_nothing(tiny_copy: Workflow) ->
         "pose": "own.nc",
         "label": "normal",
         "gmfcs": "",
+        "cp": "",
+        "follow_up_age_months": "",
         "x_note": "",
     }
     own_rows(tiny_copy, [row])
@@ -211,7 +213,8 @@ def test_a_note_on_a_development_infant_retrains_nothing(tiny_copy: Workflow) ->
     assert "train_model" in tiny_copy.planned(model)
     tiny_copy.run("--cores", "2", model)
     assert tiny_copy.planned(model) == {}
-    own_rows(tiny_copy, [row | {"gmfcs": "2", "x_note": "seen again"}])
+    seen = {"gmfcs": "2", "cp": "yes", "follow_up_age_months": "30", "x_note": "seen again"}
+    own_rows(tiny_copy, [row | seen])
     assert tiny_copy.planned(model) == {}
     own_rows(tiny_copy, [row | {"label": "risk"}])
     assert "train_model" in tiny_copy.planned(model)
