@@ -227,8 +227,8 @@ def draw_early(table: pd.DataFrame) -> str:
                 at, n = part["time_s"], int(part["n"].max())
                 label = f"{model}, n = {n}"
                 # A single point is no line.
-                style = {"marker": "o" if part["value"].notna().sum() == 1 else ""}
-                axes.plot(at, part["value"], color=colour, linestyle=line, label=label, **style)
+                (drawn,) = axes.plot(at, part["value"], color=colour, linestyle=line, label=label)
+                drawn.set_marker("o" if part["value"].notna().sum() == 1 else "")
                 axes.fill_between(
                     at.to_numpy(dtype=np.float64),
                     part["low"].to_numpy(dtype=np.float64),
