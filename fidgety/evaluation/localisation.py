@@ -297,7 +297,7 @@ def average_precision(
     # a hit have the recall of the one before at a lower precision, and are never on the envelope.
     value = np.cumsum(np.diff(scores[order], prepend=np.inf) != 0) - 1
     gains = np.bincount(value, weights=right) > 0
-    point = (np.cumsum(gains) - gains)[value]
+    point: NDArray[np.int64] = (np.cumsum(gains) - gains)[value]
     n_points, n_infants = int(gains.sum()), counts.shape[-1]
     shown, found = np.zeros((2, n_points + 1, n_infants))
     np.add.at(shown, (point, whose), 1)

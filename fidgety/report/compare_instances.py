@@ -226,7 +226,9 @@ def draw_early(table: pd.DataFrame) -> str:
                 line = ("-", "--", "-.")[k % 3]
                 at, n = part["time_s"], int(part["n"].max())
                 label = f"{model}, n = {n}"
-                axes.plot(at, part["value"], color=colour, linestyle=line, label=label)
+                # A single point is no line.
+                (drawn,) = axes.plot(at, part["value"], color=colour, linestyle=line, label=label)
+                drawn.set_marker("o" if part["value"].notna().sum() == 1 else "")
                 axes.fill_between(
                     at.to_numpy(dtype=np.float64),
                     part["low"].to_numpy(dtype=np.float64),
@@ -237,6 +239,7 @@ def draw_early(table: pd.DataFrame) -> str:
                 )
             axes.set_title(f"{ROLE_TEXTS[role]}\n{CURVE_TEXTS[measure]}", loc="left", fontsize=9)
             axes.set_ylim(-0.02, 1.02)
+            axes.set_xlim(0, 1.02 * float(table.loc[table["set"] == role, "time_s"].max()))
             axes.set_xlabel("seconds watched")
             axes.legend(fontsize=7, frameon=True, loc="lower right")
         return to_svg(drawing)
