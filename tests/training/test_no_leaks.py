@@ -64,6 +64,7 @@ CHEAP: dict[str, dict[str, Any]] = {
         "scales": 2,
         "min_steps": 1,
     },
+    "ctr_gcn": SMALL["ctr_gcn"] | SHORT,
     "two_stream": {
         "backbone": "resnet18",
         "learning_rate": 1e-3,
