@@ -175,13 +175,9 @@ def section(name, *keys, without=()):
 
 
 #: Keys of `evaluation` that `snakemake compare` alone reads.
-COMPARE_KEYS = (
-    "prevalence",
-    "zone_sensitivity",
-    "zone_specificity",
-    "outcome_prevalence",
-    "age_band_weeks",
-)
+ZONE_KEYS = ("zone_sensitivity", "zone_specificity")
+SUBGROUP_KEYS = ("outcome_prevalence", "age_band_weeks")
+COMPARE_KEYS = ("prevalence", *ZONE_KEYS, *SUBGROUP_KEYS)
 
 
 def one_of(names):

@@ -70,14 +70,13 @@ rule compare_models:
         mem_mb=2000,
         runtime=60,
     params:
-        config=section("evaluation"),
+        config=section("evaluation", without=SUBGROUP_KEYS),
         classes=CLASSES,
         models=MODELS,
         model_of=[(model, fold) for model in MODELS for fold in FOLDS],
         settings={model: len(candidates_of(CONFIG.models[model])) for model in MODELS},
         # Read where they are there: Snakemake makes no file a second time for its benchmark.
         benchmarks={model: training_benchmarks(model) for model in MODELS},
-        phantoms=bool(PHANTOMS),
         seed=SEED,
         texts=texts_version(),
         code=code_of(

@@ -25,10 +25,9 @@ rule compare_subgroups:
         mem_mb=2000,
         runtime=60,
     params:
-        config=section("evaluation"),
+        config=section("evaluation", without=ZONE_KEYS),
         classes=CLASSES,
         models=MODELS,
-        phantoms=bool(PHANTOMS),
         seed=SEED,
         texts=texts_version(),
         code=code_of(

@@ -71,6 +71,7 @@ def main(job: Job) -> None:
         settings=settings,
         left_out=comparing.left_out(records, models),
         not_recalibrated=recalibration.not_recalibrated(validation),
+        no_zone=comparing.no_zone(validation),
         no_ensemble=together.missing,
     )
     for name in TABLES:
@@ -81,7 +82,8 @@ def main(job: Job) -> None:
     write_text(job.output.ranks_plot, draw_ranks(result.ranks))
     text = pages.text_table(result, models)
     write_text(job.output.text, text)
-    page = pages.page(result, models, config.confidence, phantoms=bool(job.params.phantoms))
+    phantoms = any(infant.phantom for infant in known)
+    page = pages.page(result, models, config.confidence, phantoms=phantoms)
     write_text(job.output.page, page)
     print(text)
     print(f"\n{text}\nThe page: {Path(job.output.page)}", file=job.terminal, flush=True)

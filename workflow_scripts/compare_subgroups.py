@@ -40,7 +40,8 @@ def main(job: Job) -> None:
         write_text(job.output[name], to_tsv(getattr(result, name)))
     write_text(job.output.subgroup_plot, pages.draw_subgroups(result.subgroups))
     write_text(job.output.serial_plot, pages.draw_serial(result.serial))
-    page = pages.page(result, config.confidence, phantoms=bool(job.params.phantoms))
+    phantoms = any(infant.phantom for infant in known)
+    page = pages.page(result, config.confidence, phantoms=phantoms)
     write_text(job.output.page, page)
 
 

@@ -43,6 +43,33 @@ class Areas:
     negatives: int
 
 
+def placements(positive: ArrayLike, scores: ArrayLike) -> Array:
+    """Return every infant's placement: the share of the other group that it ranks right against.
+
+    Parameters
+    ----------
+    positive : array of shape (infant,)
+        Who is at risk; both groups have an infant.
+    scores : array of shape (score, infant)
+        Higher is riskier; ties count a half.
+
+    Returns
+    -------
+    ndarray of shape (score, infant)
+        The mean over either group is the area under the ROC curve.
+    """
+    truth = np.asarray(positive, dtype=bool)
+    values = np.atleast_2d(np.asarray(scores, dtype=np.float64))
+    ranks = stats.rankdata(values, axis=1)
+    found = np.empty(values.shape)
+    for side, above in ((truth, True), (~truth, False)):
+        # Of the ranks among all, those within the own group are taken off.
+        others = ranks[:, side] - stats.rankdata(values[:, side], axis=1)
+        share = others / (~side).sum()
+        found[:, side] = share if above else 1 - share
+    return found
+
+
 def delong(positive: ArrayLike, scores: ArrayLike) -> Areas:
     """Return areas under the ROC curve with DeLong's covariance.
 
@@ -59,12 +86,8 @@ def delong(positive: ArrayLike, scores: ArrayLike) -> Areas:
     k = len(values)
     if not m or not n:
         return Areas(np.full(k, NAN), np.full((k, k), NAN), m, n)
-    # The placement of an infant is the share of the other group that it ranks right against.
-    ranks = stats.rankdata(values, axis=1)
-    own = stats.rankdata(values[:, truth], axis=1)
-    others = stats.rankdata(values[:, ~truth], axis=1)
-    of_positives = (ranks[:, truth] - own) / n
-    of_negatives = 1 - (ranks[:, ~truth] - others) / m
+    placed = placements(truth, values)
+    of_positives, of_negatives = placed[:, truth], placed[:, ~truth]
     covariance = np.full((k, k), NAN)
     if m > 1 and n > 1:
         covariance = np.cov(of_positives).reshape(k, k) / m + np.cov(of_negatives).reshape(k, k) / n
@@ -141,7 +164,8 @@ def compare_areas(
             found.append(PairTest(names[a], names[b], Estimate(value, n=n, method="DeLong"), p))
             continue
         sd = math.sqrt(variance)
-        estimate = Estimate(value, value - z * sd, value + z * sd, n, "DeLong")
+        low, high = max(value - z * sd, -1.0), min(value + z * sd, 1.0)
+        estimate = Estimate(value, low, high, n, "DeLong")
         found.append(
             PairTest(names[a], names[b], estimate, float(2 * stats.norm.sf(abs(value) / sd)))
         )

@@ -64,7 +64,13 @@ def read_speed(path: str | os.PathLike[str]) -> pd.DataFrame:
         If it is no such table.
     """
     try:
-        table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values={"seconds": [""]})
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            keep_default_na=False,
+            na_values={"seconds": [""]},
+            dtype={"model": str, "recording": str, "reason": str},
+        )
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: cannot be read as a table: {error}") from None
     if tuple(table.columns) != SPEED_COLUMNS:
@@ -72,7 +78,7 @@ def read_speed(path: str | os.PathLike[str]) -> pd.DataFrame:
             f"{path}: is not a table with the columns {', '.join(SPEED_COLUMNS)}. "
             "Delete it and run the workflow again."
         )
-    return table.astype({"model": str, "recording": str, "reason": str, "seconds": float})
+    return table.astype({"seconds": float})
 
 
 def _row(model: str, measure: str, values: Sequence[float]) -> tuple[Any, ...]:

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from fidgety.errors import StorageError
 from fidgety.evaluation.comparison import delong
@@ -104,19 +103,9 @@ def times(longest_s: float) -> Array:
 
 
 def area(positive: NDArray[np.bool_], score: Array, confidence: float) -> Estimate:
-    """Area under the ROC curve with DeLong's interval.
-
-    Newcombe's where DeLong's variance is zero or a group has one infant alone.
-    """
-    areas = delong(positive, score)
-    value, variance = float(areas.value[0]), float(areas.covariance[0, 0])
-    if not np.isfinite(value):
-        return Estimate(NAN, n=len(positive), method="undefined")
-    if not np.isfinite(variance) or variance <= 1e-15:
-        return newcombe_auc(value, areas.positives, areas.negatives, confidence)
-    half = float(stats.norm.ppf(0.5 + confidence / 2)) * math.sqrt(variance)
-    low, high = max(value - half, 0.0), min(value + half, 1.0)
-    return Estimate(value, low, high, len(positive), "DeLong")
+    """Area under the ROC curve with Newcombe's interval, as of subgroups: infants may be few."""
+    found = delong(positive, score)
+    return newcombe_auc(float(found.value[0]), found.positives, found.negatives, confidence)
 
 
 def at_time(courses: Sequence[Course], time_s: float, confidence: float) -> dict[str, Estimate]:
@@ -129,7 +118,7 @@ def at_time(courses: Sequence[Course], time_s: float, confidence: float) -> dict
     time_s
         Seconds watched.
     confidence
-        Of the intervals: DeLong's of the area, Wilson's of the others.
+        Of the intervals: Newcombe's of the area, Wilson's of the others.
 
     Returns
     -------

@@ -29,6 +29,8 @@ EVERYBODY = "(everybody)"
 MEAN = "(mean)"
 STACKED = "(stacked)"
 ENSEMBLES = (MEAN, STACKED)
+#: A model is named without which more infants than this times those there could be compared.
+NARROW = 1.25
 #: Probabilities from which one would act, for the decision curve.
 ACT_FROM = np.round(np.arange(0.02, 0.61, 0.02), 2)
 
@@ -129,6 +131,7 @@ def left_out(records: Sequence[Assessment], models: Sequence[str]) -> list[str]:
                 told = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
                 lines.append(f"{role}: {model} has no result of any infant: {told}")
         kept = {r.infant for r in here.records} if here else set()
+        lines += _narrow(own, present, len(kept), role)
         for infant in dict.fromkeys(r.infant for r in own):
             lacking = [
                 f"{r.model} ({r.outcome.reason.value if r.outcome.reason else 'no result'})"
@@ -137,6 +140,20 @@ def left_out(records: Sequence[Assessment], models: Sequence[str]) -> list[str]:
             ]
             if infant not in kept and lacking:
                 lines.append(f"{role}: {infant}, of whom no result has {', '.join(lacking)}")
+    return lines
+
+
+def _narrow(records: Sequence[Assessment], models: Sequence[str], n: int, role: str) -> list[str]:
+    """Name the models without which many more infants could be compared."""
+    answered = {m: {r.infant for r in records if r.model == m and r.outcome.ok} for m in models}
+    lines = []
+    for model in models if len(models) > 1 else ():
+        without = len(set.intersection(*(own for m, own in answered.items() if m != model)))
+        if without > NARROW * n:
+            lines.append(
+                f"{role}: {model} has a result of {len(answered[model])} infants; all models are "
+                f"compared on {n}, and without it would be on {without}"
+            )
     return lines
 
 
@@ -237,6 +254,21 @@ def zones_of(
             return None
         zones[fold] = zone
     return zones or None
+
+
+def no_zone(validation: Mapping[str, Mapping[int, Validation]]) -> list[str]:
+    """Say, a line each, which models have no zone of doubt, and why."""
+    lines = []
+    for model, folds in validation.items():
+        lacking = [
+            str(k) for k, kept in folds.items() if all(kept.positive) or not any(kept.positive)
+        ]
+        if lacking or not folds:
+            lines.append(
+                f"{model} has no zone of doubt: infants of both groups must have been kept aside "
+                f"by every fold model, and were not by {', '.join(lacking) or 'any'}"
+            )
+    return lines
 
 
 def _call(record: Assessment, zones: Mapping[int, Zone]) -> str:

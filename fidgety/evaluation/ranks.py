@@ -1,10 +1,14 @@
 """Mean ranks of several models on the same infants, and how far apart they must be.
 
-Every infant ranks the models by how far their probabilities lie from the truth, 1 the nearest. Of
-an outcome of two kinds the absolute error, the squared one (Brier) and the logarithmic one all give
-the same ranks, so there is no choice among them. Infants are the blocks, and not folds: folds are
-few, and their training infants mostly the same. So the test speaks of these trained models and of
-infants like these; how another training would have turned out it does not tell.
+Every infant ranks the models by its placement: the share of the infants of the other group that a
+model ranks right against it, 1 the best. (The mean of these shares is the area under the ROC
+curve.) It knows the order of scores alone. Distances of probabilities from the truth would not do:
+whoever exaggerates all probabilities is nearer to the truth in every infant whom he calls rightly.
+An infant is placed among those whom the same fold models judge, as scores of others have another
+scale. Infants are the blocks, and not folds: folds are few, and their training infants mostly the
+same. So the test speaks of these trained models and of infants like these; how another training
+would have turned out it does not tell. And placements of infants hang together by the infants that
+they are compared with, which the test takes no account of.
 
 References
 ----------
@@ -23,8 +27,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from fidgety.evaluation.comparison import placements
 from fidgety.evaluation.intervals import NAN
-from fidgety.evaluation.model_comparison import compared
+from fidgety.evaluation.model_comparison import Compared, compared
 from fidgety.evaluation.records import Assessment
 from fidgety.evaluation.tables import judged
 
@@ -73,6 +78,8 @@ class Ranks:
         The largest groups of neighbours of which no two differ by more than that.
     n
         Blocks.
+    confidence
+        As in :func:`critical_difference`.
     """
 
     mean: Mapping[str, float]
@@ -80,6 +87,7 @@ class Ranks:
     critical_difference: float
     groups: tuple[tuple[str, ...], ...]
     n: int
+    confidence: float = 0.95
 
 
 def groups_of(mean: Mapping[str, float], difference: float) -> tuple[tuple[str, ...], ...]:
@@ -124,7 +132,8 @@ def compare_ranks(errors: Mapping[str, ArrayLike], confidence: float = 0.95) -> 
     some = bool((np.ptp(values, axis=0) > 0).any())
     p = float(stats.friedmanchisquare(*values).pvalue) if some else NAN
     apart = critical_difference(len(names), values.shape[1], confidence)
-    return Ranks(mean, p, apart, groups_of(mean, apart), values.shape[1])
+    groups = groups_of(mean, apart)
+    return Ranks(mean, p, apart, groups, values.shape[1], confidence)
 
 
 def ranks_of(
@@ -144,15 +153,42 @@ def ranks_of(
     for one in compared(records, models):
         if len(one.models) < MIN_MODELS:
             continue
-        errors = {
-            m: [
-                abs(r.probability - classes.get(r.label, False))
-                for r in judged(one.records, m, one.role)
-            ]
-            for m in one.models
-        }
-        found[one.role] = compare_ranks(errors, confidence)
+        errors = placement_errors(one, classes)
+        if errors:
+            found[one.role] = compare_ranks(errors, confidence)
     return found
+
+
+def placement_errors(one: Compared, classes: Mapping[str, bool]) -> dict[str, list[float]]:
+    """Return, for every model, the share of the other group that each infant is wrong against.
+
+    Parameters
+    ----------
+    one
+        A set.
+    classes
+        Class to whether it is at risk.
+
+    Returns
+    -------
+    dict
+        Model to its shares, of the infants whose fold models judge infants of both groups; empty
+        without any.
+    """
+    own = {m: judged(one.records, m, one.role) for m in one.models}
+    some = own[one.models[0]]
+    together: dict[tuple[int, ...], list[int]] = {}
+    for k, r in enumerate(some):
+        together.setdefault(tuple(r.folds), []).append(k)
+    errors: dict[str, list[float]] = {}
+    for members in together.values():
+        truth = [classes.get(some[k].label, False) for k in members]
+        if all(truth) or not any(truth):
+            continue
+        scores = [[own[m][k].probability for k in members] for m in one.models]
+        for m, placed in zip(one.models, placements(truth, scores), strict=True):
+            errors.setdefault(m, []).extend((1 - placed).tolist())
+    return errors
 
 
 def rank_table(found: Mapping[str, Ranks]) -> pd.DataFrame:

@@ -54,12 +54,15 @@ def _logit_interval(
 
 
 def _ratio(a: float, n_a: float, b: float, n_b: float, z: float) -> Estimate:
-    """Estimate the ratio of two shares; half an infant more in each cell where one is 0."""
+    """Estimate the ratio of two shares; half an infant more in each cell where one share is 0 or 1.
+
+    (Simel's variance is 0 for a share of 1, however few infants it is of.)
+    """
     n = int(n_a + n_b)
     if not n_a or not n_b:
         return Estimate(NAN, n=n, method="Simel")
     value = NAN if a == b == 0 else (math.inf if b == 0 else (a / n_a) / (b / n_b))
-    if 0 in (a, b):
+    if a in (0, n_a) or b in (0, n_b):
         a, b, n_a, n_b = a + 0.5, b + 0.5, n_a + 1, n_b + 1
     half = z * math.sqrt(max(1 / a - 1 / n_a + 1 / b - 1 / n_b, 0.0))
     middle = math.log((a / n_a) / (b / n_b))

@@ -85,7 +85,9 @@ MEASURES = (
     "calibration_intercept",
     "brier",
 )
-#: What does not depend on the share of infants at risk, and so can be compared.
+#: What is compared. The first four do not depend on the share of infants at risk. The intercept
+#: does, by as much as its logit, where scores mean the same: it says that probabilities are wrong
+#: there, not that the model tells infants apart any worse. Accuracy and Brier score mix both.
 TESTED = ("with_result", "auc", "sensitivity", "specificity", "calibration_intercept")
 SUBGROUP_COLUMNS = (
     "set",

@@ -74,7 +74,7 @@ def draw_reliability(table: pd.DataFrame) -> str:
 def draw_ranks(found: Mapping[str, Ranks]) -> str:
     """Draw the critical-difference picture (Demsar 2006, Figure 1), a row a set."""
     if not found:
-        return draw_words("Mean ranks need three models or more.")
+        return draw_words("Mean ranks need three models or more, and infants of both groups.")
     heights = [1.0 + 0.3 * len(one.mean) for one in found.values()]
     with figure(7.5, sum(heights), rows=len(found)) as drawing:
         for axes, (role, one) in zip(drawing.axes, found.items(), strict=True):

@@ -86,7 +86,7 @@ class ModelComparison:
         Model to how many combinations of options were tried in every fold.
     left_out
         Sentences about models and infants that are not compared.
-    not_recalibrated, no_ensemble
+    not_recalibrated, no_zone, no_ensemble
         Sentences about what could not be computed.
     """
 
@@ -104,6 +104,7 @@ class ModelComparison:
     settings: Mapping[str, int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     not_recalibrated: Sequence[str] = ()
+    no_zone: Sequence[str] = ()
     no_ensemble: Sequence[str] = ()
 
     @property
@@ -174,7 +175,7 @@ def cost_text(row: Mapping[str, Any]) -> str:
     write = seconds_text if timed else (lambda value: f"{value:,.0f}")
     if not row["n"]:
         return NOTHING
-    if row["measure"] == "settings" or row["low"] == row["high"]:
+    if not timed and row["low"] == row["high"]:
         return write(row["value"])
     return f"{write(row['value'])} ({write(row['low'])} to {write(row['high'])}, n = {row['n']})"
 
@@ -214,18 +215,19 @@ def _calibration_rows(table: pd.DataFrame, models: Sequence[str]) -> list[dict[s
 
 def rank_words(one: Ranks) -> str:
     """Say what the mean ranks show."""
+    if not np.isfinite(one.p):
+        return f"All models rank all infants alike (n = {one.n})."
+    found = f"Friedman's test that all are alike: p {_with_sign(one.p)} (n = {one.n})."
+    if one.p > 1 - one.confidence:
+        return f"{found} So no pair is looked at: the models are not told apart."
     apart = (
-        "Not to be told from each other: "
-        + "; ".join(", ".join(group) for group in one.groups)
-        + "."
+        "Not told apart: " + "; ".join(", ".join(group) for group in one.groups) + "."
         if one.groups
         else "Every model differs from every other."
     )
-    if not np.isfinite(one.p):
-        return f"All models have the same errors (n = {one.n})."
     return (
-        f"Friedman's test that all are alike: p {_with_sign(one.p)} (n = {one.n}). Models differ "
-        f"whose mean ranks lie more than {one.critical_difference:.2f} apart (Nemenyi). {apart}"
+        f"{found} Models differ whose mean ranks lie more than {one.critical_difference:.2f} apart "
+        f"(Nemenyi). {apart}"
     )
 
 
@@ -291,9 +293,23 @@ def text_table(result: ModelComparison, models: Sequence[str]) -> str:
     costs = [[row["model"], *row["cells"]] for row in _cost_rows(result, models)]
     lines += [*grid(["cost", *COST.values()], costs), ""]
     lines.append(budget_words(result.settings))
-    lines += [f"{line}." for line in (*result.not_recalibrated, *result.no_ensemble)]
+    lines += [f"{line}." for line in _not_computed(result)]
     lines += [f"Not compared, {line}." for line in result.left_out]
     return "\n".join(lines) + "\n"
+
+
+def _not_computed(result: ModelComparison) -> list[str]:
+    return [*result.not_recalibrated, *result.no_zone, *result.no_ensemble]
+
+
+def _table_row(table: pd.DataFrame, model: str, pooled: bool) -> dict[str, Any]:
+    """Lay out a model's figures; of pooled fold models, the mean area within folds as well."""
+    cells = _cells(table, model, TABLE)
+    own = table[(table["model"] == model) & (table["metric"] == "auc")]
+    within = float(own["fold_mean"].iloc[0]) if len(own) else np.nan
+    if pooled and np.isfinite(within):
+        cells[TABLE.index("auc")] += f", within folds {_number(within)}"
+    return {"model": model, "cells": cells}
 
 
 def _set_view(result: ModelComparison, models: Sequence[str], role: str) -> dict[str, Any]:
@@ -311,7 +327,7 @@ def _set_view(result: ModelComparison, models: Sequence[str], role: str) -> dict
         "text": ROLE_TEXTS[role],
         "pooled": role == "development",
         "n": _n(own),
-        "rows": [{"model": m, "cells": _cells(own, m, TABLE)} for m in here],
+        "rows": [_table_row(own, m, role == "development") for m in here],
         "ensembles": any(m in ENSEMBLES for m in here),
         "pairs": [_pair_cells(p) for p in _rows(of(result.pairs))],
         "ranks": rank_words(ranks) if ranks else "",
@@ -358,8 +374,7 @@ def page(
         timed=speed_words(result.speed),
         budget=budget_words(result.settings),
         left_out=list(result.left_out),
-        not_recalibrated=list(result.not_recalibrated),
-        no_ensemble=list(result.no_ensemble),
+        not_computed=_not_computed(result),
         confidence=f"{100 * confidence:g} %",
         figure=inline(draw_benefit(result.benefit), "benefit", "Decision curves of all models"),
         downloads=[

@@ -162,6 +162,7 @@ def predict_model(
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
     other_units: str = "refuse",
     rows: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    early: bool = True,
 ) -> ModelPrediction:
     """Score an infant by the fold models of one model.
 
@@ -179,6 +180,8 @@ def predict_model(
         ``refuse`` or ``accept`` features in other units than a model learned from.
     rows
         Recording to the infant's characteristics, for models that read them.
+    early
+        Whether to say, too, what was known at every instance's end.
 
     Raises
     ------
@@ -207,7 +210,7 @@ def predict_model(
                     scaled,
                     bundle.pooling,
                     InstancePool(bundle.system.pool(bundle.options), tuple(bundle.at_risk)),
-                    early=True,
+                    early=early,
                 )
             )
     except NotAssessable as error:
@@ -235,7 +238,9 @@ def predict_model(
         threshold=np.array([b.threshold for b in bundles]),
         attention=np.stack(attention) if attention else None,
         class_score=np.stack(apart) if apart else None,
-        early_probability=np.stack([s.early for s in scores if s.early is not None]),
+        early_probability=np.stack([s.early for s in scores if s.early is not None])
+        if early
+        else None,
         seen_s=one.seen_s,
         detects_fidgety=first.system.detects_fidgety,
     )

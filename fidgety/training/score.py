@@ -300,9 +300,13 @@ def score_windows(
             prefixes.append(bag.early)
             for s, members in zip(series, by_recording, strict=True):
                 if len(members):
-                    alone = _score_bag(network, series, windows, members, early and apart)
+                    # One recording alone is the whole.
+                    alone = bag
+                    if len(members) < len(windows) or (early and apart):
+                        alone = _score_bag(network, series, windows, members, early and apart)
                     single[s.recording] = alone.whole
-                    prefixes.append(alone.early)
+                    if apart:
+                        prefixes.append(alone.early)
                     if apart:
                         attention[members] = alone.attention
     if apart:

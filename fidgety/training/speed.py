@@ -86,6 +86,7 @@ def time_model(
             {recording.recording: source},
             other_units="accept",
             rows=rows,
+            early=False,
         )
         seconds.append(clock() - start)
         if not said.outcome.ok:

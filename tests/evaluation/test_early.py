@@ -22,6 +22,7 @@ from fidgety.evaluation.early import (
     early_table,
     times,
 )
+from fidgety.evaluation.intervals import newcombe_auc
 from fidgety.evaluation.metrics import auc
 from tests.evaluation.synthetic import model_group
 
@@ -97,16 +98,13 @@ def test_a_moment_by_hand() -> None:
     }
 
 
-def test_the_interval_of_an_area_is_delongs_and_never_empty() -> None:
+def test_the_interval_of_an_area_is_newcombes_and_never_empty() -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(60) % 2 == 0
     score = rng.normal(size=60) + truth
     found = area(truth, score, 0.95)
     assert found.value == pytest.approx(auc(truth, score))
-    # DeLong's variance, written out: that of the placements in either group.
-    higher = (score[truth][:, None] > score[~truth]).astype(float)
-    variance = higher.mean(axis=1).var(ddof=1) / 30 + higher.mean(axis=0).var(ddof=1) / 30
-    assert found.high - found.low == pytest.approx(2 * 1.959964 * np.sqrt(variance), rel=1e-6)
+    assert found == newcombe_auc(found.value, 30, 30, 0.95)
     perfect = area(truth, truth.astype(float), 0.95)
     assert (perfect.value, perfect.high) == (1, 1)
     assert 0.8 < perfect.low < 1

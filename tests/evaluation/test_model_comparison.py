@@ -22,6 +22,7 @@ from fidgety.evaluation.model_comparison import (
     compared,
     figures,
     left_out,
+    no_zone,
     pair_table,
     screening_table,
     validation_of,
@@ -110,6 +111,7 @@ def settled(
         settings=settings,
         left_out=left_out(records, models),
         not_recalibrated=not_recalibrated(validation),
+        no_zone=no_zone(validation),
         no_ensemble=together.missing,
     )
 
@@ -272,6 +274,28 @@ def test_the_page_and_the_text_say_everything_with_intervals(records) -> None:
     text_table(empty, MODELS)
 
 
+def test_a_model_that_few_infants_have_a_result_of_is_named() -> None:
+    records = [one(f"i{k}", m, ("normal", "risk")[k % 2], 0.5) for m in MODELS for k in range(10)]
+    assert not any("without it" in line for line in left_out(records, MODELS))
+    records += [one(f"i{k}", "pictures", ("normal", "risk")[k % 2], 0.5) for k in range(2)]
+    told = left_out(records, [*MODELS, "pictures"])
+    assert told[0] == (
+        "external: pictures has a result of 2 infants; all models are compared on 2, and without "
+        "it would be on 10"
+    )
+    assert sum("without it" in line for line in told) == 1
+
+
+def test_why_there_is_no_zone_is_said() -> None:
+    both = Validation(["a", "b"], [True, False], [0.9, 0.1])
+    alone = Validation(["a"], [True], [0.9])
+    assert no_zone({"good": {1: both, 2: both}}) == []
+    assert no_zone({"poor": {1: both, 2: alone}}) == [
+        "poor has no zone of doubt: infants of both groups must have been kept aside by every "
+        "fold model, and were not by 2"
+    ]
+
+
 def test_with_models_and_infants_enough_nothing_is_missing() -> None:
     gain = {"anti": -0.5, "good": 1.5, "noise": 0.0}
     rng = np.random.default_rng(3)
@@ -347,7 +371,7 @@ def test_a_set_of_one_group_still_has_its_page(only: str) -> None:
     after = result.calibration[result.calibration["set"] == "external"].set_index("measure")
     assert after.loc["calibration_slope", "value"].isna().all()
     assert after.loc["brier_change", "value"].notna().all()
-    assert set(result.ranks) == {"development", "external"}
+    assert set(result.ranks) == {"development"}, "placements need infants of both groups"
     assert set(result.weights["set"]) == {"development", "external"}
     html = page(result, list(gain), 0.95, phantoms=False)
     assert "External (tested, never trained on), n = 10" in html

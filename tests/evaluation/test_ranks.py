@@ -83,14 +83,34 @@ def test_models_that_are_alike_are_seldom_told_apart() -> None:
     assert wrong <= stats.binom.ppf(0.999, n, 0.05)
 
 
-def test_absolute_squared_and_logarithmic_errors_rank_alike() -> None:
+def test_bold_and_shy_probabilities_of_one_order_rank_alike() -> None:
+    """By distances from the truth, the one that exaggerates would win."""
     rng = np.random.default_rng(2)
-    truth = rng.random(50) < 0.5
-    p = rng.random((4, 50))
-    off = np.abs(p - truth)
-    three = [off, off**2, -np.log1p(-off)]
-    means = [compare_ranks({str(k): e for k, e in enumerate(one)}).mean for one in three]
-    assert means[0] == means[1] == means[2]
+    truth = rng.random(100) < 0.5
+    right = rng.random(100) < 0.7
+    p = np.where(right == truth, 0.7, 0.3)
+    models = {"right": p, "bold": np.where(p > 0.5, 0.999, 0.001), "noise": rng.random(100)}
+    records = [
+        record(f"i{k}", m, "risk" if truth[k] else "normal", float(values[k]))
+        for m, values in models.items()
+        for k in range(100)
+    ]
+    found = ranks_of(records, list(models), CLASSES)["development"]
+    assert found.mean["right"] == found.mean["bold"] < found.mean["noise"]
+
+
+def test_an_infant_is_placed_among_those_of_its_fold_models() -> None:
+    """Scores of the second fold lie higher; a fold with one group alone places nobody."""
+    records = [
+        record(f"i{fold}{k}", m, "risk" if k and fold < 3 else "normal", p + 0.3 * (fold == 2),
+               folds=(fold,))
+        for m, (low, high) in {"a": (0.1, 0.2), "b": (0.2, 0.1), "c": (0.1, 0.2)}.items()
+        for fold in (1, 2, 3)
+        for k, p in enumerate((low, high))
+    ]  # fmt: skip
+    found = ranks_of(records, ["a", "b", "c"], CLASSES)["development"]
+    assert found.n == 4
+    assert found.mean == {"a": 1.5, "c": 1.5, "b": 3.0}
 
 
 def test_groups_are_the_largest_ones() -> None:
@@ -101,14 +121,18 @@ def test_groups_are_the_largest_ones() -> None:
 
 
 def test_models_of_a_set_are_ranked_on_their_infants_and_drawn() -> None:
-    off = {"near": 0.1, "middle": 0.3, "far": 0.45}
+    # Infants at risk score 0 to 14, the others lie below, among or above them.
+    off = {"near": -100.0, "middle": -0.5, "far": 100.0}
     records = [
-        record(f"i{k}", m, ("normal", "risk")[k % 2], 1 - e if k % 2 else e)
-        for m, e in off.items()
-        for k in range(30)
+        record(f"{label}{k}", m, label, (200 + k + (by if label == "normal" else 0)) / 400)
+        for m, by in off.items()
+        for label in ("normal", "risk")
+        for k in range(15)
     ]
     found = ranks_of(records, list(off), CLASSES)
-    assert found["development"].mean == {"near": 1.0, "middle": 2.0, "far": 3.0}
+    # Two infants are ranked right against all others by the one in the middle, too.
+    wanted = {"near": 1 + 1 / 30, "middle": 2 - 1 / 30, "far": 3.0}
+    assert found["development"].mean == pytest.approx(wanted)
     assert found["development"].groups == ()
     assert found["development"].p < 1e-6
     table = rank_table(found)
@@ -130,4 +154,4 @@ def test_two_models_and_equal_errors_have_no_ranks_that_differ() -> None:
     same = compare_ranks({m: [0.5, 0.5] for m in "abc"})
     assert np.isnan(same.p)
     assert set(same.mean.values()) == {2.0}
-    assert rank_words(same) == "All models have the same errors (n = 2)."
+    assert rank_words(same) == "All models rank all infants alike (n = 2)."

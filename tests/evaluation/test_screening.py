@@ -44,6 +44,18 @@ def test_at_the_study_s_own_prevalence_they_are_the_study_s_own(
             assert one.low <= one.value <= one.high
     if fp and tp:
         assert found.lr_positive.low < found.lr_positive.value < found.lr_positive.high
+    if fn and tn:
+        assert found.lr_negative.low < found.lr_negative.value < found.lr_negative.high
+
+
+def test_a_share_of_one_is_as_unsure_as_its_infants_are_few() -> None:
+    """Simel's variance alone would be that of the other share, or 0."""
+    few = screening(Counts(tp=1, fp=10, tn=10, fn=0), 0.2).lr_positive
+    many = screening(Counts(tp=100, fp=10, tn=10, fn=0), 0.2).lr_positive
+    assert few.value == many.value == 2
+    assert few.low < 1 < many.low
+    everybody = screening(Counts(tp=20, fp=20, tn=0, fn=0), 0.2).lr_positive
+    assert everybody.low < 1 < everybody.high
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

@@ -35,13 +35,12 @@ from tests.training.conftest import SMALL
 from tests.training.synthetic import write_recording
 
 #: Options of every kind that end within a second or two.
-SHORT = {"epochs": 3, "blind_epochs": 3}
+SHORT = {"epochs": 2, "blind_epochs": 2}
 CHEAP: dict[str, dict[str, Any]] = {
     **{kind: SMALL[kind] | SHORT for kind in ("cnn1d", "lstm", "vit")},
     "svm": SMALL["svm"],
     "multirocket_hydra": SMALL["multirocket_hydra"] | {"n_kernels": 84, "hydra_groups": 4},
-    "mam_clip": SMALL["mam_clip"] | SHORT | {"pretrain_epochs": 1},
-    "mam": SMALL["mam"] | SHORT | {"pretrain_epochs": 1},
+    **{kind: SMALL[kind] | SHORT | {"pretrain_epochs": 1} for kind in ("mam_clip", "mam")},
     "eml": {"window_s": 4.0},
     "stam": {
         **SHORT,
@@ -68,8 +67,8 @@ CHEAP: dict[str, dict[str, Any]] = {
     "two_stream": {
         "backbone": "resnet18",
         "learning_rate": 1e-3,
-        "epochs": 2,
-        "blind_epochs": 2,
+        "epochs": 1,
+        "blind_epochs": 1,
         "batch_size": 8,
     },
 }
@@ -102,10 +101,9 @@ def write_infant(features: Path, pixels: Path, seed: int, change: float = 0.0) -
 
     write_recording(features, True, DURATION_S, seed=seed, change=mark if change else None)
     rng = np.random.default_rng(seed)
-    crops = rng.integers(0, 256, (7, SIZE_PX, SIZE_PX, 3)) if not change else np.full(
-        (7, SIZE_PX, SIZE_PX, 3), 255
-    )  # fmt: skip
-    write_pixels(pixels, crops, rng.integers(0, 256, (6, SIZE_PX, SIZE_PX, 2)))
+    crops = rng.integers(0, 256, (7, SIZE_PX, SIZE_PX, 3))
+    flow = rng.integers(0, 256, (6, SIZE_PX, SIZE_PX, 2))
+    write_pixels(pixels, np.full_like(crops, 255) if change else crops, flow)
 
 
 @dataclass
