@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from fidgety.evaluation.differences import holm
 from fidgety.evaluation.intervals import NAN, Estimate
 
 Array = NDArray[np.float64]
@@ -119,19 +120,8 @@ class PairTest:
 
 def adjusted(tests: list[PairTest]) -> list[PairTest]:
     """Correct p values for the number of comparisons (Holm); undefined ones do not count."""
-    from statsmodels.stats.multitest import multipletests
-
-    known = [k for k, test in enumerate(tests) if math.isfinite(test.p)]
-    found = {}
-    if len(known) == 1:
-        found = {known[0]: tests[known[0]].p}
-    elif known:
-        corrected = multipletests([tests[k].p for k in known], method="holm")[1]
-        found = dict(zip(known, map(float, corrected), strict=True))
-    return [
-        PairTest(t.first, t.second, t.difference, t.p, found.get(k, NAN))
-        for k, t in enumerate(tests)
-    ]
+    corrected = holm([test.p for test in tests])
+    return [replace(test, p_adjusted=p) for test, p in zip(tests, corrected, strict=True)]
 
 
 def compare_areas(

@@ -23,7 +23,7 @@ from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.index import METRIC_TEXTS
 from fidgety.report.pages import pack, render, to_tsv
 from fidgety.report.plots import inline
-from fidgety.report.wording import count, grid
+from fidgety.report.wording import NOTHING, count, grid, p_text
 
 #: Columns of the table, as in Table 2 of Gao 2023 and beyond.
 TABLE = (
@@ -69,7 +69,6 @@ DOWNLOADS = {
     "weights": "what the stacked ensemble learned",
     "cost": "parameters and times",
 }
-NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -131,13 +130,6 @@ def with_interval(row: Mapping[str, Any], name: str = "value") -> str:
     if np.isfinite(row["low"]) and np.isfinite(row["high"]):
         interval = f" ({_number(row['low'])} to {_number(row['high'])})"
     return f"{_number(row[name])}{interval}"
-
-
-def p_text(p: float) -> str:
-    """Write a p value."""
-    if not np.isfinite(p):
-        return NOTHING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _sets(result: ModelComparison) -> list[str]:

@@ -25,9 +25,8 @@ from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.index import METRIC_TEXTS
 from fidgety.report.pages import pack, render, to_tsv
 from fidgety.report.plots import inline
-from fidgety.report.wording import interval, not_assessable, number
+from fidgety.report.wording import NOTHING, interval, not_assessable, number, p_text
 
-NOTHING = "–"
 MEASURE_TEXTS = {**METRIC_TEXTS, "with_result": "With a result", "kappa": "Kappa"}
 CHARACTERISTIC_TEXTS = {
     "corrected_age_weeks": "corrected age at the first recording (weeks)",
@@ -90,11 +89,6 @@ def cell(row: Mapping[str, Any], names: Sequence[str] = ("value", "low", "high")
         return NOTHING
     limits = interval(low, high)
     return number(value) if limits == NOTHING else f"{number(value)} ({limits})"
-
-
-def p_text(p: float) -> str:
-    """Write a p value."""
-    return NOTHING if not np.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _sets(table: pd.DataFrame) -> list[str]:

@@ -37,6 +37,17 @@ NO_PICTURE = "Nothing of the picture is shown."
 _Tone = Literal["risk", "no-risk", "undecided", "none"]
 
 
+#: Stands where a figure is undefined.
+NOTHING = "–"
+
+
+def p_text(p: float) -> str:
+    """Write a p value; a dash where it is undefined."""
+    if not math.isfinite(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def number(value: float | str | None, digits: int = 2) -> str:
     """Format a figure; undefined is a dash."""
     if value is None or value == "":

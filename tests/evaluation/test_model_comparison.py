@@ -38,11 +38,11 @@ from fidgety.evaluation.records import Assessment
 from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
 from fidgety.report.compare_models import (
     ModelComparison,
-    p_text,
     page,
     text_table,
     with_interval,
 )
+from fidgety.report.wording import p_text
 from tests.evaluation.models_compared import kept, planted, record
 
 CLASSES = {"normal": False, "risk": True}
