@@ -8,36 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from fidgety.config.inclusion import InclusionConfig
-from fidgety.errors import Outcome, Status, StorageError
+from fidgety.errors import Outcome, Reason, Status, StorageError
 from fidgety.inclusion import Decision, inclusion_decision
-from fidgety.pose.quality_record import MEASURES, read_quality_record
-from fidgety.pose.tracks import POSE_SCHEMA
+from fidgety.pose.quality_record import CLEANING, MEASURES, read_quality_record
 from fidgety.sheet import CHARACTERISTICS, Recording
-from fidgety.storage import number_of, read_json, read_outcome, write_text
+from fidgety.storage import write_text
 
-#: What cleaning measured: shares of all values by origin, the longest gap, swaps put right.
-QUALITY = (
-    "measured",
-    "imputed",
-    "corrected",
-    "manual",
-    "missing",
-    "longest_gap_s",
-    "swaps_undone",
-)
 #: What is known of the recording beside its tracks (`fidgety.pose.verdict`).
-FITNESS = tuple(name for name in MEASURES if name not in QUALITY)
+FITNESS = tuple(name for name in MEASURES if name not in CLEANING)
 COLUMNS = (
     "recording",
     "infant",
@@ -49,7 +35,7 @@ COLUMNS = (
     "reason_detail",
     "criterion",
     "duration_s",
-    *QUALITY,
+    *CLEANING,
     *FITNESS,
     "fps",
     *CHARACTERISTICS,
@@ -58,59 +44,46 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Quality:
-    """What is known of a recording's tracks.
+    """What a record of quality says of a recording, as far as it stands in the table.
 
     Parameters
     ----------
+    outcome
+        Fit, or why not.
     duration_s, fps
         Length and nominal frame rate; None where unknown.
     measures
-        Values of :data:`QUALITY` and :data:`FITNESS`; what is not known is absent.
+        Values of :data:`CLEANING` and :data:`FITNESS`; what is not known is absent.
     """
 
+    outcome: Outcome = field(default_factory=Outcome)
     duration_s: float | None = None
     fps: float | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
 
 
-def quality_measures(details: Mapping[str, Any]) -> dict[str, float]:
-    """Take the measures of :data:`QUALITY` out of a clean pose's ``details``."""
-    cleaning = details.get("cleaning", {})
-    flat = {**cleaning, **cleaning.get("shares", {})}
-    if "swaps_undone" not in flat and "swaps" in flat:
-        flat["swaps_undone"] = len(flat["swaps"])
-    return {name: float(flat[name]) for name in QUALITY if flat.get(name) is not None}
-
-
 def read_quality(path: str | os.PathLike[str]) -> Quality:
-    """Read duration, rate and quality of a clean pose file, without its positions.
+    """Read a record of quality.
 
     Raises
     ------
     StorageError
-        If it is no pose file.
+        If it is no such record.
     """
-    if not read_outcome(path, POSE_SCHEMA).ok:
-        return Quality()
-    with h5py.File(path, "r") as file:
-        fps = number_of(file, "fps")
-        time = file["time"]
-        duration = float(time[-1] - time[0]) + 1.0 / fps if time.shape[0] else 0.0
-        details = json.loads(str(file.attrs.get("details", "{}")))
-    return Quality(duration, fps, quality_measures(details))
-
-
-def read_record(path: str | os.PathLike[str]) -> Quality:
-    """Read duration and rate from a video's record; unknown where there is no video."""
-    record = read_json(path)
-    duration, fps = record.get("duration_s"), record.get("fps")
-    return Quality(float(duration) if duration else None, float(fps) if fps else None)
-
-
-def read_fitness(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Read what is known of :data:`FITNESS` from a record of quality."""
-    measures = read_quality_record(path)["measures"]
-    return {name: float(measures[name]) for name in FITNESS if measures.get(name) is not None}
+    record = read_quality_record(path)
+    tracks, fitness = record["tracks"], record["measures"]
+    known = {name: tracks.get(name) for name in CLEANING}
+    known |= {name: fitness.get(name) for name in FITNESS}
+    reason = record["reason"]
+    outcome = Outcome(
+        Status(record["status"]), Reason(reason) if reason else None, record["reason_detail"]
+    )
+    return Quality(
+        outcome,
+        tracks.get("duration_s"),
+        tracks.get("fps"),
+        {name: float(value) for name, value in known.items() if value is not None},
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +106,7 @@ class Entry:
             "criterion": self.decision.criterion,
             "duration_s": self.quality.duration_s,
             "fps": self.quality.fps,
-            **{name: self.quality.measures.get(name) for name in (*QUALITY, *FITNESS)},
+            **{name: self.quality.measures.get(name) for name in (*CLEANING, *FITNESS)},
             **{name: plain[name] for name in CHARACTERISTICS},
             **self.recording.own,
         }
@@ -150,12 +123,7 @@ def format_cell(value: Any) -> str:
 
 
 def collect_entry(
-    recording: Recording,
-    inclusion: InclusionConfig,
-    features: str | os.PathLike[str] | None,
-    clean: str | os.PathLike[str] | None,
-    record: str | os.PathLike[str] | None = None,
-    fitness: str | os.PathLike[str] | None = None,
+    recording: Recording, inclusion: InclusionConfig, quality: str | os.PathLike[str] | None
 ) -> Entry:
     """Decide on a recording and read how good it is.
 
@@ -165,33 +133,27 @@ def collect_entry(
         Row of the sheet.
     inclusion
         Section of the configuration.
-    features, clean, record
-        The recording's files; None for one that the sheet excludes.
-    fitness
-        Its record of quality, where that is to stand in the table.
+    quality
+        The recording's record of quality; None for one that the sheet excludes.
 
     Raises
     ------
     StorageError
-        If the sheet does not exclude the recording and a file is not given.
+        If the sheet does not exclude the recording and there is no record.
     """
     decision = inclusion_decision(recording, inclusion)
     if not decision.included:
         return Entry(recording, decision.outcome, decision, Quality())
-    if features is None or clean is None:
+    if quality is None:
         raise StorageError(
-            f"{recording.recording}: is included but was given no features or pose file."
+            f"{recording.recording}: is included but was given no record of quality."
         )
-    outcome = read_outcome(features)
-    quality = read_quality(clean)
-    if quality.duration_s is None and record is not None:
-        quality = read_record(record)
-    if fitness is not None:
-        quality = replace(quality, measures={**quality.measures, **read_fitness(fitness)})
+    found = read_quality(quality)
+    outcome = found.outcome
     if outcome.ok:
-        decision = inclusion_decision(recording, inclusion, quality.duration_s)
+        decision = inclusion_decision(recording, inclusion, found.duration_s)
         outcome = decision.outcome
-    return Entry(recording, outcome, decision, quality)
+    return Entry(recording, outcome, decision, found)
 
 
 def by_recording(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:

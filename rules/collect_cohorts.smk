@@ -3,13 +3,7 @@
 
 rule collect_cohort:
     input:
-        features=lambda wildcards: paths("features/{recording}.h5", recordings_of(wildcards.role)),
-        clean=lambda wildcards: paths("pose/clean/{recording}.h5", recordings_of(wildcards.role)),
         quality=lambda wildcards: paths("quality/{recording}.json", recordings_of(wildcards.role)),
-        records=lambda wildcards: paths(
-            "video/{recording}.json",
-            [r for r in recordings_of(wildcards.role) if has_video(r.recording)],
-        ),
     output:
         table=results("cohort/{role}.tsv"),
     log:
@@ -34,8 +28,7 @@ rule collect_cohort:
 
 rule collect_training:
     input:
-        features=lambda wildcards: paths("features/{recording}.h5", recordings_of(wildcards.role)),
-        clean=lambda wildcards: paths("pose/clean/{recording}.h5", recordings_of(wildcards.role)),
+        quality=lambda wildcards: paths("quality/{recording}.json", recordings_of(wildcards.role)),
     output:
         table=results("training/{role}.tsv"),
     log:

@@ -367,13 +367,14 @@ def paths(pattern, recordings):
 
 
 def feature_inputs(wildcards):
-    """Return what features are built from, and what tells how the camera moved."""
+    """Return what features are built from; of a video, how the camera moved and its length."""
     given = {
         "clean": results(f"pose/clean/{wildcards.recording}.h5"),
         "lifted": results(f"pose/lifted/{wildcards.recording}.h5"),
     }
     if has_video(wildcards.recording):
         given["background"] = results(f"background/{wildcards.recording}.h5")
+        given["record"] = results(f"video/{wildcards.recording}.json")
     return given
 
 

@@ -5,7 +5,6 @@ rule evaluate:
     input:
         predictions=collect_predictions,
         cohort=cohort_tables,
-        features=paths("features/{recording}.h5", recordings_of(*ASSESSED_ROLES)),
     output:
         summary=results("evaluation/summary.json"),
         metrics=results("evaluation/metrics.tsv"),

@@ -4,9 +4,7 @@
 rule explain_pictures:
     input:
         predictions=results("predictions/{infant}.h5"),
-        models=expand(
-            results("models/{model}/fold-{fold}/model.json"), model=PICTURE_MODELS, fold=FOLDS
-        ),
+        models=rules.list_models.output.models,
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
     output:
         looks=results("looks/{infant}.h5"),
@@ -21,6 +19,7 @@ rule explain_pictures:
         mem_mb=6000,
         runtime=30,
     params:
+        models=PICTURE_MODELS,
         n=CONFIG.report.pictures,
         code=code_of(
             "explain_pictures",

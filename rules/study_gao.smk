@@ -64,15 +64,28 @@ use rule train_model as train_gao_model with:
         "Train {wildcards.model} of the study of Gao 2023 without fold {wildcards.fold}"
 
 
+use rule list_models as list_gao_models with:
+    input:
+        models=expand(
+            results("gao2023/models/{model}/fold-{fold}/model.json"), model=GAO_MODELS, fold=FOLDS
+        ),
+    output:
+        models=results("gao2023/models/models.tsv"),
+    log:
+        results("logs/list_gao_models.log"),
+    benchmark:
+        results("benchmarks/list_gao_models.tsv")
+    message:
+        "List the fold models of the study of Gao 2023"
+
+
 use rule predict_infant as predict_gao_infant with:
     input:
         features=lambda wildcards: paths(
             "gao2023/features/{recording}.h5", ASSESSED[wildcards.infant]
         ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
-        models=expand(
-            results("gao2023/models/{model}/fold-{fold}/model.json"), model=GAO_MODELS, fold=FOLDS
-        ),
+        models=rules.list_gao_models.output.models,
         folds=results("folds.tsv"),
     output:
         predictions=results("gao2023/predictions/{infant}.h5"),

@@ -193,7 +193,6 @@ rule report_kaur2025:
         embeddings=[results(f"kaur2025/{split}/hidden-layer.h5") for split in LOOKED_AT],
         components=[results(f"kaur2025/components/{name}.tsv") for name in KAUR.feature_sets],
         cohort=cohort_tables,
-        features=paths("features/{recording}.h5", recordings_of("development", "external")),
     output:
         page=results("kaur2025/index.html"),
         text=results("kaur2025/table.txt"),

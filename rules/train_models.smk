@@ -103,12 +103,35 @@ rule select_model:
         "../workflow_scripts/select_model.py"
 
 
+rule list_models:
+    input:
+        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+    output:
+        models=results("models/models.tsv"),
+    log:
+        results("logs/list_models.log"),
+    benchmark:
+        results("benchmarks/list_models.tsv")
+    conda:
+        "../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("list_models", libraries=("pandas",)),
+    message:
+        "List the fold models"
+    script:
+        "../workflow_scripts/list_models.py"
+
+
 rule predict_infant:
     input:
         features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
-        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        models=rules.list_models.output.models,
         folds=results("folds.tsv"),
     output:
         predictions=results("predictions/{infant}.h5"),

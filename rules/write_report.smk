@@ -1,6 +1,7 @@
 """The report: overlay videos, a page an infant, the index."""
 
 PAGE_FILES = ("fidgety/report/templates", "fidgety/report/assets")
+PAGE_CLIPS = {"clips": directory(results("report/clips/{infant}"))} if WITH_CLIPS else {}
 
 
 rule draw_overlay:
@@ -28,39 +29,9 @@ rule draw_overlay:
         "../workflow_scripts/draw_overlay.py"
 
 
-rule cut_clips:
-    input:
-        predictions=results("predictions/{infant}.h5"),
-        media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
-    output:
-        clips=directory(results("report/clips/{infant}")),
-    log:
-        results("logs/cut_clips/{infant}.log"),
-    benchmark:
-        results("benchmarks/cut_clips/{infant}.tsv")
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
-        n=CONFIG.report.best_clips,
-        model=CONFIG.report.best_clips_model,
-        code=code_of("cut_clips", libraries=("av",)),
-    message:
-        "Cut the best clips of infant {wildcards.infant}"
-    script:
-        "../workflow_scripts/cut_clips.py"
-
-
 rule write_infant_page:
     input:
         predictions=results("predictions/{infant}.h5"),
-        clips=lambda wildcards: (
-            results("report/clips/{infant}").format(**wildcards) if WITH_CLIPS else []
-        ),
         pictures=lambda wildcards: (
             results("report/pictures/{infant}").format(**wildcards) if WITH_PICTURES else []
         ),
@@ -68,6 +39,7 @@ rule write_infant_page:
         quality=lambda wildcards: paths("quality/{recording}.json", ASSESSED[wildcards.infant]),
         media=lambda wildcards: paths("report/media/{recording}.mp4", ASSESSED[wildcards.infant]),
     output:
+        **PAGE_CLIPS,
         page=results("report/infants/{infant}.html"),
     log:
         results("logs/write_infant_page/{infant}.log"),
@@ -86,9 +58,9 @@ rule write_infant_page:
         classes=CLASSES,
         threshold=CONFIG.evaluation.threshold,
         texts=texts_version(),
-        config=section("report", without=["best_clips", "best_clips_model", "pictures"]),
+        config=section("report", without=["pictures"]),
         continuous_from=CONFIG.evaluation.continuous_from,
-        code=code_of("write_infant_page", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
+        code=code_of("write_infant_page", libraries=("av", "jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the page of infant {wildcards.infant}"
     script:

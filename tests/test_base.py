@@ -25,6 +25,7 @@ from hypothesis.extra import numpy as hnp
 from fidgety import sources, storage
 from fidgety.cohort_table import COLUMNS, format_cell
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.features.store import FEATURES_SCHEMA
 from fidgety.fingerprint import LEFT_OUT, code_fingerprint, library_version
 from fidgety.inclusion import inclusion_flow
 from fidgety.pose.tracks import (
@@ -50,7 +51,8 @@ from fidgety.skeletons import (
 )
 from fidgety.sources import SourceIndex, has_frame_files, source_checksum, source_size
 from fidgety.storage import Provenance
-from workflow_scripts import collect_cohort
+from tests.evaluation.synthetic import Bag
+from workflow_scripts import build_features, collect_cohort
 from workflow_scripts.stage import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -642,29 +644,39 @@ def test_progress_yields_everything_and_says_so(capsys: pytest.CaptureFixture[st
 # ---- cohort tables ----
 
 
-def write_stage(folder: Path, name: str, pose: Pose | NotAssessable) -> tuple[str, str]:
-    clean, features = folder / "clean" / f"{name}.h5", folder / "features" / f"{name}.h5"
+#: Noise is no infant: whatever it looks like is fit.
+LENIENT = {"min_supine": 0.0, "max_fussing": 1.0, "max_still": 1.0, "min_assessable_s": 0.0}
+
+
+def write_stage(folder: Path, name: str, pose: Pose | NotAssessable, record: str) -> str:
+    """Write a clean pose and judge it; return its record of quality."""
+    clean, quality = folder / "clean" / f"{name}.h5", folder / "quality" / f"{name}.json"
+    features = folder / "features" / f"{name}.h5"
     if isinstance(pose, NotAssessable):
         storage.write_not_assessable(clean, pose, schema=POSE_SCHEMA, provenance=PROVENANCE)
-        storage.write_not_assessable(features, pose, schema="features/1", provenance=PROVENANCE)
     else:
         write_pose(clean, pose, PROVENANCE)
-        storage.write_dataset(features, xr.Dataset(), schema="features/1", provenance=PROVENANCE)
-    return str(clean), str(features)
+    snakemake = fake_snakemake(
+        folder,
+        input=Bag(clean=str(clean), lifted=str(clean), record=record),
+        output=Bag(features=str(features), quality=str(quality)),
+        params=Bag(config={"sets": ["coordinates_2d"]}, quality=LENIENT, code="abc"),
+        wildcards={"recording": name},
+    )
+    run(build_features.main, snakemake, not_assessable={"features": FEATURES_SCHEMA})
+    return str(quality)
 
 
 def collect(tmp_path: Path, rows: list[dict[str, Any]], **values: Any) -> pd.DataFrame:
-    made = {
-        name: write_stage(tmp_path, name, pose) for name, pose in values["poses"].items()
-    }  # fmt: skip
+    records = {Path(path).stem: path for path in values.get("records", [])}
+    made = [
+        write_stage(tmp_path, name, pose, records.get(name, ""))
+        for name, pose in values["poses"].items()
+    ]
     out = tmp_path / "cohort" / "new.tsv"
     snakemake = fake_snakemake(
         tmp_path,
-        input={
-            "clean": [c for c, _ in made.values()],
-            "features": [f for _, f in made.values()],
-            "records": values.get("records", []),
-        },
+        input={"quality": made},
         output=SimpleNamespace(table=str(out)),
         params=SimpleNamespace(rows=rows, inclusion=values.get("inclusion", {})),
         wildcards={"role": "new"},

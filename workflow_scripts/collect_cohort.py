@@ -9,24 +9,11 @@ from workflow_scripts.stage import Job, run
 def main(job: Job) -> None:
     """Write one row a recording, in the order of the sheet."""
     inclusion = InclusionConfig.model_validate(dict(job.params.inclusion))
-    features = by_recording(job.input.get("features", []))
-    clean = by_recording(job.input.get("clean", []))
-    records = by_recording(job.input.get("records", []))
-    fitness = by_recording(job.input.get("quality", []))
+    quality = by_recording(job.input.get("quality", []))
     entries = []
     for row in job.params.rows:
         recording = Recording.model_validate(dict(row))
-        name = recording.recording
-        entries.append(
-            collect_entry(
-                recording,
-                inclusion,
-                features.get(name),
-                clean.get(name),
-                records.get(name),
-                fitness.get(name),
-            )
-        )
+        entries.append(collect_entry(recording, inclusion, quality.get(recording.recording)))
     write_cohort_table(job.output.table, entries)
     print(summarise(entries))
 

@@ -33,12 +33,11 @@ def main(job: Job) -> None:
         known, [read_infant(p) for p in job.input.predictions], models, list(classes.values())
     )
     metrics = tables.metric_table(records, models, classes, config, seed)
-    features = [str(p) for p in job.input.get("features", [])]
     # The baseline is asked about the infants that the models were asked about, and no others.
     answered = with_result(records)
     used = cohort[(cohort["status"] == Status.OK.value) & cohort["infant"].isin(answered)]
     owner = dict(zip(used["recording"], used["infant"], strict=True))
-    feature_set, speeds = infant_speeds(features, owner)
+    feature_set, speeds = infant_speeds(used, owner)
     asked = [i for i in known if i.infant in answered]
     baseline, direction = tables.baseline_table(asked, speeds, classes, config, seed)
     majority = tables.majority_table(asked, classes, config.confidence)

@@ -9,6 +9,7 @@ from fidgety.storage import write_dataset
 from fidgety.training.bundle import load_bundle, read_description
 from fidgety.training.grad_cam import look_at
 from fidgety.training.looks import LOOK_SCHEMA, Look, to_dataset
+from fidgety.training.model_list import read_model_list
 from workflow_scripts.stage import Job, run
 
 
@@ -17,9 +18,9 @@ def main(job: Job) -> None:
     torch.set_num_threads(job.threads)
     said = read_infant(str(job.input.predictions)).models
     pixels = {Path(path).stem: Path(path) for path in job.input.pixels}
-    described = [(Path(path), read_description(path)) for path in job.input.models]
+    described = [(path, read_description(path)) for path in read_model_list(job.input.models)]
     looks: list[Look] = []
-    for name in sorted({str(d["model"]) for _, d in described}):
+    for name in sorted(str(model) for model in job.params.models):
         prediction = said.get(name)
         if prediction is None or not prediction.outcome.ok:
             continue

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import torch
 
-from fidgety.cohort_table import read_quality
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.datasets.folds import read_folds
 from fidgety.errors import NotAssessable, Reason
 from fidgety.inclusion import duration_decision
+from fidgety.pose.summary import read_summary
+from fidgety.training.model_list import read_model_list
 from fidgety.training.predict import predict_infant
 from fidgety.training.results import write_predictions
 from workflow_scripts.stage import Job, run
@@ -18,7 +19,7 @@ def too_short(clean: dict[str, str], inclusion: InclusionConfig) -> dict[str, No
     """Return the recordings that the criterion of duration leaves out."""
     found = {}
     for recording, path in clean.items():
-        duration_s = read_quality(path).duration_s
+        duration_s = read_summary(path).duration_s
         if duration_s is None:
             continue
         decision = duration_decision(inclusion, duration_s)
@@ -40,7 +41,7 @@ def main(job: Job) -> None:
         infant,
         recordings,
         read_folds(job.input.folds),
-        list(job.input.models),
+        read_model_list(job.input.models),
         excluded,
         str(job.params.get("other_units", "refuse")),
         job.params.get("characteristics") or {},

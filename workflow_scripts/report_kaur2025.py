@@ -71,7 +71,7 @@ def main(job: Job) -> None:
     cohort = read_cohorts([str(path) for path in job.input.cohort])
     used = cohort[cohort["status"] == Status.OK.value]
     owner = dict(zip(used["recording"], used["infant"], strict=True))
-    _, speed = infant_speeds([str(path) for path in job.input.features], owner)
+    _, speed = infant_speeds(used, owner)
     baselines = [snippets.majority_rows(scores, judged.confidence)]
     baselines.append(snippets.speed_rows(speed, scores, *how))
     similarities = [

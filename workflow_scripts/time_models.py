@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fidgety.cohort_table import read_quality
 from fidgety.datasets.folds import read_folds
 from fidgety.errors import NotAssessable
 from fidgety.evaluation.cost import SPEED_COLUMNS
+from fidgety.pose.summary import read_summary
 from fidgety.storage import atomic_path
 from fidgety.training.bundle import load_bundle
 from fidgety.training.predict import choose_models
@@ -23,7 +23,7 @@ def timed_recordings(job: Job) -> list[TimedRecording]:
         TimedRecording(
             recording=str(name),
             infant=str(infant),
-            minutes=(read_quality(clean).duration_s or 0.0) / 60,
+            minutes=(read_summary(clean).duration_s or 0.0) / 60,
             features=Path(features),
             pixels=pixels.get(str(name)),
         )

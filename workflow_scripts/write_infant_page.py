@@ -1,19 +1,54 @@
-"""Write the page of one infant."""
+"""Write the page of one infant, and cut the clips to look at first."""
+
+from pathlib import Path
 
 from fidgety.config.report import ReportConfig
-from fidgety.evaluation.predictions import read_infant
+from fidgety.evaluation.predictions import InfantPredictions, read_infant
+from fidgety.report.clips import (
+    LIST,
+    choose_clips,
+    clip_model,
+    cut_clip,
+    list_clips,
+    overlay_length_s,
+)
 from fidgety.report.infant import infant_page
+from fidgety.report.pages import to_tsv
 from fidgety.storage import write_text
 from workflow_scripts.stage import Job, run
 
 
+def cut_clips(job: Job, said: InfantPredictions, config: ReportConfig) -> None:
+    """Cut the clips with the likeliest fidgety movements out of the overlay videos; list them."""
+    folder = Path(str(job.output.clips))
+    folder.mkdir(parents=True, exist_ok=True)
+    recordings = [str(row["recording"]) for row in job.params.rows]
+    media = dict(zip(recordings, map(Path, job.input.media), strict=True))
+    name = clip_model(said.models, config.best_clips_model)
+    lengths_s = {recording: overlay_length_s(path) for recording, path in media.items()}
+    clips = (
+        [] if name is None else choose_clips(name, said.models[name], config.best_clips, lengths_s)
+    )
+    for clip in clips:
+        cut_clip(media[clip.recording], clip, folder / clip.file)
+    write_text(folder / LIST, to_tsv(list_clips(clips)))
+    if name is None:
+        who = config.best_clips_model or "no model that finds fidgety movements"
+        print(f"{who}: there is no result, so there are no clips")
+
+
 def main(job: Job) -> None:
-    """Read what the stages found, write the page."""
+    """Read what the stages found, write clips and page."""
+    config = ReportConfig.model_validate(job.params.config)
+    said = read_infant(str(job.input.predictions))
+    clips = job.output.get("clips")
+    if clips:
+        cut_clips(job, said, config)
     write_text(
         job.output.page,
         infant_page(
             infant=str(job.params.infant),
-            predictions=read_infant(str(job.input.predictions)),
+            predictions=said,
             rows=job.params.rows,
             clean=[str(p) for p in job.input.clean],
             records=[str(p) for p in job.input.get("quality", [])],
@@ -21,9 +56,9 @@ def main(job: Job) -> None:
             page=str(job.output.page),
             intervals=job.params.intervals,
             classes=job.params.classes,
-            config=ReportConfig.model_validate(job.params.config),
+            config=config,
             threshold=job.params.get("threshold"),
-            clips=str(job.input.clips) if job.input.get("clips") else None,
+            clips=str(clips) if clips else None,
             pictures=str(job.input.pictures) if job.input.get("pictures") else None,
             continuous_from=job.params.get("continuous_from", ""),
         ),

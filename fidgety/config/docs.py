@@ -22,12 +22,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from fidgety.cohort_table import FITNESS, QUALITY
+from fidgety.cohort_table import FITNESS
 from fidgety.config.root import Config
 from fidgety.config.study import Role
 from fidgety.errors import Reason
 from fidgety.inclusion import PRESETS
-from fidgety.pose.quality_record import MEASURES
+from fidgety.pose.quality_record import CLEANING, MEASURES
 from fidgety.sheet import SHEET_COLUMNS, Interval, Recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -274,7 +274,7 @@ def reasons_part() -> str:
 
 def quality_part() -> str:
     """Return the names of the quality columns of the cohort tables."""
-    names = ", ".join(f"`{name}`" for name in QUALITY)
+    names = ", ".join(f"`{name}`" for name in CLEANING)
     return f"{names}; then\n\n" + table(
         ("column", "meaning"), [[f"`{name}`", MEASURES[name]] for name in FITNESS]
     )

@@ -1,9 +1,11 @@
-"""Files of quality (schema ``quality/1``, ``results/quality/{recording}.json``).
+"""Files of quality (schema ``quality/2``, ``results/quality/{recording}.json``).
 
 Beside the common fields ``status``, ``reason`` and ``reason_detail`` a record has
 
 - ``reasons``: every reason with its figures, the first one being the recorded one;
 - ``measures``: see :data:`MEASURES`; null where it cannot be told;
+- ``tracks``: ``duration_s``, ``fps``, and what cleaning measured (see :data:`CLEANING`); of a
+  recording without tracks the duration and rate of its video;
 - ``series``: second by second, for the plot;
 - ``limits``: the part of the configuration that it was judged by.
 """
@@ -19,7 +21,17 @@ from fidgety import __version__
 from fidgety.errors import Outcome
 from fidgety.storage import Provenance, read_json_record, write_json
 
-SCHEMA = "quality/1"
+SCHEMA = "quality/2"
+#: What cleaning measured: shares of all values by origin, the longest gap, swaps put right.
+CLEANING = (
+    "measured",
+    "imputed",
+    "corrected",
+    "manual",
+    "missing",
+    "longest_gap_s",
+    "swaps_undone",
+)
 #: What is measured, in words.
 MEASURES = {
     "core_measured": "share of trunk, head and limbs measured or placed by hand",
@@ -34,6 +46,8 @@ MEASURES = {
     "still": "share of still time (asleep, as a suspicion)",
     "fussing": "share of the time with suspected fussing or crying",
     "assessable_s": "total time in which pose, camera and infant are fit",
+    "speed_2d": "mean speed of the keypoints in the picture, trunk lengths a second",
+    "speed_3d": "mean speed of the keypoints in space, trunk lengths a second",
 }
 
 
@@ -42,6 +56,7 @@ def write_quality(
     outcome: Outcome,
     record: Mapping[str, Any],
     provenance: Provenance,
+    tracks: Mapping[str, float | None] | None = None,
 ) -> None:
     """Write a record of quality, whole or not at all.
 
@@ -55,6 +70,8 @@ def write_quality(
         Of :func:`fidgety.pose.verdict.quality_record`; empty where there is no pose to judge.
     provenance
         What makes it.
+    tracks
+        Duration, rate and what cleaning measured.
     """
     write_json(
         path,
@@ -65,11 +82,12 @@ def write_quality(
             "reason_detail": outcome.detail,
             "fidgety_version": __version__,
             "provenance": json.loads(provenance.to_json()),
+            "tracks": dict(tracks or {}),
             "reasons": [],
-            "measures": dict.fromkeys(MEASURES),
             "series": {},
             "limits": {},
             **record,
+            "measures": dict.fromkeys(MEASURES) | dict(record.get("measures", {})),
         },
     )
 

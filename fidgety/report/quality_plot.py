@@ -139,7 +139,7 @@ def draw_fitness(pose: Pose, record: Mapping[str, Any]) -> str:
     pose
         Clean pose.
     record
-        Its record of quality (schema ``quality/1``).
+        Its record of quality (schema ``quality/2``).
     """
     shares = part_shares(pose)
     if not shares or pose.n_frames == 0:

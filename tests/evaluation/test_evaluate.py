@@ -10,19 +10,13 @@ import pytest
 from scipy import stats
 
 from fidgety.errors import NotAssessable, Outcome, Reason, StorageError
-from fidgety.evaluation.baseline import direction, infant_speeds, mean_speed, recording_speed
+from fidgety.evaluation.baseline import direction, infant_speeds
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.records import Infant, infants, read_cohorts
 from fidgety.evaluation.tables import majority_table
-from fidgety.features.store import (
-    Features,
-    FeatureSet,
-    coordinate_names,
-    flatten,
-    write_features,
-)
+from fidgety.features.speed import mean_speed, mean_speeds
+from fidgety.features.store import Features, FeatureSet, coordinate_names, flatten
 from fidgety.report.index import metric_sets
-from fidgety.storage import Provenance, write_not_assessable
 from tests.evaluation.synthetic import (
     Bag,
     cohort_row,
@@ -58,13 +52,16 @@ def evaluate(
     *,
     classes: tuple[tuple[str, bool], ...] = (("normal", False), ("risk", True)),
     models: tuple[str, ...] = ("a",),
-    features: list[Path] | None = None,
+    speeds: dict[str, float] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Run the script; return its tables."""
     out = folder / "out"
     out.mkdir(exist_ok=True)
+    for path in cohort if speeds else []:
+        table = pd.read_csv(path, sep="\t")
+        table.assign(speed_2d=table["recording"].map(speeds)).to_csv(path, sep="\t", index=False)
     stand_in = snakemake(
-        input={"predictions": predictions, "cohort": cohort, "features": features or []},
+        input={"predictions": predictions, "cohort": cohort},
         output={k: str(out / v) for k, v in OUTPUTS.items()},
         params={
             "config": {"bootstrap": 200},
@@ -299,21 +296,24 @@ def test_mean_speed_of_a_known_motion() -> None:
     assert np.isnan(mean_speed(values[:1], time_s[:1]))
 
 
-def write_speeds(folder: Path, recording: str, **speed: float) -> Path:
-    """A feature file of a wrist that moves at one speed, by feature set."""
+def test_speeds_of_a_recording_are_those_of_its_coordinates() -> None:
+    """A wrist that moves at one speed; without coordinates, or with none that lasts, no speed."""
     time_s = np.arange(20) / 10
-    sets = {}
-    for name, value in speed.items():
-        space = 3 if name.endswith("3d") else 2
+
+    def moving(space: int, speed: float) -> FeatureSet:
         position = np.zeros((20, space, 1))
-        position[:, 0, 0] = value * time_s
+        position[:, 0, 0] = speed * time_s
         names = coordinate_names(("left_wrist",), space)
-        sets[name] = FeatureSet(flatten(position), names, time_s, 10.0, "trunk")
-    absent = Outcome.of(NotAssessable(Reason.FEATURE_UNAVAILABLE, "a 3D track"))
-    unavailable = {} if "coordinates_2d" in sets else {"coordinates_2d": absent}
-    path = folder / f"{recording}.h5"
-    write_features(path, Features(10.0, sets, unavailable), Provenance())
-    return path
+        return FeatureSet(flatten(position), names, time_s, 10.0, "trunk")
+
+    absent = {"coordinates_2d": Outcome.of(NotAssessable(Reason.FEATURE_UNAVAILABLE, "a 3D track"))}
+    both = {"coordinates_2d": moving(2, 1.0), "coordinates_3d": moving(3, 2.0)}
+    expected = {"speed_2d": pytest.approx(1.0), "speed_3d": pytest.approx(2.0)}
+    assert mean_speeds(Features(10.0, both, {})) == expected
+    assert mean_speeds(Features(10.0, {"coordinates_3d": moving(3, 4.0)}, absent)) == {
+        "speed_3d": pytest.approx(4.0)
+    }
+    assert mean_speeds(Features(10.0, {"coordinates_2d": moving(2, np.nan)}, {})) == {}
 
 
 def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
@@ -324,17 +324,13 @@ def test_baseline_direction_comes_from_development(tmp_path: Path) -> None:
     files, cohort = study(tmp_path, risks)
     # In development the ones at risk are slower, in the external set they are faster.
     speeds = {"development": {"normal": 2.0, "risk": 1.0}, "external": {"normal": 1.0, "risk": 3.0}}
-    features = [
-        write_speeds(tmp_path / "features", f"{role}-{label}-{k}-r", coordinates_2d=speed + 0.1 * k)
+    named = {
+        f"{role}-{label}-{k}-r": speed + 0.1 * k
         for role, by_label in speeds.items()
         for label, speed in by_label.items()
         for k in range(2)
-    ]
-    write_not_assessable(
-        tmp_path / "features" / "z.h5", SHORT, schema="features/1", provenance=Provenance()
-    )
-    assert np.isnan(recording_speed(tmp_path / "features" / "z.h5", "coordinates_2d"))
-    metrics = evaluate(tmp_path, files, cohort, features=features)["metrics"]
+    }
+    metrics = evaluate(tmp_path, files, cohort, speeds=named)["metrics"]
     assert float(figure(metrics, "development", "auc", "mean speed")["value"]) == 1
     assert float(figure(metrics, "external", "auc", "mean speed")["value"]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -395,11 +391,8 @@ def test_baseline_and_models_have_the_same_infants(tmp_path: Path) -> None:
     out = not_assessable(Reason.EXCLUDED, "31 weeks")
     rows.append(cohort_row("late-r", infant, "development", "normal", **out))
     cohort = write_cohort(tmp_path / "cohort2", rows)
-    features = [
-        write_speeds(tmp_path / "features", str(row["recording"]), coordinates_2d=1.0 + 0.1 * k)
-        for k, row in enumerate(rows)
-    ]
-    metrics = evaluate(tmp_path, files, cohort, features=features)["metrics"]
+    speeds = {str(row["recording"]): 1.0 + 0.1 * k for k, row in enumerate(rows)}
+    metrics = evaluate(tmp_path, files, cohort, speeds=speeds)["metrics"]
     assert int(figure(metrics, "development", "auc", "mean speed")["n"]) == 5
     assert int(figure(metrics, "development", "auc")["n"]) == 5
     baseline = json.loads((tmp_path / "out" / "summary.json").read_text())["baseline"]
@@ -437,19 +430,24 @@ def test_direction_without_a_class_is_slower() -> None:
     assert direction([0, 1], [0.1, 0.2]) == 1
 
 
-def test_baseline_uses_one_feature_set_for_all(tmp_path: Path) -> None:
-    paths = [
-        write_speeds(tmp_path, "a1", coordinates_2d=1.0, coordinates_3d=2.0),
-        write_speeds(tmp_path, "a2", coordinates_3d=4.0),
-        write_speeds(tmp_path, "b1", coordinates_3d=6.0),
-        write_speeds(tmp_path, "c1", coordinates_2d=1.0),
-        write_speeds(tmp_path, "stranger", coordinates_2d=9.0),
-    ]
+def test_baseline_uses_one_feature_set_for_all() -> None:
+    nan = float("nan")
+    rows = {
+        "a1": (1.0, 2.0),
+        "a2": (nan, 4.0),
+        "b1": (nan, 6.0),
+        "c1": (1.0, nan),
+        "stranger": (9.0, nan),
+    }
+    cohort = pd.DataFrame(
+        [(name, *speeds) for name, speeds in rows.items()],
+        columns=["recording", "speed_2d", "speed_3d"],
+    )
     owner = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
-    name, speed = infant_speeds(paths[:3], owner)
+    name, speed = infant_speeds(cohort[:3], owner)
     assert name == "coordinates_3d"
     assert speed == pytest.approx({"a": 3.0, "b": 6.0})
-    name, speed = infant_speeds(paths[:1] + paths[3:], owner)
+    name, speed = infant_speeds(cohort.iloc[[0, 3, 4]], owner)
     assert name == "coordinates_2d"
     assert speed == pytest.approx({"a": 1.0, "c": 1.0})
-    assert infant_speeds([], owner) == ("coordinates_2d", {})
+    assert infant_speeds(cohort, {}) == ("coordinates_2d", {})

@@ -282,5 +282,5 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_quality(path, Outcome.of(NotAssessable(Reason.NO_BODY, "x")), {}, Provenance())
     assert read_quality_record(path)["measures"] == dict.fromkeys(MEASURES)
     path.write_text(json.dumps({"schema": "video/1"}))
-    with pytest.raises(StorageError, match="quality/1"):
+    with pytest.raises(StorageError, match="quality/2"):
         read_quality_record(path)

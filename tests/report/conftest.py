@@ -24,7 +24,7 @@ from tests.evaluation.synthetic import (
     write_cohort,
     write_infant,
 )
-from workflow_scripts import cut_clips, draw_overlay, evaluate, write_infant_page, write_report
+from workflow_scripts import draw_overlay, evaluate, write_infant_page, write_report
 from workflow_scripts.stage import Job
 
 ATTACK = "<img src=x onerror=alert(1)>"
@@ -213,22 +213,14 @@ def build_site(
         pages[infant] = folder / "report" / "infants" / f"{infant}.html"
         row = next(r for r in rows if r["infant"] == infant)
         clips = folder / "report" / "clips" / infant
-        cut_clips.main(
-            job(
-                input={"predictions": predictions[infant], "media": [media]},
-                output={"clips": clips},
-                params={"recordings": [recording], "n": 2, "model": None},
-            )
-        )
         write_infant_page.main(
             job(
                 input={
                     "predictions": predictions[infant],
                     "clean": [clean],
                     "media": [media],
-                    "clips": clips,
                 },
-                output={"page": pages[infant]},
+                output={"page": pages[infant], "clips": clips},
                 params={
                     "infant": infant,
                     "rows": [row],
@@ -242,7 +234,7 @@ def build_site(
                         }
                     ],
                     "classes": CLASSES,
-                    "config": report,
+                    "config": {**report, "best_clips": 2},
                     "continuous_from": 0.603,
                 },
             )

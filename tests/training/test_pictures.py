@@ -19,6 +19,7 @@ from fidgety.storage import Provenance
 from fidgety.training.bundle import load_bundle, write_bundle
 from fidgety.training.fold import train_fold
 from fidgety.training.gather import FoldJob, gather
+from fidgety.training.model_list import write_model_list
 from fidgety.training.predict import predict_infant
 from fidgety.training.results import write_predictions
 from fidgety.training.score import InstancePool
@@ -143,11 +144,13 @@ def test_the_scripts_lead_from_predictions_to_strips(pictures, trained, tmp_path
     given = [str(pictures.pixels[name])]
     masks = tmp_path / "masks" / f"{name}.h5"
     masks.parent.mkdir()
+    listed = str(tmp_path / "models.tsv")
+    write_model_list(listed, [model])
     explain_script.main(
         Job(
-            Names(predictions=str(tmp_path / "said.h5"), models=[str(model)], pixels=given),
+            Names(predictions=str(tmp_path / "said.h5"), models=listed, pixels=given),
             Names(looks=str(tmp_path / "looks.h5")),
-            Names(n=3, code="c0de"),
+            Names(n=3, models=["pictures"], code="c0de"),
             Names(infant=infant),
         )
     )

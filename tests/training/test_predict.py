@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -17,6 +19,7 @@ from fidgety.models.base import set_weights
 from fidgety.pose.tracks import Pose, write_pose
 from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
 from fidgety.training.bundle import load_bundle
+from fidgety.training.model_list import read_model_list, write_model_list
 from fidgety.training.predict import choose_models, informed, predict_infant
 from fidgety.training.results import (
     ModelPrediction,
@@ -168,6 +171,30 @@ def test_damaged_weights_are_refused(models, tmp_path):
         set_weights(torch.nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
 
 
+def listed(models, folder: Path) -> str:
+    """Return the list of all fold models."""
+    path = folder / "models.tsv"
+    write_model_list(path, paths(models))
+    return str(path)
+
+
+def test_infants_are_assessed_with_the_models_that_are_listed(models, tmp_path):
+    path = Path(listed(models, tmp_path))
+    assert read_model_list(path) == sorted(paths(models))
+    described = pd.read_csv(path, sep="\t")
+    assert list(zip(described["model"], described["fold"], strict=True)) == sorted(
+        (kind, fold) for kind in KINDS for fold in (1, 2)
+    )
+    path.write_text(path.read_text().replace(described["sha256"][1], "0" * 64))
+    with pytest.raises(StorageError, match=r"is not the model .* run the workflow again"):
+        read_model_list(path)
+    path.write_text("model\tfold\n")
+    with pytest.raises(StorageError, match="no list of models"):
+        read_model_list(path)
+    with pytest.raises(StorageError, match="cannot be read"):
+        read_model_list(tmp_path / "absent.tsv")
+
+
 def test_a_development_infant_meets_only_the_model_that_never_saw_it(models, larger):
     infant = larger.tested(2)[0]
     chosen = choose_models(infant, larger.entries, paths(models))
@@ -191,7 +218,7 @@ def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp
     job = Job(
         Names(
             features=[str(tmp_path / f"new-{k}.h5") for k in (0, 1)],
-            models=[str(p) for p in paths(models)],
+            models=listed(models, tmp_path),
             clean=[write_clean(tmp_path / f"clean-{k}.h5", 8.0) for k in (0, 1)],
             folds=str(models / "folds.tsv"),
         ),
@@ -279,7 +306,7 @@ def test_the_criterion_of_duration_leaves_recordings_out(models, tmp_path):
     job = Job(
         Names(
             features=[str(tmp_path / f"new-{k}.h5") for k in (0, 1)],
-            models=[str(p) for p in paths(models)],
+            models=listed(models, tmp_path),
             clean=[write_clean(tmp_path / f"clean-{k}.h5", s) for k, s in ((0, 8.0), (1, 20.0))],
             folds=str(models / "folds.tsv"),
         ),

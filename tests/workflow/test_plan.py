@@ -32,7 +32,6 @@ def test_dry_run_plans_every_stage(fresh: Workflow) -> None:
         "predict_infant",
         "evaluate",
         "draw_overlay",
-        "cut_clips",
         "write_infant_page",
         "write_report",
     } <= set(planned)

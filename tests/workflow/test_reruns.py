@@ -80,7 +80,6 @@ def test_added_infant_runs_its_jobs_and_the_aggregates(tiny_copy: Workflow) -> N
         "build_features",
         "draw_overlay",
         "predict_infant",
-        "cut_clips",
         "write_infant_page",
         "collect_cohort",
         "evaluate",
@@ -89,7 +88,7 @@ def test_added_infant_runs_its_jobs_and_the_aggregates(tiny_copy: Workflow) -> N
     }
     for rule in RECORDING_RULES & set(planned):
         assert planned[rule] == {"recording=mine"}
-    for rule in ("predict_infant", "cut_clips", "write_infant_page"):
+    for rule in ("predict_infant", "write_infant_page"):
         assert planned[rule] == {"infant=mine"}
     assert planned["collect_cohort"] == {"role=new"}
 
