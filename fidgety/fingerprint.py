@@ -12,12 +12,20 @@ Versions of the libraries that decide a stage's result are part of it, too.
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from fidgety.errors import StorageError
+from fidgety.storage import write_text
+
+VERSION = 1
 PACKAGE = "fidgety"
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = frozenset(
@@ -77,11 +85,74 @@ def _imported_names(tree: ast.Module, package: str) -> set[str]:
     return {name for name in names if name.split(".")[0] in (PACKAGE, "workflow_scripts")}
 
 
+class CodeIndex:
+    """What is known of modules by their content, kept in a JSON file.
+
+    Parsing all modules takes a second, which every call of snakemake would pay.
+
+    Parameters
+    ----------
+    path
+        File of the index. A damaged or foreign one is as good as none: it is written anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        # Python versions do not agree on how a syntax tree is written down.
+        self.version = [VERSION, *sys.version_info[:2]]
+        self._new = False
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            known = found["modules"] if found["version"] == self.version else {}
+            self._known = {
+                str(key): (str(digest), frozenset(map(str, imports)))
+                for key, (digest, imports) in known.items()
+            }
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            self._known = {}
+
+    def lookup(self, key: str) -> tuple[str, frozenset[str]] | None:
+        """Return what is known of a module with this content."""
+        return self._known.get(key)
+
+    def remember(self, key: str, digest: str, imports: frozenset[str]) -> None:
+        """Keep what a module is; the index is written when Python ends."""
+        self._known[key] = digest, imports
+        if not self._new:
+            atexit.register(self.save)
+            self._new = True
+
+    def save(self) -> None:
+        """Write the index; one that cannot be written costs time, not the run."""
+        modules = {k: [digest, sorted(imports)] for k, (digest, imports) in self._known.items()}
+        with contextlib.suppress(OSError, StorageError):
+            write_text(
+                self.path,
+                json.dumps({"version": self.version, "modules": modules}, sort_keys=True) + "\n",
+            )
+
+
+_index: CodeIndex | None = None
+
+
+def keep_index(path: Path) -> None:
+    """Remember across runs, in this file, what modules are."""
+    global _index
+    _index = CodeIndex(path)
+
+
 @functools.lru_cache(maxsize=4096)
 def _digest_and_imports(path: Path, mtime_ns: int, package: str) -> tuple[str, frozenset[str]]:
-    tree = _strip_docstrings(ast.parse(path.read_text(encoding="utf-8")))
+    source = path.read_bytes()
+    key = hashlib.sha256(f"{package}\0".encode() + source).hexdigest()
+    if _index is not None and (known := _index.lookup(key)) is not None:
+        return known
+    tree = _strip_docstrings(ast.parse(source))
     digest = hashlib.sha256(ast.dump(tree, include_attributes=False).encode()).hexdigest()
-    return digest, frozenset(_imported_names(tree, package))
+    imports = frozenset(_imported_names(tree, package))
+    if _index is not None:
+        _index.remember(key, digest, imports)
+    return digest, imports
 
 
 def _declared_libraries(path: Path) -> set[str]:

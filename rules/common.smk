@@ -28,7 +28,7 @@ from fidgety.config.root import parse_config
 from fidgety.config.study import Role
 from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
-from fidgety.fingerprint import code_fingerprint
+from fidgety.fingerprint import code_fingerprint, keep_index
 from fidgety.hardware import count_gpus
 from fidgety.inclusion import criteria
 from fidgety.models.registry import (
@@ -96,6 +96,7 @@ try:
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
     )
+    keep_index(Path(CONFIG.results) / ".index" / "code.json")
     SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
     OWN_SKELETONS = load_skeletons(
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())

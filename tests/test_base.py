@@ -26,7 +26,13 @@ from fidgety import sources, storage
 from fidgety.cohort_table import COLUMNS, format_cell
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.store import FEATURES_SCHEMA
-from fidgety.fingerprint import LEFT_OUT, code_fingerprint, library_version
+from fidgety.fingerprint import (
+    LEFT_OUT,
+    CodeIndex,
+    _digest_and_imports,
+    code_fingerprint,
+    library_version,
+)
 from fidgety.inclusion import inclusion_flow
 from fidgety.pose.tracks import (
     POSE_SCHEMA,
@@ -746,6 +752,30 @@ def test_an_included_recording_without_files_is_our_mistake(tmp_path: Path) -> N
 )  # fmt: skip
 def test_cells(value: Any, text: str) -> None:
     assert format_cell(value) == text
+
+
+def test_a_remembered_fingerprint_is_the_one_that_is_computed(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another content is another key; a damaged index is as good as none."""
+    script, index = project / "workflow_scripts/go.py", tmp_path / "code.json"
+
+    def again() -> str:
+        code_fingerprint.cache_clear()
+        _digest_and_imports.cache_clear()
+        monkeypatch.setattr("fidgety.fingerprint._index", CodeIndex(index))
+        return code_fingerprint(script, root=project)
+
+    plain = fingerprint(project)
+    index.write_text("[1, 2")
+    assert again() == plain
+    sys.modules["fidgety.fingerprint"]._index.save()
+    assert json.loads(index.read_text())["modules"]
+    with monkeypatch.context() as nothing_is_parsed:
+        nothing_is_parsed.setattr("fidgety.fingerprint._strip_docstrings", None)
+        assert again() == plain
+    script.write_text(script.read_text() + "\nMORE = 1\n")
+    assert again() == fingerprint(project) != plain
 
 
 def test_fingerprint_holds_the_libraries_that_a_backend_names(
