@@ -46,6 +46,7 @@ def _is_left_out(name: str) -> bool:
     return name in LEFT_OUT or name.rpartition(".")[2] == "registry"
 
 
+@functools.lru_cache(maxsize=65536)
 def _module_path(name: str, root: Path) -> Path | None:
     """Return the file of a dotted module of this project, None if it is not one."""
     base = root.joinpath(*name.split("."))
@@ -241,6 +242,7 @@ def code_fingerprint(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+@functools.lru_cache(maxsize=1024)
 def library_version(distribution: str) -> str:
     """Return an installed distribution's version without its local part, "absent" if none."""
     try:
