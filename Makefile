@@ -8,9 +8,10 @@ CORES ?= all
 # Further options: make run ARGS="--dry-run", make test PYTEST="-k cohort"
 ARGS ?=
 PYTEST ?=
-# Test processes: make test WORKERS=8. Files stay whole; the workflow is run once for all.
+# Test processes: make test WORKERS=8. Files stay whole, in the order of tests/conftest.py; the
+# workflow is run once for all.
 WORKERS ?= 2
-TESTER = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+TESTER = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -47,8 +48,8 @@ $(STAMP): requirements/lock.txt requirements/torch.txt pyproject.toml
 		echo "Making a virtual environment in $(VENV) with $$($$python --version)"; \
 		$$python -m venv $(VENV); fi
 	@echo "Installing the pinned packages (some minutes, some gigabytes)"
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt
-	@$(BIN)/python -m pip install --quiet -r requirements/torch.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements/lock.txt
+	@$(BIN)/python -m pip install --quiet --no-compile -r requirements/torch.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -217,6 +217,16 @@ def infants_of(*roles):
     return sorted({r.infant for r in recordings_of(*roles)})
 
 
+def infants_with_roles():
+    """Return role and recordings of every infant with an included recording."""
+    found = {}
+    for one in recordings_of(*EVALUATED_ROLES):
+        role = STUDY.role(one.recording).value
+        found.setdefault(one.infant, {"role": role, "recordings": []})
+        found[one.infant]["recordings"].append(one.recording)
+    return found
+
+
 ASSESSED_ROLES = ("development", "external", "new")
 EVALUATED_ROLES = (*ASSESSED_ROLES, "reference")
 ASSESSED = {}

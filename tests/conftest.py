@@ -50,6 +50,19 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20230904)
 
 
+#: Files that take longest come first, so that no process waits for the last of them.
+FIRST = ("tests/workflow/test_readme.py", "tests/workflow/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by file, the longest first."""
+
+    def place(item: pytest.Item) -> int:
+        return next((k for k, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
+
+    items.sort(key=place)
+
+
 def _reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return re.sub(r"^Skipped: ", "", str(report.longrepr[2]))

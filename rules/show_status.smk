@@ -1,0 +1,21 @@
+"""What would run and why, infants by stage, before anything runs: `snakemake status`."""
+
+
+rule status:
+    log:
+        results("logs/show_status.log"),
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=config,
+        snakefile=workflow.main_snakefile,
+        triggers=lambda wildcards: sorted(t.item_to_choice() for t in workflow.rerun_triggers),
+        infants=lambda wildcards: infants_with_roles(),
+        table=results("status.tsv"),
+    message:
+        "Ask what would run"
+    script:
+        "../workflow_scripts/show_status.py"

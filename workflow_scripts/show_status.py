@@ -1,0 +1,49 @@
+"""Show what would run, and why: ask Snakemake, and put its answer together by infant."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fidgety.errors import FidgetyError
+from fidgety.report.pages import to_tsv
+from fidgety.status import Known, other_jobs, parse_summary, status_lines, status_table
+from fidgety.storage import write_text
+from workflow_scripts.stage import Job, run
+
+
+def ask_snakemake(job: Job) -> str:
+    """Return Snakemake's summary of all files, with the configuration of this run.
+
+    Raises
+    ------
+    FidgetyError
+        With its own message, if it cannot say.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.json"
+        config.write_text(json.dumps(job.params.config))
+        command = [
+            *(sys.executable, "-m", "snakemake", "--summary", "--cores", "1"),
+            *("--snakefile", str(job.params.snakefile), "--configfile", str(config)),
+            *("--rerun-triggers", *[str(t) for t in job.params.triggers]),
+        ]
+        done = subprocess.run(command, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise FidgetyError(f"snakemake --summary says: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def main(job: Job) -> None:
+    """Write the whole table, and show what is to be done."""
+    planned = parse_summary(ask_snakemake(job))
+    infants = {str(name): Known.of(one) for name, one in job.params.infants.items()}
+    table = status_table(planned, infants)
+    write_text(str(job.params.table), to_tsv(table))
+    text = "\n".join(status_lines(table, other_jobs(planned), str(job.params.table)))
+    print(f"\n{text}", file=job.terminal, flush=True)
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
