@@ -59,7 +59,7 @@ ZONE_COLUMNS = (
     "high",
     "n",
 )
-BENEFIT_COLUMNS = ("set", "model", "threshold", "net_benefit", "n")
+BENEFIT_COLUMNS = ("set", "model", "threshold", "net_benefit", "low", "high", "n")
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,13 @@ def benefit_table(
             truth = np.array([r.label in risk for r in own], dtype=bool)
             if truth.all() or not truth.any():
                 continue
-            curve = net_benefit(truth, [r.probability for r in own], ACT_FROM, config.prevalence)
+            curve = net_benefit(
+                truth,
+                [r.probability for r in own],
+                ACT_FROM,
+                config.prevalence,
+                config.confidence,
+            )
             for name in ("model", "all") if model == one.models[0] else ("model",):
                 parts.append(
                     pd.DataFrame(
@@ -346,6 +352,9 @@ def benefit_table(
                             "model": model if name == "model" else EVERYBODY,
                             "threshold": curve["threshold"],
                             "net_benefit": curve[name],
+                            # What acting on everybody is worth follows from the prevalence.
+                            "low": curve["low"] if name == "model" else np.nan,
+                            "high": curve["high"] if name == "model" else np.nan,
                             "n": len(own),
                         }
                     )

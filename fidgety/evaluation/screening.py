@@ -4,6 +4,7 @@ References
 ----------
 Mercaldo, Lau & Zhou 2007, Stat Med 26:2170 (predictive values). Simel, Samsa & Matchar 1991, J Clin
 Epidemiol 44:763 (likelihood ratios). Vickers & Elkin 2006, Med Decis Making 26:565 (net benefit).
+Zou & Donner 2008, Stat Med 27:1693 (variance estimates recovery).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from fidgety.evaluation.intervals import NAN, Estimate
+from fidgety.evaluation.intervals import NAN, Estimate, proportion
 from fidgety.evaluation.metrics import Counts
 
 
@@ -192,11 +193,18 @@ def uncertain_zone(
     return Zone(low, high, float(((values >= low) & (values < high)).mean()))
 
 
+def _shares(called: NDArray[np.bool_], confidence: float) -> NDArray[np.float64]:
+    """Return the share of infants called, its low and its high end, of shape (3, threshold)."""
+    each = [proportion(int(row.sum()), len(row), confidence) for row in called]
+    return np.array([[e.value, e.low, e.high] for e in each]).T
+
+
 def net_benefit(
     positive: ArrayLike,
     probability: ArrayLike,
     thresholds: ArrayLike,
     prevalence: float | None = None,
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Return the decision curve: what acting on the model is worth, in true positives an infant.
 
@@ -208,23 +216,29 @@ def net_benefit(
         four false alarms for one found infant.
     prevalence
         Of the clinic; None takes the infants' own.
+    confidence
+        Of the interval: Wilson's of both shares put together by the method of variance estimates
+        recovery. The prevalence counts as known.
 
     Returns
     -------
     DataFrame
-        Columns threshold, model, all (act on everybody), none (0).
+        Columns threshold, model, low, high, all (act on everybody), none (0).
     """
     truth, p = np.asarray(positive, dtype=bool), np.asarray(probability, dtype=np.float64)
     at = np.asarray(thresholds, dtype=np.float64)
     share = float(truth.mean()) if prevalence is None else prevalence
     odds = at / (1 - at)
     called = p[None, :] >= at[:, None]
-    found = called[:, truth].mean(axis=1) * share
-    alarms = called[:, ~truth].mean(axis=1) * (1 - share)
+    found, found_low, found_high = share * _shares(called[:, truth], confidence)
+    alarms, alarms_low, alarms_high = (1 - share) * odds * _shares(called[:, ~truth], confidence)
+    value = found - alarms
     return pd.DataFrame(
         {
             "threshold": at,
-            "model": found - alarms * odds,
+            "model": value,
+            "low": value - np.hypot(found - found_low, alarms_high - alarms),
+            "high": value + np.hypot(found_high - found, alarms - alarms_low),
             "all": share - (1 - share) * odds,
             "none": np.zeros_like(at),
         }

@@ -27,10 +27,15 @@ def draw_benefit(table: pd.DataFrame) -> str:
             for k, model in enumerate(dict.fromkeys(own["model"])):
                 one = own[own["model"] == model]
                 everybody = model == EVERYBODY
+                colour = "#666666" if everybody else COLOURS[k % len(COLOURS)]
+                if not everybody:
+                    axes.fill_between(
+                        one["threshold"], one["low"], one["high"], color=colour, alpha=0.12, lw=0
+                    )
                 axes.plot(
                     one["threshold"],
                     one["net_benefit"],
-                    color="#666666" if everybody else COLOURS[k % len(COLOURS)],
+                    color=colour,
                     linestyle=":" if everybody else ("-", "--", "-.")[k % 3],
                     label="act on everybody" if everybody else f"{model}, n = {one['n'].iloc[0]}",
                 )

@@ -127,5 +127,22 @@ def test_the_decision_curve() -> None:
     assert (curve["none"] == 0).all()
     other = net_benefit(positive, probability, [0.2], prevalence=0.5)
     np.testing.assert_allclose(other["model"], 0.5 - 0.5 * 2 / 8 * 0.25)
+    assert ((curve["low"] <= curve["model"]) & (curve["model"] <= curve["high"])).all()
     # Acting on everybody pays until the threshold is the prevalence.
     assert net_benefit(positive, probability, [0.2])["all"][0] == pytest.approx(0)
+
+
+def test_the_decision_curves_interval_covers_the_truth() -> None:
+    """Found and false alarms are binomial; the prevalence is known."""
+    rng = np.random.default_rng(1)
+    sensitivity, wrong, prevalence, at = 0.8, 0.3, 0.22, 0.25
+    truth = sensitivity * prevalence - wrong * (1 - prevalence) * at / (1 - at)
+    positive = np.array([True] * 30 + [False] * 60)
+    covered = []
+    for _ in range(600):
+        called = rng.random(90) < np.where(positive, sensitivity, wrong)
+        curve = net_benefit(positive, np.where(called, 0.9, 0.1), [at], prevalence)
+        covered.append(curve["low"][0] <= truth <= curve["high"][0])
+    assert 0.92 <= np.mean(covered) <= 0.98
+    wide = net_benefit(positive, np.where(called, 0.9, 0.1), [at], prevalence, 0.99)
+    assert wide["high"][0] > curve["high"][0]
