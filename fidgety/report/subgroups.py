@@ -285,7 +285,7 @@ def _serial_rows(table: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "infant": row["infant"],
-            "set": row["set"],
+            "set": ROLE_TEXTS[str(row["set"])],
             "label": row["label"] or NOTHING,
             "recording": row["recording"],
             "age": number(row["corrected_age_weeks"], 1),
@@ -346,7 +346,7 @@ def _uncounted(follow_up: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "infant": row["infant"],
-            "set": row["set"],
+            "set": ROLE_TEXTS[str(row["set"])],
             "label": row["label"],
             "age": number(row["corrected_age_weeks"], 1),
             "state": row["state"],
@@ -362,7 +362,7 @@ def _lost(table: pd.DataFrame) -> list[dict[str, str]]:
 
     return [
         {
-            "set": row["set"],
+            "set": ROLE_TEXTS[str(row["set"])],
             "name": CHARACTERISTIC_TEXTS.get(row["characteristic"], row["characteristic"]),
             "followed": value(row, "followed"),
             "lost": value(row, "lost"),
@@ -408,7 +408,12 @@ def page(result: Clinic, confidence: float, *, phantoms: bool) -> str:
         n_drawn=min(n_serial, MOST_PANELS),
         window=f"{FIDGETY_WEEKS[0]:g} to {FIDGETY_WEEKS[1]:g}",
         changes=[
-            {"set": r["set"], "model": r["model"], "share": cell(r), "n": int(r["n"])}
+            {
+                "set": ROLE_TEXTS[str(r["set"])],
+                "model": r["model"],
+                "share": cell(r),
+                "n": int(r["n"]),
+            }
             for r in _dicts(result.changes)
         ],
         serial_figure=inline(
