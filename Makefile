@@ -28,7 +28,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$p; break; fi; done
 
-.PHONY: help run validate test test-fast test-long lint bench lock clean install
+.PHONY: help run validate test test-fast test-long lint bench bench-scale lock clean install
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -85,6 +85,10 @@ lint: $(STAMP) ## Style, types and generated files
 
 bench: $(STAMP) ## Speed and memory, each against a plain baseline
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bench-scale: $(STAMP) ## What planning costs with 1,000 and 10,000 recordings (an hour)
+	$(BIN)/python -m benchmarks.planning --recordings 1000 --up-to-date
+	$(BIN)/python -m benchmarks.planning --recordings 10000 --up-to-date
 
 lock: $(STAMP) ## Resolve the lock anew and all that is derived from it (needs the network)
 	@test -x $(VENV)/uv/bin/uv || { $(BIN)/python -m venv $(VENV)/uv && \

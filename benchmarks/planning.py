@@ -1,0 +1,196 @@
+"""What planning costs: Snakemake on the real rules against empty rules, in the same run.
+
+A cohort of recordings is made up: a sheet and small files that nobody opens. Measured are, as
+processor seconds, seconds by the clock and largest memory of the whole process,
+
+- a dry run of the workflow with nothing done yet, and with everything up to date;
+- the same dry runs of as many empty jobs: `bare` (an input, an output and a shell command) and
+  `alike` (a script, a log, a benchmark and parameters, and as many files, as the rules have);
+- reading the configuration, the sheet and the source files (``--list-rules``);
+- a dry run with 200 recordings more.
+
+``python -m benchmarks.planning --recordings 1000``; `make bench-scale` runs 1,000 and 10,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = """\
+sheet: recordings.tsv
+cohorts: {ward: development, city: external, clinic: new}
+phantom: {preset: none}
+folds: {n: 5}
+"""
+#: One rule after another for every sample; ALIKE stands for what the rules have beside that.
+EMPTY = """\
+SAMPLES, RULES, ALIKE = int(config["samples"]), int(config["rules"]), config["alike"] == "yes"
+FILES = 2 if ALIKE else 1
+
+rule all:
+    input: [f"out/{RULES - 1}/{k}.0" for k in range(SAMPLES)]
+
+for r in range(RULES):
+    rule:
+        name: f"step{r}"
+        input: [f"out/{r - 1}/{{k}}.{n}" for n in range(FILES)] if r else []
+        output: [f"out/{r}/{{k}}.{n}" for n in range(FILES)]
+"""
+BARE = '        shell: "touch {output}"\n'
+ALIKE = """\
+        log: f"log/{r}/{{k}}.log"
+        benchmark: f"benchmark/{r}/{{k}}.tsv"
+        params: config={"a": [1, 2, 3]}, of=lambda wildcards: wildcards.k
+        resources: mem_mb=1000, runtime=10
+        message: "Make {wildcards.k}"
+        script: "empty.py"
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took."""
+
+    cpu_s: float
+    clock_s: float
+    memory_mb: float
+    output: str
+
+    def row(self, name: str) -> str:
+        """Return it as a line of the table."""
+        return f"{name:<44}{self.cpu_s:9.1f} s{self.clock_s:9.1f} s{self.memory_mb:8.0f} MB"
+
+
+def measure(command: Sequence[str], folder: Path) -> Cost:
+    """Run a command to its end.
+
+    Raises
+    ------
+    RuntimeError
+        With its output, if it fails.
+    """
+    start = os.times().elapsed
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}\n{text[-3000:]}")
+    return Cost(
+        used.ru_utime + used.ru_stime, os.times().elapsed - start, used.ru_maxrss / 1024, text
+    )
+
+
+def write_cohort(folder: Path, n: int) -> None:
+    """Write a sheet with n recordings, one an infant, and their files."""
+    rows = []
+    (folder / "videos").mkdir(exist_ok=True)
+    for k in range(n):
+        video = Path("videos") / f"v{k:05d}.mp4"
+        if not (folder / video).exists():
+            (folder / video).write_bytes(f"recording {k}".encode())
+        # Spread evenly, so that recordings that are added belong to all three.
+        cohort = ("ward", "ward", "ward", "city", "clinic")[k % 5]
+        label = "" if cohort == "clinic" else ("risk" if k % 4 == 0 else "normal")
+        rows.append((f"r{k:05d}", f"i{k:05d}", cohort, str(video), label))
+    with open(folder / "recordings.tsv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerow(("recording", "infant", "cohort", "video", "label"))
+        writer.writerows(rows)
+    (folder / "own.yaml").write_text(CONFIG)
+
+
+def jobs_of(text: str) -> dict[str, int]:
+    """Read the numbers of jobs from a dry run."""
+    found = re.search(r"^job +count\n[- ]+\n(.*?)^total +(\d+)", text, flags=re.M | re.S)
+    if not found:
+        return {}
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", found[1], flags=re.M))
+    return {rule: int(n) for rule, n in counts.items()}
+
+
+def touch_everything(snakemake: Sequence[str], folder: Path) -> None:
+    """Make every file of the workflow, empty, and have Snakemake take them for its own."""
+    summary = measure([*snakemake, "--summary"], folder).output
+    for line in summary.splitlines():
+        parts = line.split("\t")
+        if len(parts) < 6 or parts[0] == "output_file":
+            continue
+        path = folder / parts[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.touch()
+        else:
+            path.mkdir(exist_ok=True)
+    measure([*snakemake, "--touch", "--cores", "1", "--quiet", "all"], folder)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recordings", type=int, default=1000)
+    parser.add_argument("--more", type=int, default=200)
+    parser.add_argument("--up-to-date", action="store_true", help="as well with everything done")
+    asked = parser.parse_args()
+    run = [sys.executable, "-m", "snakemake"]
+    ours = [*run, "--snakefile", str(ROOT / "Snakefile"), "--configfile", "own.yaml"]
+    dry = ["--dry-run", "--quiet", "rules", "host"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_cohort(folder, asked.recordings)
+        measure([*ours, "--list-rules"], folder)  # checksums and modules are looked at once
+        read = measure([*ours, "--list-rules"], folder)
+        plan = measure([*ours, *dry], folder)
+        jobs = jobs_of(plan.output)
+        each = round(sum(jobs.values()) / asked.recordings)
+        print(f"{asked.recordings} recordings, {sum(jobs.values())} jobs, {each} a recording")
+        print(read.row("configuration, sheet and sources"))
+        print(plan.row("dry run, nothing done"))
+        empty = folder / "empty"
+        empty.mkdir()
+        (empty / "empty.py").write_text("")
+        for kind, body in (("bare", BARE), ("alike", ALIKE)):
+            (empty / kind).write_text(EMPTY + body)
+            size = (f"samples={asked.recordings}", f"rules={each}")
+            command = [*run, "all", "--snakefile", kind, *dry, "--scheduler", "greedy"]
+            cost = measure(
+                [*command, "--config", *size, f"alike={'yes' if kind == 'alike' else 'no'}"], empty
+            )
+            print(cost.row(f"as many empty jobs, {kind}"))
+            print(
+                f"{'  ours against it':<44}{plan.cpu_s / cost.cpu_s:9.2f}  "
+                f"{plan.clock_s / cost.clock_s:9.2f}  {plan.memory_mb / cost.memory_mb:8.2f}"
+            )
+        if asked.up_to_date:
+            touch_everything(ours, folder)
+            again = measure([*ours, *dry], folder)
+            print(again.row("dry run, everything up to date"))
+            if jobs_of(again.output):
+                print(f"  but these would run: {jobs_of(again.output)}")
+        write_cohort(folder, asked.recordings + asked.more)
+        more = measure([*ours, *dry], folder)
+        print(more.row(f"dry run, {asked.more} recordings more"))
+        if asked.up_to_date:
+            print(f"  of them run: {jobs_of(more.output)}")
+
+
+if __name__ == "__main__":
+    main()
