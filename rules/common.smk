@@ -160,6 +160,23 @@ def results(path):
     return f"{CONFIG.results}/{path}"
 
 
+def growing(mem_mb):
+    """Return the memory of a job in MB, a number or a function: as much more on every retry.
+
+    How often a job is retried is the profile's alone: `retries` of a rule would multiply with it.
+    """
+
+    def grown(wildcards, attempt):
+        return attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
+
+    return grown
+
+
+def one_gpu(wanted):
+    """Return the GPUs of a job: one or none at all, as executors take 0 for a wish as well."""
+    return 1 if wanted else None
+
+
 def code_of(name, *modules, libraries=(), data=()):
     """Return the fingerprint of a stage: its script, its library code, its libraries."""
     return code_fingerprint(

@@ -18,7 +18,7 @@ rule explain_pictures:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
         runtime=30,
     params:
         n=CONFIG.report.pictures,
@@ -52,7 +52,7 @@ rule draw_pictures:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         config=section("report", "faces", "overlay"),

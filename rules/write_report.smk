@@ -16,7 +16,7 @@ rule draw_overlay:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=30,
     params:
         config=section("report", "faces", "overlay", "overlay_max_side_px"),
@@ -42,7 +42,7 @@ rule cut_clips:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],
@@ -77,7 +77,7 @@ rule write_infant_page:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         infant=lambda wildcards: wildcards.infant,
@@ -116,7 +116,7 @@ rule write_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     params:
         config=section("report"),
