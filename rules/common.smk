@@ -29,8 +29,9 @@ from fidgety.config.study import Role
 from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint
-from fidgety.hardware import count_gpus
+from fidgety.hardware import count_gpus, visible_gpus
 from fidgety.inclusion import criteria
+from fidgety.locks import LOCKS_VARIABLE
 from fidgety.models.registry import (
     FIND_FIDGETY,
     MODEL_SYSTEMS,
@@ -125,6 +126,11 @@ wildcard_constraints:
 
 # The body model keeps a cache: like everything else, below the results folder.
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
+# So do the locks between jobs: which GPU is taken, which training goes on.
+os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
+# As many jobs use a GPU at once as there are, unless profile or command line say otherwise.
+if "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = max(1, len(visible_gpus()))
 
 SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)

@@ -557,6 +557,7 @@ def fake_snakemake(tmp_path: Path, **more: Any) -> SimpleNamespace:
         "params": {"config": {"k": 1}, "code": "abc", "source_sha256": "ff"},
         "wildcards": {"recording": "baby"},
         "threads": 2,
+        "resources": {},
         "log": [str(tmp_path / "logs" / "x.log")],
     }
     return SimpleNamespace(**(values | more))
@@ -577,7 +578,7 @@ def main(job):
 run(main, SimpleNamespace(
     rule="some_rule", input={{}}, output={{"pose": "out.h5"}},
     params={{"config": {{"k": 1}}, "code": "abc", "source_sha256": "ff"}},
-    wildcards={{"recording": "baby"}}, threads=2, log=["logs/x.log"],
+    wildcards={{"recording": "baby"}}, threads=2, resources={{}}, log=["logs/x.log"],
 ), not_assessable={kept})
 """
 

@@ -12,14 +12,12 @@ from fidgety.report.clips import (
     overlay_length_s,
 )
 from fidgety.report.pages import to_tsv
-from fidgety.storage import write_text
+from fidgety.storage import atomic_directory, write_text
 from workflow_scripts.stage import Job, run
 
 
 def main(job: Job) -> None:
     """Read predictions, write clips and their list."""
-    folder = Path(str(job.output.clips))
-    folder.mkdir(parents=True, exist_ok=True)
     media = dict(
         zip([str(r) for r in job.params.recordings], map(Path, job.input.media), strict=True)
     )
@@ -28,9 +26,10 @@ def main(job: Job) -> None:
     lengths_s = {recording: overlay_length_s(path) for recording, path in media.items()}
     n = int(job.params.n)
     clips = [] if name is None else choose_clips(name, models[name], n, lengths_s)
-    for clip in clips:
-        cut_clip(media[clip.recording], clip, folder / clip.file)
-    write_text(folder / LIST, to_tsv(list_clips(clips)))
+    with atomic_directory(str(job.output.clips)) as folder:
+        for clip in clips:
+            cut_clip(media[clip.recording], clip, folder / clip.file)
+        write_text(folder / LIST, to_tsv(list_clips(clips)))
     if name is None:
         who = job.params.model or "no model that finds fidgety movements"
         print(f"{who}: there is no result, so there are no clips")
