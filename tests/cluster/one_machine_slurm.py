@@ -10,14 +10,16 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "munge")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged", "mungekey", "runuser")
-#: The tests' copies of snakemake and its jobs find the cluster by it.
-VARIABLE = "SLURM_CONF"
+#: Where Debian's Slurm looks; the plugin's job steps forget the variable that names another.
+CONF = Path("/etc/slurm/slurm.conf")
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -32,6 +34,8 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
+SlurmdParameters=config_overrides
+GresTypes=gpu
 MinJobAge=300
 ReturnToService=2
 MpiDefault=none
@@ -43,9 +47,14 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb}
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:a100:1
 PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
+#: More than the machine has: two copies of a job are to run at once.
+CPUS = 4
+#: A device node that is no GPU stands in for one.
+GRES = "Name=gpu Type=a100 File={device}\n"
 
 
 def missing() -> str:
@@ -53,6 +62,8 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "root is needed to start Slurm's daemons"
     lacking = [name for name in PROGRAMS if shutil.which(name) is None]
+    if CONF.exists() or CONF.is_symlink():
+        return f"{CONF} is there already: this machine has a cluster of its own"
     if lacking:
         return f"{', '.join(lacking)} not found (Debian: apt-get install {' '.join(PACKAGES)})"
     return ""
@@ -82,7 +93,7 @@ def free_ports(number: int) -> list[int]:
 
 
 class OneMachineSlurm:
-    """A cluster with one node of two CPUs, this machine.
+    """A cluster with one node, this machine, and a made-up GPU.
 
     Parameters
     ----------
@@ -116,7 +127,7 @@ class OneMachineSlurm:
                 folder=folder,
                 port=port,
                 slurmd_port=slurmd_port,
-                cpus=2,
+                cpus=CPUS,
                 memory_mb=max(pages * size // 2**20 - 500, 1000),
             )
         )
@@ -125,8 +136,14 @@ class OneMachineSlurm:
             f"--key-file={key}", f"--socket={run}/socket", f"--pid-file={run}/pid",
             f"--log-file={run}/log", f"--seed-file={run}/seed",
         )  # fmt: skip
-        self._call("slurmctld", "-f", str(self.conf))
-        self._call("slurmd", "-f", str(self.conf), "-N", self.host)
+        device = folder / "nvidia0"
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        self.conf.with_name("gres.conf").write_text(GRES.format(device=device))
+        CONF.parent.mkdir(exist_ok=True)
+        for name in ("slurm.conf", "gres.conf"):
+            (CONF.parent / name).symlink_to(folder / name)
+        self._call("slurmctld")
+        self._call("slurmd", "-N", self.host)
         self.wait_for_node("idle")
 
     def stop(self) -> None:
@@ -139,53 +156,66 @@ class OneMachineSlurm:
             time.sleep(0.1)
         for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             end(self.folder / name)
+        for name in ("slurm.conf", "gres.conf"):
+            link = CONF.parent / name
+            if link.is_symlink() and link.readlink() == self.folder / name:
+                link.unlink()
 
     def _call(self, *command: str) -> None:
-        subprocess.run(command, check=True, env=self.environment())
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment in which Slurm's commands mean this cluster."""
-        return {**os.environ, VARIABLE: str(self.conf)}
+        subprocess.run(command, check=True)
 
     def ask(self, *command: str, ok: bool = True) -> str:
         """Return what one of Slurm's commands prints."""
-        done = subprocess.run(
-            command, env=self.environment(), text=True, capture_output=True, check=False
-        )
+        done = subprocess.run(command, text=True, capture_output=True, check=False)
         if ok and done.returncode:
             raise AssertionError(f"{' '.join(command)}: {done.stderr or done.stdout}")
         return done.stdout
 
     def node_state(self) -> str:
         """Return the node's state in lower case, as ``sinfo`` says it."""
-        return self.ask("sinfo", "-h", "-N", "-o", "%T", ok=False).strip().lower()
+        return self.ask("sinfo", "-h", "-p", "debug", "-o", "%T", ok=False).strip().lower()
 
     def wait_for_node(self, state: str, seconds: float = 30) -> None:
         """Wait until the node's state begins as said."""
-        deadline = time.monotonic() + seconds
-        while not self.node_state().startswith(state):
-            if time.monotonic() > deadline:
-                logs = "".join(p.read_text()[-2000:] for p in self.folder.glob("*.log"))
-                raise AssertionError(f"the node is {self.node_state()!r}, not {state!r}\n{logs}")
-            time.sleep(0.2)
+        try:
+            wait(lambda: self.node_state().startswith(state), f"node {state}", seconds)
+        except AssertionError as error:
+            logs = "".join(p.read_text()[-2000:] for p in self.folder.glob("*.log"))
+            raise AssertionError(f"{error}: the node is {self.node_state()!r}\n{logs}") from None
 
-    def jobs(self, state: str = "") -> dict[str, str]:
-        """Return comments (rules or groups) of the jobs in the queue, by their ids."""
-        chosen = [f"--states={state}"] if state else []
+    def set_node(self, state: str) -> None:
+        """Drain the node or resume it."""
+        self.ask("scontrol", "update", f"NodeName={self.host}", f"State={state}", "Reason=test")
+
+    def jobs(self, *states: str, of: str = "") -> set[str]:
+        """Return the ids of jobs in the queue, of some states and rules or groups."""
+        chosen = [f"--states={','.join(states)}"] if states else []
         lines = self.ask("squeue", "-h", "-o", "%i|%k", *chosen, ok=False).splitlines()
-        return dict(line.strip().split("|", 1) for line in lines)
+        found = [line.strip().split("|", 1) for line in lines]
+        return {job for job, comment in found if of in comment}
+
+    def describe(self, job: str) -> dict[str, str]:
+        """Return what the controller knows of a job."""
+        text = self.ask("scontrol", "-o", "show", "job", job)
+        return dict(part.split("=", 1) for part in text.split() if "=" in part)
+
+
+def wait(until: Callable[[], object], what: str, seconds: float = 120) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(0.2)
 
 
 def end(pid_file: Path) -> None:
     """End a daemon by its file and wait for it; what never started needs no end."""
     try:
         pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(100):
+            time.sleep(0.1)
+            os.kill(pid, 0)
+        os.kill(pid, signal.SIGKILL)
     except (OSError, ValueError):
         return
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        for _ in range(100):
-            try:
-                os.kill(pid, sent if _ == 0 else 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.1)
