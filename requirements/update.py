@@ -193,9 +193,7 @@ def update(uv: str, upgrade: bool, parts_only: bool) -> None:
         chosen = [option for extra in extras for option in ("--extra", extra)]
         (ROOT / f"requirements/{group}.txt").unlink(missing_ok=True)
         compile_part(uv, f"{group}.txt", *chosen, "-c", "requirements/lock.txt")
-    compile_part(
-        uv, "cluster.txt", "--group", "cluster", "-c", "requirements/lock.txt", source=""
-    )
+    compile_part(uv, "cluster.txt", "--group", "cluster", "-c", "requirements/lock.txt", source="")
     resolved = ROOT / "requirements/cluster.txt"
     resolved.write_text(beside_lock(resolved.read_text(encoding="utf-8")), encoding="utf-8")
     for group in ENVIRONMENTS:

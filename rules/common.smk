@@ -47,6 +47,7 @@ from fidgety.pose.finetune.inputs import label_files, named_recordings, network_
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
+from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
@@ -128,6 +129,9 @@ wildcard_constraints:
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
 # So do the locks between jobs: which GPU is taken, which training goes on.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
+# Of a group of jobs on a cluster's machine, whoever comes first estimates the others' poses too.
+if asked_together(sys.argv):
+    os.environ.setdefault(TOGETHER_VARIABLE, asked_together(sys.argv))
 # As many jobs use a GPU at once as there are, unless profile or command line say otherwise.
 if "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = max(1, len(visible_gpus()))
