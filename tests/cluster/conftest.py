@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,13 +52,21 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     return workflow
 
 
-def start_snakemake(workflow: Workflow, log: Path, *args: str) -> subprocess.Popen[bytes]:
-    """Start a main process and go on; what it prints is in a file."""
+def start_snakemake(
+    workflow: Workflow, log: Path, *args: str, before: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a main process and go on; what it prints is in a file.
+
+    ``before`` is a folder with modules that it and its jobs find before all others.
+    """
+    environment = workflow.environment()
+    if before is not None:
+        environment["PYTHONPATH"] = f"{before}{os.pathsep}{environment['PYTHONPATH']}"
     with log.open("wb") as stream:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *args],
             cwd=workflow.folder,
-            env=workflow.environment(),
+            env=environment,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,

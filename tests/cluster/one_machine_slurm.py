@@ -200,10 +200,16 @@ class OneMachineSlurm:
         return dict(part.split("=", 1) for part in text.split() if "=" in part)
 
 
-def wait(until: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait for something to become true."""
+def wait(
+    until: Callable[[], object],
+    what: str,
+    seconds: float = 120,
+    process: subprocess.Popen[bytes] | None = None,
+) -> None:
+    """Wait for something to become true, and no longer than the process lives that makes it."""
     deadline = time.monotonic() + seconds
     while not until():
+        assert process is None or process.poll() is None, f"all was over before: {what}"
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
         time.sleep(0.2)
 
