@@ -203,7 +203,7 @@ class OneMachineSlurm:
 def wait(
     until: Callable[[], object],
     what: str,
-    seconds: float = 120,
+    seconds: float = 300,
     process: subprocess.Popen[bytes] | None = None,
 ) -> None:
     """Wait for something to become true, and no longer than the process lives that makes it."""
