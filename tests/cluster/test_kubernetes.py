@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +40,13 @@ main(sys.argv[1:])
 """
 
 
+#: The storage copies by rsync, which need not be here.
+RSYNC = """\
+#!/usr/bin/env bash
+cp -r "${@: -2:1}" "${@: -1}"
+"""
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     workflow = copy_project(tmp_path_factory.mktemp("kubernetes") / "project")
@@ -50,6 +56,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
 def submitted(project: Workflow, storage: Path, *args: str) -> list[dict[str, Any]]:
     """Return what is submitted until everything has failed."""
+    command = storage / "bin" / "rsync"
+    command.parent.mkdir()
+    command.write_text(RSYNC)
+    command.chmod(0o755)
+    path = f"{command.parent}:{project.environment()['PATH']}"
     done = subprocess.run(
         [
             *(sys.executable, "-c", RUN, "--workflow-profile", "profiles/kubernetes"),
@@ -57,7 +68,7 @@ def submitted(project: Workflow, storage: Path, *args: str) -> list[dict[str, An
             *args,
         ],
         cwd=project.folder,
-        env=project.environment() | {"HOME": str(storage)},
+        env=project.environment() | {"HOME": str(storage), "PATH": path},
         text=True,
         capture_output=True,
         check=False,
@@ -109,4 +120,3 @@ def test_a_job_on_a_gpu_asks_for_one_on_its_machine_type(project: Workflow, tmp_
     assert asked["requests"]["nvidia.com/gpu"] == asked["limits"]["nvidia.com/gpu"] == "1"
     assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "a2-highgpu-1g"}
     assert [t["key"] for t in pod["tolerations"]] == ["nvidia.com/gpu"]
-    assert os.path.isdir(tmp_path)
