@@ -15,6 +15,10 @@ TESTER = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The executors of clusters, for those who use them, and beside the environment for the tests.
+CLUSTER := $(VENV)/.cluster-installed
+CLUSTER_BESIDE := $(VENV)/cluster
+PIP_EXACT = $(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes
 
 # OpenMP threads that spin while they wait take the time of the job beside them.
 export GOMP_SPINCOUNT ?= 0
@@ -28,7 +32,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$p; break; fi; done
 
-.PHONY: help run validate test test-fast test-long lint bench bench-scale lock clean install
+.PHONY: help run validate cluster test test-fast test-long test-cluster lint bench bench-scale lock clean install
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -48,7 +52,7 @@ $(STAMP): requirements/lock.txt requirements/torch.txt pyproject.toml
 		echo "Making a virtual environment in $(VENV) with $$($$python --version)"; \
 		$$python -m venv $(VENV); fi
 	@echo "Installing the pinned packages (some minutes, some gigabytes)"
-	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes -r requirements/lock.txt
+	@$(PIP_EXACT) -r requirements/lock.txt
 	@$(BIN)/python -m pip install --quiet --no-compile -r requirements/torch.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
@@ -66,14 +70,29 @@ validate: $(STAMP) ## Measure the machinery on the large phantom cohort (hours)
 	$(BIN)/snakemake --configfile config/validation.yaml --cores $(CORES) $(ARGS) validate
 	@cat results/validation/validation/phantoms.txt 2>/dev/null || true
 
+$(CLUSTER): $(STAMP) requirements/cluster.txt
+	@$(PIP_EXACT) -r requirements/cluster.txt
+	@touch $@
+
+cluster: $(CLUSTER) ## Install what clusters need: Slurm, Kubernetes, other schedulers
+
 test: lint ## Lint and test (all but the longest tests)
-	$(TESTER) -m "not long" $(PYTEST)
+	$(TESTER) -m "not long and not cluster" $(PYTEST)
 
 test-fast: $(STAMP) ## The tests that take a minute
-	$(TESTER) -m "not slow and not long" $(PYTEST)
+	$(TESTER) -m "not slow and not long and not cluster" $(PYTEST)
 
-test-long: lint ## Every test
-	$(TESTER) $(PYTEST)
+test-long: lint ## Every test but those of clusters
+	$(TESTER) -m "not cluster" $(PYTEST)
+
+$(CLUSTER_BESIDE)/.installed: requirements/cluster.txt | $(STAMP)
+	@rm -rf $(CLUSTER_BESIDE)
+	@$(PIP_EXACT) --target $(CLUSTER_BESIDE) -r requirements/cluster.txt
+	@touch $@
+
+test-cluster: $(CLUSTER_BESIDE)/.installed ## Run through Slurm on this machine (Debian, root)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/$(CLUSTER_BESIDE) $(BIN)/python -m pytest -m cluster \
+		tests/cluster $(PYTEST)
 
 lint: $(STAMP) ## Style, types and generated files
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ finished.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -117,20 +118,33 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``; on success it takes its place."""
+    """Give a temporary folder beside ``path``; on success it takes its place.
+
+    Two jobs that write the same folder at once leave that of one of them, whole.
+    """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    old = temporary.with_name(f"{temporary.name}.old")
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o777 & ~umask)
     try:
         yield temporary
-        if final.is_dir():
-            shutil.rmtree(final)
-        os.replace(temporary, final)
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                # A folder with files in it cannot be replaced: it is moved away first.
+                os.replace(final, old)
+            try:
+                os.replace(temporary, final)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -4,6 +4,7 @@
 
 - ``lock.txt``: every package of every extra, pinned with hashes;
 - ``{group}.txt``: the part of the lock that one group of rules needs;
+- ``cluster.txt``: what the executors of clusters need on top of the lock (`make cluster`);
 - ``envs/{group}.yaml`` and ``envs/{group}.post-deploy.sh``: the conda environment that installs
   that part. The script carries the part's checksum, so that Snakemake makes the environment anew
   when a pin changes.
@@ -88,9 +89,12 @@ def requirements(*extras: str) -> set[str]:
         *project["dependencies"],
         *(r for extra in extras for r in project["optional-dependencies"][extra]),
     ]
-    return {
-        normalise(re.split(r"[\s<>=!~;\[]", requirement, maxsplit=1)[0]) for requirement in wanted
-    }
+    return names(wanted)
+
+
+def names(wanted: list[str]) -> set[str]:
+    """Return the names of distributions that requirements ask for."""
+    return {normalise(re.split(r"[\s<>=!~;\[]", one, maxsplit=1)[0]) for one in wanted}
 
 
 def environment_files(group: str) -> dict[str, str]:
@@ -103,6 +107,35 @@ def environment_files(group: str) -> dict[str, str]:
         f"envs/{group}.yaml": ENVIRONMENT.format(group=group, python=PYTHON),
         f"envs/{group}.post-deploy.sh": script,
     }
+
+
+def cluster_requirements() -> set[str]:
+    """Return the names of the executors that clusters need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return names(project["dependency-groups"]["cluster"])
+
+
+def beside_lock(text: str) -> str:
+    """Return a resolved file without the packages that the lock has."""
+    lock = parse((ROOT / "requirements/lock.txt").read_text(encoding="utf-8"))
+    entries = re.split(r"\n(?=\S)", text.strip())
+    return "\n".join(e for e in entries if next(iter(parse(e))) not in lock) + "\n"
+
+
+def cluster_problems() -> list[str]:
+    """Say what is out of step between the executors that clusters need and their pins."""
+    where = "requirements/cluster.txt"
+    if not (ROOT / where).is_file():
+        return [f"{where}: is missing"]
+    lock = parse((ROOT / "requirements/lock.txt").read_text(encoding="utf-8"))
+    pins = parse((ROOT / where).read_text(encoding="utf-8"))
+    found = [
+        f"{where}: lacks {name}, which pyproject.toml asks for"
+        for name in sorted(cluster_requirements() - set(pins))
+    ]
+    found += [f"{where}: {name} is in requirements/lock.txt too" for name in set(pins) & set(lock)]
+    found += [f"{where}: {name} has no hash" for name, (_, hashes) in pins.items() if not hashes]
+    return found
 
 
 def problems() -> list[str]:
@@ -135,13 +168,13 @@ def problems() -> list[str]:
             file = ROOT / path
             if not file.is_file() or file.read_text(encoding="utf-8") != text:
                 found.append(f"{path}: is not what requirements/update.py writes")
-    return found
+    return found + cluster_problems()
 
 
-def compile_part(uv: str, output: str, *options: str) -> None:
+def compile_part(uv: str, output: str, *options: str, source: str = "pyproject.toml") -> None:
     """Resolve with uv into a file below requirements/; existing pins are preferred."""
     command = [
-        uv, "pip", "compile", "pyproject.toml", *options,
+        uv, "pip", "compile", *([source] if source else []), *options,
         "--override", "requirements/overrides.txt",
         "--python-version", PYTHON, "--python-platform", "linux",
         "--generate-hashes", "--no-annotate", "--no-header",
@@ -160,6 +193,9 @@ def update(uv: str, upgrade: bool, parts_only: bool) -> None:
         chosen = [option for extra in extras for option in ("--extra", extra)]
         (ROOT / f"requirements/{group}.txt").unlink(missing_ok=True)
         compile_part(uv, f"{group}.txt", *chosen, "-c", "requirements/lock.txt")
+    compile_part(uv, "cluster.txt", "--group", "cluster", "-c", "requirements/lock.txt", source="")
+    resolved = ROOT / "requirements/cluster.txt"
+    resolved.write_text(beside_lock(resolved.read_text(encoding="utf-8")), encoding="utf-8")
     for group in ENVIRONMENTS:
         for path, text in environment_files(group).items():
             (ROOT / path).parent.mkdir(exist_ok=True)

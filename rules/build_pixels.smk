@@ -17,7 +17,7 @@ rule build_pixels:
         "../envs/vision.yaml"
     threads: 4 if CONFIG.pixels.flow == "raft" else 1
     resources:
-        mem_mb=3000 if CONFIG.pixels.flow == "raft" else 1500,
+        mem_mb=growing(3000 if CONFIG.pixels.flow == "raft" else 1500),
         runtime=600 if CONFIG.pixels.flow == "raft" else 60,
     params:
         config=section("pixels"),

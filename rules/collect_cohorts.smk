@@ -14,7 +14,7 @@ rule collect_cohort:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     params:
         rows=lambda wildcards: rows_of(STUDY.by_role(Role(wildcards.role))),
@@ -39,7 +39,7 @@ rule collect_training:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     params:
         # What training reads and no more: a corrected birth weight retrains nothing.
@@ -71,7 +71,7 @@ rule assign_folds:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=5,
     params:
         n=CONFIG.folds.n,

@@ -29,8 +29,9 @@ from fidgety.config.study import Role
 from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
-from fidgety.hardware import count_gpus
+from fidgety.hardware import count_gpus, visible_gpus
 from fidgety.inclusion import criteria
+from fidgety.locks import LOCKS_VARIABLE
 from fidgety.models.registry import (
     FIND_FIDGETY,
     MODEL_SYSTEMS,
@@ -46,6 +47,7 @@ from fidgety.pose.finetune.inputs import label_files, named_recordings, network_
 from fidgety.pose.importers.registry import IMPORTER_MODULES
 from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
+from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
@@ -126,6 +128,14 @@ wildcard_constraints:
 
 # The body model keeps a cache: like everything else, below the results folder.
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
+# So do the locks between jobs: which GPU is taken, which training goes on.
+os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
+# Of a group of jobs on a cluster's machine, whoever comes first estimates the others' poses too.
+if asked_together(sys.argv):
+    os.environ.setdefault(TOGETHER_VARIABLE, asked_together(sys.argv))
+# As many jobs use a GPU at once as there are, unless profile or command line say otherwise.
+if "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = max(1, len(visible_gpus()))
 
 SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
@@ -159,6 +169,23 @@ PIXEL_READERS = 8 if GPU else 1
 def results(path):
     """Return a path below the results folder."""
     return f"{CONFIG.results}/{path}"
+
+
+def growing(mem_mb):
+    """Return the memory of a job in MB, a number or a function: as much more on every retry.
+
+    How often a job is retried is the profile's alone: `retries` of a rule would multiply with it.
+    """
+
+    def grown(wildcards, attempt):
+        return attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
+
+    return grown
+
+
+def one_gpu(wanted):
+    """Return the GPUs of a job: one or none at all, as executors take 0 for a wish as well."""
+    return 1 if wanted else None
 
 
 def code_of(name, *modules, libraries=(), data=()):

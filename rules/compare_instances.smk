@@ -19,7 +19,7 @@ rule compare_instances:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=60,
     params:
         config=section("evaluation", "bootstrap", "confidence"),

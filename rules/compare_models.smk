@@ -18,7 +18,7 @@ rule time_models:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=6000 if WITH_PIXELS else 2000,
+        mem_mb=growing(6000 if WITH_PIXELS else 2000),
         runtime=60,
     params:
         recordings=[r.recording for r in timed_recordings()],
@@ -67,7 +67,7 @@ rule compare_models:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         config=section("evaluation", without=SUBGROUP_KEYS),

@@ -16,9 +16,9 @@ rule estimate_compared_pose:
         "../envs/vision.yaml"
     threads: lambda wildcards: compared_options(wildcards).max_threads
     resources:
-        mem_mb=lambda wildcards: compared_options(wildcards).mem_mb,
+        mem_mb=growing(lambda wildcards: compared_options(wildcards).mem_mb),
         runtime=lambda wildcards: compared_options(wildcards).runtime_min,
-        gpu=lambda wildcards: int(compared_options(wildcards).wants_gpu(count_gpus())),
+        gpu=lambda wildcards: one_gpu(compared_options(wildcards).wants_gpu(count_gpus())),
     params:
         config=lambda wildcards: {
             **section("pose", without=("skeletons", "keypoint_names")),
@@ -64,7 +64,7 @@ rule compare_pose:
         "../envs/vision.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         config=section("compare_pose", "cleaned"),

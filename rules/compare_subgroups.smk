@@ -22,7 +22,7 @@ rule compare_subgroups:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         config=section("evaluation", without=ZONE_KEYS),

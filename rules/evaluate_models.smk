@@ -27,7 +27,7 @@ rule evaluate:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         config=section("evaluation", without=COMPARE_KEYS),

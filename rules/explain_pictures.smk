@@ -16,7 +16,7 @@ rule explain_pictures:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
         runtime=30,
     params:
         models=PICTURE_MODELS,
@@ -51,7 +51,7 @@ rule draw_pictures:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         config=section("report", "faces", "overlay"),

@@ -14,7 +14,7 @@ rule export_track:
         "../envs/trackers.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=10,
     params:
         config=section("export"),

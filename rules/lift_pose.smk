@@ -14,9 +14,9 @@ rule lift_pose:
         "../envs/vision.yaml"
     threads: LIFTING.max_threads
     resources:
-        mem_mb=LIFTING.mem_mb,
+        mem_mb=growing(LIFTING.mem_mb),
         runtime=60,
-        gpu=int(LIFTING.wants_gpu(count_gpus())),
+        gpu=one_gpu(LIFTING.wants_gpu(count_gpus())),
     params:
         config=section("lifting"),
         cleaning=section("cleaning", "upright_3d"),

@@ -15,7 +15,7 @@ rule render_phantom:
         "../envs/phantom.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=30,
     params:
         spec=lambda wildcards: PHANTOMS[wildcards.recording].to_dict(),
@@ -38,7 +38,7 @@ rule simulate_track:
         "../envs/phantom.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=15,
     params:
         spec=lambda wildcards: PHANTOMS[wildcards.recording].to_dict(),

@@ -15,7 +15,7 @@ rule standardise_video:
         "../envs/vision.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=30,
     params:
         config=section("video"),
@@ -43,7 +43,7 @@ rule extract_background:
         "../envs/vision.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         config=section(

@@ -18,7 +18,7 @@ rule review_recording:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=30,
     params:
         config=section("cleaning"),

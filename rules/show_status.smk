@@ -7,7 +7,7 @@ rule status:
     localrule: True
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=10,
     params:
         config=config,

@@ -44,9 +44,9 @@ use rule train_model as train_gao_model with:
         model=one_of(GAO_MODELS),
     threads: 1
     resources:
-        mem_mb=lambda wildcards: gao_memory(wildcards),
+        mem_mb=growing(gao_memory),
         runtime=lambda wildcards: gao_minutes(wildcards),
-        gpu=GPU,
+        gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: training_config(GAO_MODELS[wildcards.model]),
         intervals=lambda wildcards: intervals_of(gao_reference(wildcards)),
@@ -119,7 +119,7 @@ rule explain_gao_model:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         model=CONFIG.gao.model,
@@ -168,7 +168,7 @@ rule report_gao2023:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=60,
     params:
         config=section("gao"),

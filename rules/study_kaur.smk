@@ -19,7 +19,7 @@ rule build_study_features:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         config=STUDY_FEATURES.model_dump(mode="json"),
@@ -52,9 +52,9 @@ rule train_study_model:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: study_memory_mb(wildcards),
+        mem_mb=growing(study_memory_mb),
         runtime=lambda wildcards: study_runtime(wildcards),
-        gpu=GPU,
+        gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: study_config(wildcards, int(wildcards.candidate)),
         classes=CLASSES,
@@ -92,7 +92,7 @@ rule score_snippets:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: study_memory_mb(wildcards),
+        mem_mb=growing(study_memory_mb),
         runtime=lambda wildcards: study_runtime(wildcards),
     params:
         candidates=lambda wildcards: [
@@ -131,7 +131,7 @@ rule embed_snippets:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         candidates=lambda wildcards: [
@@ -168,7 +168,7 @@ rule decompose_snippets:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=120,
     params:
         options=lambda wildcards: {
@@ -214,7 +214,7 @@ rule report_kaur2025:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         config=section("kaur"),

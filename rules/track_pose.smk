@@ -16,9 +16,9 @@ rule estimate_pose:
         "../envs/vision.yaml"
     threads: POSE_OPTIONS.max_threads
     resources:
-        mem_mb=POSE_OPTIONS.mem_mb,
+        mem_mb=growing(POSE_OPTIONS.mem_mb),
         runtime=POSE_OPTIONS.runtime_min,
-        gpu=int(POSE_OPTIONS.wants_gpu(count_gpus())),
+        gpu=one_gpu(POSE_OPTIONS.wants_gpu(count_gpus())),
     params:
         # Files and names of other trackers are the import's alone.
         config=section("pose", without=("skeletons", "keypoint_names")),
@@ -48,7 +48,7 @@ rule import_pose:
         "../envs/trackers.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=10,
     params:
         config=section("pose", "keypoint_names"),
@@ -80,7 +80,7 @@ rule clean_pose:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         config=section("cleaning"),

@@ -26,9 +26,9 @@ rule train_model:
         "../envs/learn.yaml"
     threads: lambda wildcards: PIXEL_READERS if reads_pixels(wildcards) else 1
     resources:
-        mem_mb=lambda wildcards: training_memory(CONFIG.models[wildcards.model]),
+        mem_mb=growing(lambda wildcards: training_memory(CONFIG.models[wildcards.model])),
         runtime=lambda wildcards: 24 * 60 if reads_pixels(wildcards) else 240,
-        gpu=GPU,
+        gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
         classes=CLASSES,
@@ -92,7 +92,7 @@ rule select_model:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=10,
     params:
         choices=lambda wildcards: CONFIG.models[wildcards.model].choices(),
@@ -116,7 +116,7 @@ rule list_models:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         code=code_of("list_models", libraries=("pandas",)),
@@ -143,7 +143,7 @@ rule predict_infant:
         "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=6000 if WITH_PIXELS else 2000,
+        mem_mb=growing(6000 if WITH_PIXELS else 2000),
         runtime=30,
     params:
         infant=lambda wildcards: wildcards.infant,

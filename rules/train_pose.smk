@@ -14,7 +14,7 @@ rule choose_frames:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=30,
     params:
         n=CONFIG.labelling.frames_per_video,
@@ -44,7 +44,7 @@ rule pick_frames:
         "../envs/trackers.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         config=section("labelling"),
@@ -72,9 +72,9 @@ rule train_pose_model:
         "../envs/vision.yaml"
     threads: CONFIG.pose_training.threads
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=1440,
-        gpu=int(
+        gpu=one_gpu(
             CONFIG.pose_training.device == "gpu"
             or (CONFIG.pose_training.device == "auto" and count_gpus() > 0)
         ),

@@ -22,7 +22,7 @@ rule validate_phantoms:
         "../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         recordings=RENDERED,

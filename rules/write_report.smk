@@ -17,7 +17,7 @@ rule draw_overlay:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=30,
     params:
         config=section("report", "faces", "overlay", "overlay_max_side_px"),
@@ -49,7 +49,7 @@ rule write_infant_page:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         infant=lambda wildcards: wildcards.infant,
@@ -88,7 +88,7 @@ rule write_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     params:
         config=section("report"),

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ from fidgety.fingerprint import (
     library_version,
 )
 from fidgety.inclusion import inclusion_flow
+from fidgety.locks import LOCKS_VARIABLE
 from fidgety.pose.tracks import (
     POSE_SCHEMA,
     Origin,
@@ -59,7 +61,7 @@ from fidgety.sources import SourceIndex, has_frame_files, source_checksum, sourc
 from fidgety.storage import Provenance
 from tests.evaluation.synthetic import Bag
 from workflow_scripts import build_features, collect_cohort
-from workflow_scripts.stage import run
+from workflow_scripts.stage import Job, run
 
 ROOT = Path(__file__).resolve().parents[1]
 PROVENANCE = Provenance(recording="a", parameters={"x": 1.5}, seed=7)
@@ -181,6 +183,30 @@ def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), storage.atomic_directory(final):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["frames"]
+
+
+def test_of_two_jobs_that_write_one_folder_at_once_one_is_left_whole(tmp_path: Path) -> None:
+    final = tmp_path / "clips"
+    faults: list[BaseException] = []
+
+    def job(name: str) -> None:
+        try:
+            for _ in range(60):
+                with storage.atomic_directory(final) as folder:
+                    for k in range(3):
+                        (folder / f"{name}-{k}").touch()
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=job, args=(name,)) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    names = sorted(p.name for p in final.iterdir())
+    assert names == [f"{names[0][0]}-{k}" for k in range(3)]
+    assert [p.name for p in tmp_path.iterdir()] == ["clips"]
 
 
 def test_files_have_the_rights_of_ordinary_ones(tmp_path: Path) -> None:
@@ -565,6 +591,7 @@ def fake_snakemake(tmp_path: Path, **more: Any) -> SimpleNamespace:
         "params": {"config": {"k": 1}, "code": "abc", "source_sha256": "ff"},
         "wildcards": {"recording": "baby"},
         "threads": 2,
+        "resources": {},
         "log": [str(tmp_path / "logs" / "x.log")],
     }
     return SimpleNamespace(**(values | more))
@@ -585,7 +612,7 @@ def main(job):
 run(main, SimpleNamespace(
     rule="some_rule", input={{}}, output={{"pose": "out.h5"}},
     params={{"config": {{"k": 1}}, "code": "abc", "source_sha256": "ff"}},
-    wildcards={{"recording": "baby"}}, threads=2, log=["logs/x.log"],
+    wildcards={{"recording": "baby"}}, threads=2, resources={{}}, log=["logs/x.log"],
 ), not_assessable={kept})
 """
 
@@ -600,6 +627,32 @@ def run_script(
         [sys.executable, str(script)], cwd=folder, text=True, capture_output=True, check=False
     )
     return done, (folder / "logs" / "x.log").read_text()
+
+
+def test_a_second_copy_of_a_job_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(name: str) -> Job:
+        return Job({}, {}, SimpleNamespace(work=str(tmp_path / name)), {})
+
+    def second(name: str) -> None:
+        with copy(name).alone():
+            order.append(name)
+
+    for locks, expected in ((str(tmp_path / "locks"), ["other", "first", "same"]), ("", None)):
+        monkeypatch.setenv(LOCKS_VARIABLE, locks)
+        order: list[str] = []
+        threads = {
+            name: threading.Thread(target=second, args=(name,)) for name in ("same", "other")
+        }
+        with copy("same").alone():
+            threads["same"].start()
+            threads["other"].start()
+            threads["other"].join()
+            threads["same"].join(timeout=0.5)
+            order.append("first")
+        threads["same"].join()
+        assert order == expected if expected else order[-1] == "first"
 
 
 def test_a_reason_becomes_the_output(tmp_path: Path) -> None:

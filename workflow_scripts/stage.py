@@ -31,6 +31,8 @@ from typing import Any
 
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.fingerprint import library_versions
+from fidgety.gpu_slots import take_gpu
+from fidgety.locks import LOCKS_VARIABLE, hold_one
 from fidgety.storage import Provenance, dumps, write_not_assessable
 
 
@@ -86,6 +88,21 @@ class Job:
                 shutil.rmtree(other, ignore_errors=True)
         return folder
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep a second copy of this very job waiting: both would use one folder for their state.
+
+        There are two where the main process was killed while a cluster's job went on, and a new
+        one submitted the job again.
+        """
+        locks = os.environ.get(LOCKS_VARIABLE)
+        if not locks:
+            yield
+            return
+        name = hashlib.sha256(os.path.abspath(self.params.work).encode()).hexdigest()[:16]
+        with hold_one([Path(locks, "work", name)], "waits for another copy of this job to end"):
+            yield
+
 
 @contextlib.contextmanager
 def _log_to(path: str | None) -> Iterator[Any]:
@@ -109,6 +126,18 @@ def _log_to(path: str | None) -> Iterator[Any]:
             os.dup2(saved[1], 2)
             for handle in saved:
                 os.close(handle)
+
+
+@contextlib.contextmanager
+def _gpu_of(resources: Any) -> Iterator[None]:
+    """Take a GPU of this machine if the job's rule asks for one."""
+    if not resources.get("gpu"):
+        yield
+        return
+    with take_gpu() as gpu:
+        if gpu is not None:
+            print(f"GPU {gpu}")
+        yield
 
 
 def run(
@@ -138,7 +167,8 @@ def run(
     with _log_to(log) as terminal:
         job.terminal = terminal
         try:
-            main(job)
+            with _gpu_of(snakemake.resources):
+                main(job)
         except FidgetyError as error:
             print(f"error: {error}", file=sys.stderr)
             print(f"{snakemake.rule}: {error}", file=terminal, flush=True)

@@ -50,14 +50,15 @@ def main(job: Job) -> None:
     name, fold = str(job.wildcards.model), int(job.wildcards.fold)
     fold_job = FoldJob.of(name, fold, job.params.config, job.params.classes, int(job.params.seed))
     reference = reference_tables(job)
-    try:
-        trained_fold(job, fold_job, reference)
-    except RefusedError as error:
-        if job.params.get("refusals") != "record":
-            raise
-        print(f"not trained: {error}")
-        record_refusal(job, fold_job, str(error))
-    shutil.rmtree(job.params.work, ignore_errors=True)
+    with job.alone():
+        try:
+            trained_fold(job, fold_job, reference)
+        except RefusedError as error:
+            if job.params.get("refusals") != "record":
+                raise
+            print(f"not trained: {error}")
+            record_refusal(job, fold_job, str(error))
+        shutil.rmtree(job.params.work, ignore_errors=True)
 
 
 def record_refusal(job: Job, fold_job: FoldJob, reason: str) -> None:

@@ -47,23 +47,25 @@ def main(job: Job) -> None:
             f"warning: {', '.join(tested)} are of cohorts that only test: with this pose model "
             "they are no longer unseen"
         )
-    trained = train(labels, pictures, config, job.work_folder(decisive_parts(job)), seed)
-    provenance = job.provenance(seed=seed, libraries=LIBRARIES)
-    report = {
-        **trained.report,
-        "tested_recordings": tested,
-        "taken_for_infants": alone,
-        "provenance": json.loads(provenance.to_json()),
-    }
-    with atomic_path(job.output.history) as temporary:
-        trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
-    for source, target in (
-        (trained.config, job.output.config),
-        (trained.checkpoint, job.output.checkpoint),
-    ):
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
-    write_json(job.output.report, report)
+    with job.alone():
+        trained = train(labels, pictures, config, job.work_folder(decisive_parts(job)), seed)
+        provenance = job.provenance(seed=seed, libraries=LIBRARIES)
+        report = {
+            **trained.report,
+            "tested_recordings": tested,
+            "taken_for_infants": alone,
+            "provenance": json.loads(provenance.to_json()),
+        }
+        with atomic_path(job.output.history) as temporary:
+            trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+        for source, target in (
+            (trained.config, job.output.config),
+            (trained.checkpoint, job.output.checkpoint),
+        ):
+            with atomic_path(target) as temporary:
+                shutil.copyfile(source, temporary)
+        write_json(job.output.report, report)
+        shutil.rmtree(job.params.work, ignore_errors=True)
     before, after = report["start"], report["trained"]
     blind = report["mean_posture"]
     print(
@@ -72,7 +74,6 @@ def main(job: Job) -> None:
         f"{before['pck_0.2']:.3f} -> {after['pck_0.2']:.3f}; a guess that never looks, the mean "
         f"posture: {blind['error']:.3f}, {blind['pck_0.2']:.3f}"
     )
-    shutil.rmtree(job.params.work, ignore_errors=True)
 
 
 if __name__ == "__main__":

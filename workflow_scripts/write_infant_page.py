@@ -14,14 +14,12 @@ from fidgety.report.clips import (
 )
 from fidgety.report.infant import infant_page
 from fidgety.report.pages import to_tsv
-from fidgety.storage import write_text
+from fidgety.storage import atomic_directory, write_text
 from workflow_scripts.stage import Job, run
 
 
 def cut_clips(job: Job, said: InfantPredictions, config: ReportConfig) -> None:
     """Cut the clips with the likeliest fidgety movements out of the overlay videos; list them."""
-    folder = Path(str(job.output.clips))
-    folder.mkdir(parents=True, exist_ok=True)
     recordings = [str(row["recording"]) for row in job.params.rows]
     media = dict(zip(recordings, map(Path, job.input.media), strict=True))
     name = clip_model(said.models, config.best_clips_model)
@@ -29,9 +27,10 @@ def cut_clips(job: Job, said: InfantPredictions, config: ReportConfig) -> None:
     clips = (
         [] if name is None else choose_clips(name, said.models[name], config.best_clips, lengths_s)
     )
-    for clip in clips:
-        cut_clip(media[clip.recording], clip, folder / clip.file)
-    write_text(folder / LIST, to_tsv(list_clips(clips)))
+    with atomic_directory(str(job.output.clips)) as folder:
+        for clip in clips:
+            cut_clip(media[clip.recording], clip, folder / clip.file)
+        write_text(folder / LIST, to_tsv(list_clips(clips)))
     if name is None:
         who = config.best_clips_model or "no model that finds fidgety movements"
         print(f"{who}: there is no result, so there are no clips")

@@ -71,6 +71,9 @@ class PoseEstimator(Closing):
         Side of the square crops that it wants; of the class or of the instance.
     has_world
         Whether it gives 3D positions.
+    again
+        Whether one instance may see recordings one after the other: loading it is dear, and it
+        remembers nothing of what it saw.
     """
 
     name: ClassVar[str]
@@ -79,6 +82,7 @@ class PoseEstimator(Closing):
     libraries: ClassVar[tuple[str, ...]]
     crop_px: int
     has_world: ClassVar[bool]
+    again: ClassVar[bool] = False
 
     def __init__(self, options: Section) -> None:
         self.options = options

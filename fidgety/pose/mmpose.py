@@ -150,6 +150,7 @@ class MMPose(PoseEstimator):
         "opencv-contrib-python-headless",
     )
     has_world: ClassVar[bool] = False
+    again: ClassVar[bool] = True
 
     def __init__(self, options: MMPoseOptions) -> None:
         super().__init__(options)

@@ -211,6 +211,7 @@ class ViTPose(PoseEstimator):
         "opencv-contrib-python-headless",
     )
     has_world: ClassVar[bool] = False
+    again: ClassVar[bool] = True
 
     def __init__(self, options: ViTPoseOptions) -> None:
         super().__init__(options)

@@ -51,6 +51,7 @@ def _run_both(folder: Path, quality: dict[str, Any] | None = None) -> None:
             params=_Named(config=config, quality=quality or {}, code="abc"),
             wildcards=_Named(recording="r1"),
             threads=1,
+            resources={},
             log=[str(folder / "log.txt")],
             rule=module.__name__,
         )

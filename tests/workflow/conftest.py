@@ -48,6 +48,16 @@ class Workflow:
         """Write ``config.yaml`` anew: the tiny cohort and the given keys."""
         (self.folder / "config.yaml").write_text(yaml.safe_dump({**TINY, **values}))
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a run: this copy comes first, what the tests got after it."""
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                [str(self.folder), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+            ).rstrip(os.pathsep),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
     def run(
         self, *args: str, ok: bool = True, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -55,12 +65,7 @@ class Workflow:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *args],
             cwd=self.folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(self.folder),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                **(env or {}),
-            },
+            env={**self.environment(), **(env or {})},
             text=True,
             capture_output=True,
             check=False,

@@ -1,0 +1,62 @@
+"""A scheduler that is known by its submit command alone: here a made-up one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Workflow
+
+pytestmark = pytest.mark.cluster
+
+pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+
+#: Refuses its first job, runs every other at once, and writes down what it was asked for.
+QSUB = """\
+#!/usr/bin/env bash
+here=$(dirname "$0")
+echo "$@" >> "$here/asked"
+if [ "$(wc -l < "$here/asked")" -eq 1 ]; then exit 1; fi
+setsid bash "${@: -1}" > "$here/job.log" 2>&1 < /dev/null &
+echo "$!.made-up"
+"""
+NAME = "phantom-ext-02"
+FEATURES = f"results/features/{NAME}.h5"
+ON_A_GPU = "import_pose:more=':ngpus=1:gpu_model=a100 -q gpu'"
+
+
+@pytest.fixture
+def project(local_run: Workflow, tmp_path: Path) -> Workflow:
+    workflow = local_run.copy(tmp_path / "project")
+    for part in ("pose", "features", "quality"):
+        shutil.rmtree(workflow.folder / "results" / part)
+    command = tmp_path / "bin" / "qsub"
+    command.parent.mkdir()
+    command.write_text(QSUB)
+    command.chmod(0o755)
+    return workflow
+
+
+def test_jobs_go_through_the_submit_command(
+    project: Workflow, local_run: Workflow, tmp_path: Path
+) -> None:
+    command = tmp_path / "bin"
+    path = {"PATH": f"{command}:{project.environment()['PATH']}"}
+    profile = ("--workflow-profile", "profiles/generic", "--latency-wait", "5")
+    imported = f"results/pose/imported/{NAME}.h5"
+    project.run(*profile, "--set-resources", ON_A_GPU, "--", imported, env=path)
+    project.run(*profile, "--", FEATURES, env=path)
+    refused, again, group = (command / "asked").read_text().splitlines()
+    # Queue and model come from the profile; the memory grows; minutes become seconds.
+    assert "-l select=1:ncpus=1:mem=2000mb:ngpus=1:gpu_model=a100 -q gpu" in refused
+    assert "-l select=1:ncpus=1:mem=4000mb:ngpus=1:gpu_model=a100 -q gpu" in again
+    assert "-l walltime=600 " in again
+    # Two rules, one job: the largest memory, the time of both.
+    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=1200 " in group
+    names = ("features", "pose/imported", "pose/clean", "quality")
+    found = project.checksums(*names)
+    assert len(found) == 4
+    assert found.items() <= local_run.checksums(*names).items()
+    assert project.planned(FEATURES) == {}

@@ -1,0 +1,81 @@
+"""Which profile wins, and what all of them say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT
+
+CLUSTERS = ("slurm", "generic", "kubernetes")
+
+
+def profile(name: str) -> dict[str, Any]:
+    text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    read: dict[str, Any] = yaml.safe_load(text)
+    return read
+
+
+@pytest.mark.parametrize(("option", "cores"), [("--profile", 1), ("--workflow-profile", 2)])
+def test_a_profile_replaces_the_default_one_only_as_workflow_profile(
+    option: str, cores: int, tmp_path: Path
+) -> None:
+    """What docs/clusters.md says of Snakemake: another version may do otherwise."""
+    for name, value in (("default", 1), ("other", 2)):
+        folder = tmp_path / "profiles" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"cores: {value}\n")
+    (tmp_path / "Snakefile").write_text('rule a:\n    output: "x"\n    shell: "touch {output}"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", option, "profiles/other"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert re.findall(r"Provided cores: (\d+)", done.stdout + done.stderr) == [str(cores)]
+
+
+def test_profiles_of_clusters_say_what_the_default_one_says() -> None:
+    default = profile("default")
+    for name in CLUSTERS:
+        found = profile(name)
+        for key in set(default) - {"cores"}:
+            assert found[key] == default[key], f"{name}: {key}"
+        assert found["retries"] == 2
+        assert found["resources"]
+        assert {"gpu=local"} <= set(found["set-resource-scopes"])
+
+
+def test_groups_are_of_rules_that_there_are() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, flags=re.M))
+    for name in CLUSTERS:
+        found = profile(name)
+        assert set(found["groups"]) <= rules
+        assert set(found["groups"].values()) == set(found["group-components"])
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_profiles_name_every_rule_that_may_use_a_gpu(name: str) -> None:
+    using = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        blocks = re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)
+        found = {re.findall(r"rule (\w+)(?: as (\w+))?", block)[0]: block for block in blocks[1:]}
+        using |= {made or first for (first, made), block in found.items() if "one_gpu(" in block}
+        # A rule made from another asks for the same unless it says otherwise.
+        using |= {
+            made
+            for (first, made), block in found.items()
+            if made and first in using and "resources:" not in block
+        }
+    text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r"^#?   ?(\w+): \{", text, flags=re.M))
+    assert len(using) == 8
+    assert named == using

@@ -1,0 +1,133 @@
+"""What every rule asks of a machine or a cluster, and how it grows on a retry."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.workflow.conftest import Workflow, copy_project
+
+#: Reads the real Snakefile and prints, for every rule with files, what three attempts ask for.
+LIST_RULES = """\
+import json
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.iocontainers import InputFiles, Wildcards
+from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    settings = ResourceSettings(cores=64)
+    workflow = api.workflow(resource_settings=settings, snakefile=Path("Snakefile"))._workflow
+    known = workflow.globals
+    some = {
+        "recording": next(iter(known["PHANTOMS"])),
+        "infant": next(iter(known["ASSESSED"])),
+        "model": known["MODELS"][0],
+        "fold": "1", "candidate": "1", "role": "development",
+        "backend": next(iter(known["COMPARED"])),
+        **{name: str(value) for name, value in known["STUDY_JOBS"][0].items() if name != "model"},
+    }
+    of_studies = {
+        "gao": next(iter(known["GAO_MODELS"])),
+        "study": known["STUDY_JOBS"][0]["model"],
+        "snippets": known["STUDY_JOBS"][0]["model"],
+    }
+    for rule in workflow.rules:
+        if not rule.output:
+            continue
+        study = next((m for part, m in of_studies.items() if part in rule.name), some["model"])
+        wildcards = {**some, "model": study}
+        chosen = Wildcards(fromdict={name: wildcards[name] for name in rule.wildcard_names})
+        asked = [
+            {
+                name: value
+                for name, value in rule.expand_resources(chosen, InputFiles(), attempt).items()
+                if isinstance(value, int)
+            }
+            for attempt in (1, 2, 3)
+        ]
+        stated = [name for name in ("mem_mb", "runtime", "_cores") if name in rule.resources]
+        print(json.dumps({
+            "rule": rule.name, "stated": stated, "asked": asked, "retries": rule._restart_times,
+        }))
+    print(json.dumps({"rule": "", "gpu": workflow.global_resources["gpu"].value}))
+"""
+
+
+def rules_of(workflow: Workflow, **environment: str) -> dict[str, dict[str, Any]]:
+    """Return what the rules ask for, by name; under no name what the machine has."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_RULES],
+        cwd=workflow.folder,
+        env={**os.environ, "PYTHONPATH": str(workflow.folder), **environment},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {one["rule"]: one for one in found}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    return copy_project(tmp_path_factory.mktemp("resources") / "project")
+
+
+def test_every_rule_states_threads_memory_and_runtime(project: Workflow) -> None:
+    project.configure()
+    rules = rules_of(project)
+    del rules[""]
+    assert len(rules) > 35
+    for name, rule in rules.items():
+        assert sorted(rule["stated"]) == ["_cores", "mem_mb", "runtime"], name
+        first, second, third = rule["asked"]
+        assert first["_cores"] >= 1, name
+        assert first["runtime"] >= 5, name
+        assert 500 <= first["mem_mb"] < second["mem_mb"] < third["mem_mb"], name
+        # A rule's own would multiply with those of the executor.
+        assert not rule["retries"], name
+        # No GPU is no wish at all: executors read 0 as one too.
+        assert first.get("gpu", 1) == 1, name
+
+
+def test_rules_say_their_threads_themselves(project: Workflow) -> None:
+    """Snakemake gives one thread to a rule that is silent; here nobody is."""
+    for path in (project.folder / "rules").glob("*.smk"):
+        for block in path.read_text().split("\nrule ")[1:]:
+            body = block.split("\nrule ")[0]
+            if "\n    output:" in body:
+                for key in ("threads:", "resources:", "log:", "conda:"):
+                    assert f"\n    {key}" in body, f"{path.name}: {block.splitlines()[0]} {key}"
+
+
+def test_rules_on_a_gpu_ask_for_one(project: Workflow) -> None:
+    project.configure(
+        training={"device": "gpu"},
+        pose_training={"device": "gpu"},
+        models={"a": {"kind": "cnn1d", "grid": {"dropout": [0.1, 0.2]}}, "b": {"kind": "cnn1d"}},
+    )
+    asking = {
+        name for name, rule in rules_of(project).items() if name and "gpu" in rule["asked"][0]
+    }
+    assert asking == {
+        "train_model",
+        "train_candidate",
+        "train_study_model",
+        "train_gao_model",
+        "train_pose_model",
+    }
+    project.configure(training={"device": "cpu"}, pose_training={"device": "cpu"})
+    rules = rules_of(project)
+    assert not {name for name, rule in rules.items() if name and "gpu" in rule["asked"][0]}
+
+
+def test_a_machine_gives_the_gpus_that_it_has(project: Workflow) -> None:
+    project.configure()
+    assert rules_of(project, CUDA_VISIBLE_DEVICES="0,2,3")[""]["gpu"] == 3
+    assert rules_of(project, CUDA_VISIBLE_DEVICES="")[""]["gpu"] == 1
