@@ -36,6 +36,9 @@ if not LIFTED_BY_CLEANING:
     include: "rules/lift_pose.smk"
 
 
+include: "rules/bundle_models.smk"
+
+
 rule all:
     default_target: True
     input:

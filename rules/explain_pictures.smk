@@ -4,9 +4,7 @@
 rule explain_pictures:
     input:
         predictions=results("predictions/{infant}.h5"),
-        models=expand(
-            results("models/{model}/fold-{fold}/model.json"), model=PICTURE_MODELS, fold=FOLDS
-        ),
+        models=fold_models(PICTURE_MODELS),
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
     output:
         looks=results("looks/{infant}.h5"),

@@ -108,8 +108,8 @@ rule predict_infant:
         features=lambda wildcards: paths("features/{recording}.h5", ASSESSED[wildcards.infant]),
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
-        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
-        folds=results("folds.tsv"),
+        models=fold_models(MODELS),
+        folds=FOLDS_TABLE,
     output:
         predictions=results("predictions/{infant}.h5"),
     log:
@@ -128,6 +128,7 @@ rule predict_infant:
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         other_units=CONFIG.evaluation.other_units,
+        bundle=ABOUT_BUNDLE.get("identity", ""),
         characteristics=lambda wildcards: characteristics_of(
             ASSESSED[wildcards.infant], CONFIG.models.values()
         ),
