@@ -73,6 +73,7 @@ def main(job: Job) -> None:
         not_recalibrated=recalibration.not_recalibrated(validation),
         no_zone=comparing.no_zone(validation),
         no_ensemble=together.missing,
+        bundled=bool(job.params.get("bundled")),
     )
     for name in TABLES:
         write_text(job.output[name], to_tsv(getattr(result, name)))

@@ -26,6 +26,7 @@ def main(job: Job) -> None:
             clips=str(job.input.clips) if job.input.get("clips") else None,
             pictures=str(job.input.pictures) if job.input.get("pictures") else None,
             continuous_from=job.params.get("continuous_from", ""),
+            bundle=job.params.get("bundle"),
         ),
     )
 

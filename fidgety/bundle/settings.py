@@ -3,6 +3,8 @@
 What decides a model's input and its judgement is the bundle's; the rest is the user's. Where files
 of the user's machine are named (weights of a pose network), the bundle holds their checksum and
 the user names the place. A key that says something else is a finding, never overruled in silence.
+
+For the plan alone: no stage imports this, as it knows the whole configuration.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pydantic import ValidationError
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.manifest import Manifest, ModelEntry
+from fidgety.bundle.strip import FILE_OPTIONS
 from fidgety.config.base import Section
 from fidgety.config.learning import ModelConfig
 from fidgety.config.options import parse_options
@@ -65,8 +68,6 @@ BACKENDS: Mapping[str, Registry[Any]] = {
 }
 #: Options about the machine, which decide no value.
 MACHINE = frozenset({"device", "batch_size", "batch", "threads"})
-#: An option that names a file where its section has no ``files()``.
-FILE_OPTIONS = frozenset({"weights"})
 
 
 def _files(section: Any) -> dict[str, Path]:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fidgety.bundle.settings import FILE_OPTIONS
-
+#: Options that name a file: the weights that a training started from, or a network's.
+FILE_OPTIONS = frozenset({"weights"})
 #: Fields that tell of no infant.
 KEPT = (
     "schema",
