@@ -39,6 +39,11 @@ if not LIFTED_BY_CLEANING:
 include: "rules/bundle_models.smk"
 
 
+if BUNDLE:
+
+    include: "rules/unpack_bundle.smk"
+
+
 rule all:
     default_target: True
     input:

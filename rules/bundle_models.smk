@@ -25,7 +25,6 @@ ANSWERING = {
     "clean_pose": rules.clean_pose,
     **({} if LIFTED_BY_CLEANING else {"lift_pose": rules.lift_pose}),
     "build_features": rules.build_features,
-    **({"build_pixels": rules.build_pixels} if WITH_PIXELS else {}),
 }
 
 
@@ -35,9 +34,9 @@ def answering_code(models):
     predicting = code_of(
         "predict_infant", *map(MODEL_SYSTEMS.module, kinds), libraries=("torch", "numpy")
     )
-    return {name: rule.params.code for name, rule in ANSWERING.items()} | {
-        "predict_infant": predicting
-    }
+    looking = {"build_pixels": rules.build_pixels} if READ_PIXELS.intersection(kinds) else {}
+    found = {name: rule.params.code for name, rule in (ANSWERING | looking).items()}
+    return found | {"predict_infant": predicting}
 
 
 def stop(findings):
@@ -59,35 +58,6 @@ if BUNDLE:
             if is_asked_for(target)
         ]
     )
-
-    rule unpack_bundle:
-        input:
-            # By content alone: its checksum is a parameter.
-            bundle=ancient(str(BUNDLE.path)),
-        output:
-            models=fold_models(MODELS),
-            weights=[
-                path.replace("model.json", "weights.safetensors") for path in fold_models(MODELS)
-            ],
-        log:
-            results("logs/unpack_bundle.log"),
-        benchmark:
-            results("benchmarks/unpack_bundle.tsv")
-        conda:
-            "../envs/base.yaml"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=30,
-        params:
-            bundle=BUNDLE.identity,
-            folder=MODELS_FOLDER,
-            code=code_of("unpack_bundle"),
-        message:
-            "Unpack the models of the bundle"
-        script:
-            "../workflow_scripts/unpack_bundle.py"
-
 elif is_asked_for("bundle"):
     stop(check_privacy(CONFIG) if PUBLISHED else ["bundle: there are no models in `models`."])
 
@@ -107,7 +77,7 @@ rule write_bundle:
     benchmark:
         results("benchmarks/write_bundle.tsv")
     conda:
-        "../envs/report.yaml"
+        "../envs/learn.yaml"
     threads: 1
     resources:
         mem_mb=1000,

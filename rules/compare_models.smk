@@ -78,7 +78,7 @@ rule compare_models:
         # Read where they are there: Snakemake makes no file a second time for its benchmark.
         benchmarks={model: training_benchmarks(model) for model in MODELS},
         seed=SEED,
-        bundled=bool(BUNDLE),
+        bundle=ABOUT_BUNDLE,
         texts=texts_version(),
         code=code_of(
             "compare_models",

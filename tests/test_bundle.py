@@ -521,6 +521,28 @@ def test_files_of_the_machine_go_by_their_checksum(tmp_path: Path) -> None:
     assert finding.startswith("pose.options.mode")
 
 
+def test_a_bundle_names_no_file_that_is_read(tmp_path: Path) -> None:
+    """A config of mmpose is a program: whose it is, the user says."""
+    program = tmp_path / "config.py"
+    program.write_text("raise SystemExit")
+    manifest = manifest_of(parse_config(SMALL))
+    pose = {
+        **manifest.configuration["pose"],
+        "method": "mmpose",
+        "options": {"config": str(program), "checkpoint": "http://elsewhere/x.pth"},
+    }
+    background = {
+        **manifest.configuration["background"],
+        "method": "u2net",
+        "options": {"weights": str(program)},
+    }
+    changed = {**manifest.configuration, "pose": pose, "background": background}
+    manifest = manifest.model_copy(update={"configuration": changed})
+    config, _ = settle(parse_config({}), manifest, file_sha256)
+    assert (config.pose.method, config.pose.options) == ("mmpose", {})
+    assert config.background.options == {}
+
+
 def test_an_unknown_kind_is_told() -> None:
     manifest = manifest_of(parse_config(SMALL))
     entry = manifest.models["cnn"].model_copy(update={"kind": "of_tomorrow"})

@@ -37,6 +37,8 @@ MEMBER = re.compile(
 
 Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$", max_length=100)]
+Word = Annotated[str, Field(pattern="^[A-Za-z0-9._+-]+$", max_length=100)]
+Line = Annotated[str, Field(max_length=500)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -76,17 +78,17 @@ class Manifest(Section):
     """``manifest.json``; see the module."""
 
     schema_: Annotated[str, Field(alias="schema")]
-    fidgety_version: Annotated[str, Field(max_length=50)]
+    fidgety_version: Word
     classes: Annotated[tuple[ClassConfig, ...], Field(min_length=2)]
     folds: Annotated[int, Field(ge=1, le=99)]
     models: Annotated[dict[Name, ModelEntry], Field(min_length=1)]
     configuration: dict[str, dict[str, Any]]
     needs: dict[str, Checksum] = Field(default_factory=dict)
     training: TrainingEntry
-    stages: dict[str, str]
-    libraries: dict[str, str]
-    licence: str = ""
-    contact: str = ""
+    stages: dict[Name, Word]
+    libraries: dict[Word, Word]
+    licence: Line = ""
+    contact: Line = ""
     files: dict[str, FileEntry]
 
     @model_validator(mode="after")
@@ -140,9 +142,9 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         )
     if found != BUNDLE_SCHEMA:
         raise ConfigError(
-            f"{where}: is a bundle of the format {found!r}, written by fidgety "
-            f"{str(values.get('fidgety_version'))[:50]}; this fidgety reads {BUNDLE_SCHEMA!r}. Use "
-            "the fidgety that wrote it, or ask for a bundle of this one."
+            f"{where}: is a bundle of the format {found[:20]!r}, written by fidgety "
+            f"{str(values.get('fidgety_version'))[:50]!r}; this fidgety reads {BUNDLE_SCHEMA!r}. "
+            "Use the fidgety that wrote it, or ask for a bundle of this one."
         )
     try:
         return Manifest.model_validate(values)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from fidgety import __version__
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.manifest import Manifest, ModelEntry
 from fidgety.bundle.strip import FILE_OPTIONS
@@ -43,7 +44,7 @@ DECIDING: dict[str, frozenset[str]] = {
     "lifting": frozenset(),
     "quality": frozenset(),
     "features": frozenset(),
-    "pixels": frozenset(),
+    "pixels": frozenset({"raft_weights"}),
     "evaluation": frozenset(
         {
             "bootstrap",
@@ -213,13 +214,24 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
+def _without_files(
+    registry: Registry[Any], method: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a bundle's options without any that names a file: which one is read is the user's."""
+    try:
+        named = _file_options(parse_options(registry.options(method), options, "bundle"))
+    except ConfigError:
+        return dict(options)  # a finding of the plan, which reads no file then
+    return {key: value for key, value in options.items() if key not in named}
+
+
 def _settle_options(
     place: str, own: Any, bundled: Mapping[str, Any], needs: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
     """Join a backend's options: files and machine from the user, all else from the bundle."""
     registry = BACKENDS[place]
-    values = dict(bundled.get("options") or {})
     method = str(bundled.get("method"))
+    values = _without_files(registry, method, bundled.get("options") or {})
     if "method" in own.model_fields_set and own.method != method:
         return values, []  # a finding of its own
     try:
@@ -400,8 +412,6 @@ def check_stages(
     ConfigError
         If any stage differs; the message names them all.
     """
-    from fidgety import __version__
-
     differ = [
         name
         for name in {**stages, **manifest.stages}

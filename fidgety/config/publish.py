@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from fidgety.config.base import Section
 
@@ -16,7 +18,7 @@ class PublishConfig(Section):
     """What to do with models whose weights hold movement of single training infants (support
     vectors of `svm`, neighbours of `eml`): ``refuse``, or ``include`` them where you may share
     it. The model card says so then."""
-    licence: str = ""
+    licence: Annotated[str, Field(max_length=500)] = ""
     """Under which others may use the models; for the model card."""
-    contact: str = ""
+    contact: Annotated[str, Field(max_length=500)] = ""
     """Whom to ask; for the model card."""

@@ -362,12 +362,18 @@ def _set_view(result: ModelComparison, models: Sequence[str], role: str) -> dict
 
 
 def page(
-    result: ModelComparison, models: Sequence[str], confidence: float, *, phantoms: bool
+    result: ModelComparison,
+    models: Sequence[str],
+    confidence: float,
+    *,
+    phantoms: bool,
+    bundle: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the page."""
     return render(
         "compare_models.html",
         phantoms=phantoms,
+        bundle=bundle,
         sets=[_set_view(result, models, role) for role in _sets(result)],
         columns=[METRIC_TEXTS[m] for m in TABLE],
         screening_columns=list(SCREENING.values()),
