@@ -170,7 +170,7 @@ def check_bundled_infants(config: Config, study: Study) -> list[str]:
                 f"`bundle` nothing is trained. {why}; or take the rows out of the sheet, or leave "
                 "`bundle` out to train models of your own."
             )
-        elif cohorts:
+        elif cohorts and not findings:
             findings.append(
                 f"phantom.preset: {config.phantom.preset!r} has {role.value} phantoms, but with "
                 "`bundle` nothing is trained. Set phantom.preset to none."

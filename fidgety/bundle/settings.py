@@ -371,11 +371,14 @@ def settle(config: Config, manifest: Manifest, checksum: Checksum) -> Settled:
         do.
     """
     findings: list[str] = []
-    update: dict[str, Any] = {"classes": manifest.classes}
+    update: dict[str, Any] = {}
     own = [c.model_dump() for c in config.classes]
     bundled = [c.model_dump() for c in manifest.classes]
     if "classes" in config.model_fields_set and own != bundled:
+        # The user's labels are checked against the user's classes: this is the one mistake.
         findings.append(_differs("classes", own, bundled))
+    else:
+        update["classes"] = manifest.classes
     for name in DECIDING | TOLD:
         values = manifest.configuration.get(name)
         if values is None and name != "pixels":
