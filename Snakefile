@@ -36,6 +36,8 @@ if not LIFTED_BY_CLEANING:
     include: "rules/lift_pose.smk"
 
 
+# Behind all rules whose code they read.
+include: "rules/check_bundle.smk"
 include: "rules/bundle_models.smk"
 
 
