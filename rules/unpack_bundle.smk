@@ -13,14 +13,13 @@ rule unpack_bundle:
     benchmark:
         results("benchmarks/unpack_bundle.tsv")
     conda:
-        "../envs/base.yaml"
+        "../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=4000,
         runtime=30,
     params:
         bundle=BUNDLE.identity,
-        folder=MODELS_FOLDER,
         code=code_of("unpack_bundle"),
     message:
         "Unpack the models of the bundle"

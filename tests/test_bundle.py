@@ -43,6 +43,9 @@ from fidgety.inclusion import Decision
 from fidgety.plan_check import check_infants
 from fidgety.sheet import Recording
 from fidgety.storage import file_sha256, write_json
+from tests.evaluation.synthetic import snakemake
+from workflow_scripts import unpack_bundle
+from workflow_scripts.stage import Job
 
 #: Ids and paths that must not leave the house.
 SECRETS = ("mueller-anna", "anna-video-1", "/srv/clinic")
@@ -396,6 +399,23 @@ def test_nothing_is_unpacked_of_another_or_a_damaged_bundle(zipped: Path, tmp_pa
     with pytest.raises(ConfigError, match="damaged"):
         unpack_models(tmp_path / "bad.zip", tmp_path / "out", open_bundle(zipped).identity)
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_models_that_do_not_load_are_refused(zipped: Path, tmp_path: Path) -> None:
+    """Checksums that fit say nothing of what they are of: these weights are no network's."""
+    bundle = open_bundle(zipped)
+    models = [
+        tmp_path / name.removeprefix("models/")
+        for name in bundle.manifest.model_paths()
+        if name.endswith("model.json")
+    ]
+    made = snakemake(
+        input={"bundle": str(zipped)},
+        output={"models": models},
+        params={"bundle": bundle.identity},
+    )
+    with pytest.raises(ConfigError, match=r"clip/fold-1/model\.json cannot be used \("):
+        unpack_bundle.main(Job(made.input, made.output, made.params, {}))
 
 
 # The configuration
