@@ -40,7 +40,8 @@ from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.inclusion import Decision
-from fidgety.plan_check import check_infants
+from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.plan_check import check_infants, check_methods, check_pixels
 from fidgety.sheet import Recording
 from fidgety.storage import file_sha256, write_json
 from tests.evaluation.synthetic import snakemake
@@ -452,6 +453,43 @@ def test_a_configuration_that_says_nothing_takes_the_bundles() -> None:
 def test_the_same_said_twice_is_no_contradiction() -> None:
     whole = parse_config(SMALL).model_dump(mode="json", exclude={"pixels"})
     assert against({}, whole | {"bundle": "b.zip"}) == []
+
+
+@pytest.mark.parametrize("kind", MODEL_SYSTEMS.names())
+def test_every_kind_of_model_comes_back_as_it_was(kind: str) -> None:
+    made = parse_config({"folds": {"n": 2}, "models": {"m": {"kind": kind}}})
+    config, findings = settle(parse_config({"bundle": "b.zip"}), manifest_of(made), file_sha256)
+    assert findings == []
+    assert config.models == made.models
+    assert check_methods(config) == check_methods(made)
+    assert check_pixels(config) == []
+    assert config.pixels == made.pixels
+
+
+def test_a_grid_comes_back_and_names_no_place() -> None:
+    grid = {"dropout": [0.1, 0.3], "units": [[32, 16], [64, 32]]}
+    made = parse_config({"folds": {"n": 2}, "models": {"m": {"kind": "lstm", "grid": grid}}})
+    config, findings = settle(parse_config({}), manifest_of(made), file_sha256)
+    assert findings == []
+    assert config.models == made.models
+    files = {"weights": ["/srv/clinic/a.pth", None], "streams": ["sum", "fusion"]}
+    pictures = parse_config(
+        {
+            "folds": {"n": 2},
+            "models": {
+                "grid": {"kind": "two_stream", "grid": files},
+                "one": {"kind": "two_stream", "options": {"weights": "/srv/clinic/b.pth"}},
+            },
+        }
+    )
+    manifest = manifest_of(pictures)
+    assert "pixels" in manifest.configuration
+    assert "/srv" not in manifest.model_dump_json()
+    assert manifest.models["grid"].grid[0]["weights"] == ["a.pth", None]
+    own = pictures.model_dump(mode="json", include={"models"})
+    config, findings = settle(parse_config(own), manifest, file_sha256)
+    assert findings == [], "whose copy of the weights it was makes no difference"
+    assert check_pixels(config.model_copy(update={"bundle": "b.zip"})) == []
 
 
 @pytest.mark.parametrize(
