@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import stat
@@ -21,7 +22,14 @@ from safetensors.torch import save_file
 from fidgety.bundle import archive
 from fidgety.bundle.archive import open_bundle, unpack_models
 from fidgety.bundle.card import characteristics, model_card, training_numbers
-from fidgety.bundle.manifest import BUNDLE_SCHEMA, MANIFEST, MEMBER, Manifest, manifest_bytes
+from fidgety.bundle.manifest import (
+    BUNDLE_SCHEMA,
+    MANIFEST,
+    MEMBER,
+    Manifest,
+    manifest_bytes,
+    parse_manifest,
+)
 from fidgety.bundle.settings import (
     DECIDING,
     check_privacy,
@@ -599,6 +607,44 @@ def test_a_bundle_names_no_file_that_is_read(tmp_path: Path) -> None:
     config, _ = settle(parse_config({}), manifest, file_sha256)
     assert (config.pose.method, config.pose.options) == ("mmpose", {})
     assert config.background.options == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+ODD = {
+    "models": {
+        "cnn": {"kind": "cnn1d", "grid": {"dropout": [0.1, 0.2]}},
+        "two": {"kind": "two_stream", "options": {"weights": "a.pth"}},
+    },
+    "folds": {"n": 2},
+    "lifting": {"method": "estimator"},
+}
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_an_odd_manifest_is_a_message_and_never_a_traceback(data: st.DataObject) -> None:
+    values = json.loads(manifest_of(parse_config(ODD)).model_dump_json(by_alias=True))
+    place: Any = values
+    key: Any = data.draw(st.sampled_from(sorted(values)))
+    while isinstance(place[key], dict | list) and place[key] and data.draw(st.integers(0, 3)):
+        place = place[key]
+        keys = sorted(place) if isinstance(place, dict) else range(len(place))
+        key = data.draw(st.sampled_from(keys))
+    place[key] = data.draw(JSON)
+    try:
+        manifest = parse_manifest(json.dumps(values).encode(), "bundle: x")
+    except ConfigError:
+        return
+    for own in ({}, ODD, {"pose": {"method": "mmpose", "options": {"config": "x.py"}}}):
+        found = settle(parse_config(own), manifest, file_sha256)
+        assert all(isinstance(line, str) and line for line in found.findings)
+        assert isinstance(check_methods(found.config), list)
+    with contextlib.suppress(ConfigError):
+        check_stages(manifest, STAGES, {"torch": "2.13.0"})
 
 
 def test_an_unknown_kind_is_told() -> None:

@@ -54,7 +54,7 @@ class ModelEntry(Section):
 
     kind: Name
     options: dict[str, Any] = Field(default_factory=dict)
-    grid: list[dict[str, list[Any]]] = Field(default_factory=list)
+    grid: list[dict[str, Annotated[list[Any], Field(min_length=1)]]] = Field(default_factory=list)
 
 
 class TrainingEntry(Section):

@@ -227,11 +227,13 @@ def _without_files(
 
 def _settle_options(
     place: str, own: Any, bundled: Mapping[str, Any], needs: Mapping[str, str]
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Any, list[str]]:
     """Join a backend's options: files and machine from the user, all else from the bundle."""
     registry = BACKENDS[place]
-    method = str(bundled.get("method"))
-    values = _without_files(registry, method, bundled.get("options") or {})
+    method, options = str(bundled.get("method")), bundled.get("options") or {}
+    if not isinstance(options, Mapping):
+        return options, []  # a finding when the section is read
+    values = _without_files(registry, method, options)
     if "method" in own.model_fields_set and own.method != method:
         return values, []  # a finding of its own
     try:
