@@ -37,6 +37,16 @@ if not LIFTED_BY_CLEANING:
     include: "rules/lift_pose.smk"
 
 
+# Behind all rules whose code they read.
+include: "rules/check_bundle.smk"
+include: "rules/bundle_models.smk"
+
+
+if BUNDLE:
+
+    include: "rules/unpack_bundle.smk"
+
+
 rule all:
     default_target: True
     input:

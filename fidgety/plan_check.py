@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.background.registry import BACKGROUNDS
+from fidgety.bundle.settings import check_publish
 from fidgety.cohort import Study, development_sites
 from fidgety.config.learning import MODEL_NAME
 from fidgety.config.options import parse_options
@@ -149,6 +150,34 @@ def check_compare_pose(config: Config, study: Study) -> list[str]:
     return findings
 
 
+def check_bundled_infants(config: Config, study: Study) -> list[str]:
+    """Check that there is nobody to train on where the models come from a bundle.
+
+    An infant of a development cohort must be judged by the one model that never saw it, and which
+    infants a bundle's models saw is not in it: to take it for an external one is for the user to
+    say.
+    """
+    findings = []
+    for role, why in (
+        (Role.DEVELOPMENT, "To test the models on these infants, make the cohort external"),
+        (Role.REFERENCE, "Annotated clips are for training"),
+    ):
+        cohorts = sorted({r.cohort for r in study.by_role(role)})
+        own = [name for name in cohorts if name in config.cohorts]
+        if own:
+            findings.append(
+                f"cohorts: {_named(own)} {'is' if len(own) == 1 else 'are'} {role.value}, but with "
+                f"`bundle` nothing is trained. {why}; or take the rows out of the sheet, or leave "
+                "`bundle` out to train models of your own."
+            )
+        elif cohorts and not findings:
+            findings.append(
+                f"phantom.preset: {config.phantom.preset!r} has {role.value} phantoms, but with "
+                "`bundle` nothing is trained. Set phantom.preset to none."
+            )
+    return findings
+
+
 def check_infants(config: Config, study: Study) -> list[str]:
     """Check labels against the classes, and infants a class against the folds."""
     classes = [c.name for c in config.classes]
@@ -164,6 +193,8 @@ def check_infants(config: Config, study: Study) -> list[str]:
             "'normal' or 'risk' (of the preset repertoire WMs, FMs or PR): with other classes set "
             "phantom.preset to none."
         )
+    if config.bundle:
+        return findings + check_bundled_infants(config, study)
     if not config.models or strange:
         return findings
     labels = {
@@ -333,7 +364,8 @@ def check_pixels(config: Config) -> list[str]:
                     f"{place}.rate_hz: {options.rate_hz:g} fields of flow a second, but "
                     f"pixels.rate_hz is {config.pixels.rate_hz:g}: they must be the same."
                 ] = None
-            for key, path in options.files().items():
+            # What a bundle's models started from is not needed to use them.
+            for key, path in ({} if config.bundle else options.files()).items():
                 if not path.is_file():
                     findings[f"{place}.{key}: there is no file {path}."] = None
     return list(findings)
@@ -360,6 +392,7 @@ def check_plan(
     study: Study,
     checksum: Callable[[Path], str],
     skeletons: Sequence[Skeleton] = (),
+    found: Sequence[str] = (),
 ) -> None:
     """Check everything that is known before the first job.
 
@@ -371,6 +404,8 @@ def check_plan(
         Checksum of a source file's content.
     skeletons
         The user's own.
+    found
+        What is known to be wrong already, to be told with the rest.
 
     Raises
     ------
@@ -378,7 +413,9 @@ def check_plan(
         With one line a finding.
     """
     findings = [
+        *found,
         *check_methods(config),
+        *check_publish(config),
         *check_kaur(config.kaur),
         *check_gao(config.gao, config.models),
         *check_pixels(config),
@@ -395,4 +432,5 @@ def check_plan(
         ),
     ]
     if findings:
-        raise ConfigError("\n".join(findings))
+        # A model that a bundle has and that is unknown here is found twice.
+        raise ConfigError("\n".join(dict.fromkeys(findings)))

@@ -20,6 +20,8 @@ if str(BASE) not in sys.path:
     sys.path.append(str(BASE))
 
 from fidgety.background.registry import BACKGROUNDS
+from fidgety.bundle.archive import open_bundle
+from fidgety.bundle.settings import settle
 from fidgety.cohort import development_sites, read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
@@ -78,6 +80,15 @@ from fidgety.study_kaur import (
 
 try:
     CONFIG = parse_config(config)
+    keep_index(Path(CONFIG.results) / ".index" / "code.json")
+    SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
+    # Of models that were trained elsewhere: jobs check them again where they unpack them.
+    BUNDLE = open_bundle(CONFIG.bundle, verify=workflow.is_main_process) if CONFIG.bundle else None
+    AGAINST_BUNDLE = []
+    if BUNDLE:
+        CONFIG, AGAINST_BUNDLE = settle(
+            CONFIG, BUNDLE.manifest, lambda path: source_checksum(path, SOURCES)
+        )
     PHANTOMS = {
         spec.recording: spec for spec in plan_cohort(seed=CONFIG.seed, **dict(CONFIG.phantom))
     }
@@ -98,15 +109,19 @@ try:
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
     )
-    keep_index(Path(CONFIG.results) / ".index" / "code.json")
-    SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
     OWN_SKELETONS = load_skeletons(
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
     )
-    check_plan(CONFIG, STUDY, lambda path: source_checksum(path, SOURCES), OWN_SKELETONS)
+    check_plan(
+        CONFIG,
+        STUDY,
+        lambda path: source_checksum(path, SOURCES),
+        OWN_SKELETONS,
+        AGAINST_BUNDLE,
+    )
     CORRECTIONS = find_corrections(CONFIG.corrections.folder, STUDY.recordings)
     # With `folds.by: site` every site of the development cohorts is a fold.
-    SITES = list(development_sites(STUDY)) if CONFIG.folds.by == "site" else []
+    SITES = list(development_sites(STUDY)) if CONFIG.folds.by == "site" and not BUNDLE else []
     if SITES:
         CONFIG = CONFIG.with_folds(len(SITES))
 except FidgetyError as error:
@@ -153,9 +168,10 @@ WITH_PIXELS = bool(PICTURE_MODELS)
 WITH_PICTURES = WITH_PIXELS and CONFIG.report.pictures > 0
 CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
-BESIDE_THE_STUDY = {"compare_pose", "export", "gao", "kaur", "labelling", "pose_training"} | (
-    set() if WITH_PIXELS else {"pixels"}
-)
+BESIDE_THE_STUDY = {
+    *("bundle", "compare_pose", "export", "gao", "kaur", "labelling", "pose_training", "publish"),
+    *(() if WITH_PIXELS else ("pixels",)),
+}
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
@@ -186,6 +202,20 @@ def growing(mem_mb):
 def one_gpu(wanted):
     """Return the GPUs of a job: one or none at all, as executors take 0 for a wish as well."""
     return 1 if wanted else None
+
+
+# Models from a bundle lie beside those that were trained here, and leave them as they are.
+MODELS_FOLDER = results("bundled" if BUNDLE else "models")
+# Infants of a bundle's folds are not known here, and none of the study's own is in one.
+FOLDS_TABLE = [] if BUNDLE else results("folds.tsv")
+ABOUT_BUNDLE = BUNDLE.about() if BUNDLE else {}
+
+
+def fold_models(models):
+    """Return the descriptions of all fold models of some models."""
+    return expand(
+        "{folder}/{model}/fold-{fold}/model.json", folder=MODELS_FOLDER, model=models, fold=FOLDS
+    )
 
 
 def code_of(name, *modules, libraries=(), data=()):

@@ -28,6 +28,7 @@ rule compare_instances:
         intervals=lambda wildcards: assessed_intervals(),
         rater=CONFIG.gao.rater,
         seed=SEED,
+        bundle=ABOUT_BUNDLE,
         texts=texts_version(),
         code=code_of(
             "compare_instances",

@@ -6,8 +6,8 @@ rule time_models:
         features=paths("features/{recording}.h5", timed_recordings()),
         pixels=pixels_of(timed_recordings()),
         clean=paths("pose/clean/{recording}.h5", timed_recordings()),
-        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
-        folds=results("folds.tsv"),
+        models=fold_models(MODELS),
+        folds=FOLDS_TABLE,
     output:
         speed=results("comparison/speed.tsv"),
     log:
@@ -41,7 +41,7 @@ rule compare_models:
     input:
         predictions=collect_predictions,
         cohort=cohort_tables,
-        described=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        described=fold_models(MODELS),
         speed=results("comparison/speed.tsv"),
     output:
         page=results("comparison/index.html"),
@@ -78,6 +78,7 @@ rule compare_models:
         # Read where they are there: Snakemake makes no file a second time for its benchmark.
         benchmarks={model: training_benchmarks(model) for model in MODELS},
         seed=SEED,
+        bundle=ABOUT_BUNDLE,
         texts=texts_version(),
         code=code_of(
             "compare_models",

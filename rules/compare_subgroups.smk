@@ -29,6 +29,7 @@ rule compare_subgroups:
         classes=CLASSES,
         models=MODELS,
         seed=SEED,
+        bundle=ABOUT_BUNDLE,
         texts=texts_version(),
         code=code_of(
             "compare_subgroups",

@@ -105,9 +105,9 @@ rule select_model:
 
 rule list_models:
     input:
-        models=expand(results("models/{model}/fold-{fold}/model.json"), model=MODELS, fold=FOLDS),
+        models=fold_models(MODELS),
     output:
-        models=results("models/models.tsv"),
+        models=f"{MODELS_FOLDER}/models.tsv",
     log:
         results("logs/list_models.log"),
     benchmark:
@@ -132,7 +132,7 @@ rule predict_infant:
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=rules.list_models.output.models,
-        folds=results("folds.tsv"),
+        folds=FOLDS_TABLE,
     output:
         predictions=results("predictions/{infant}.h5"),
     log:
@@ -151,6 +151,7 @@ rule predict_infant:
         role=lambda wildcards: STUDY.role(ASSESSED[wildcards.infant][0].recording).value,
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
         other_units=CONFIG.evaluation.other_units,
+        bundle=ABOUT_BUNDLE.get("identity", ""),
         characteristics=lambda wildcards: characteristics_of(
             ASSESSED[wildcards.infant], CONFIG.models.values()
         ),

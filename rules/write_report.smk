@@ -60,6 +60,7 @@ rule write_infant_page:
         texts=texts_version(),
         config=section("report", without=["pictures"]),
         continuous_from=CONFIG.evaluation.continuous_from,
+        bundle=ABOUT_BUNDLE,
         code=code_of("write_infant_page", libraries=("av", "jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the page of infant {wildcards.infant}"
@@ -95,6 +96,7 @@ rule write_report:
         study=CONFIG.model_dump(mode="json", exclude=BESIDE_THE_STUDY),
         imported=len(IMPORTED),
         estimated=len(ESTIMATED),
+        bundle=ABOUT_BUNDLE,
         texts=texts_version(),
         code=code_of("write_report", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:

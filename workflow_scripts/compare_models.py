@@ -73,6 +73,7 @@ def main(job: Job) -> None:
         not_recalibrated=recalibration.not_recalibrated(validation),
         no_zone=comparing.no_zone(validation),
         no_ensemble=together.missing,
+        bundled=bool(job.params.get("bundle")),
     )
     for name in TABLES:
         write_text(job.output[name], to_tsv(getattr(result, name)))
@@ -83,7 +84,8 @@ def main(job: Job) -> None:
     text = pages.text_table(result, models)
     write_text(job.output.text, text)
     phantoms = any(infant.phantom for infant in known)
-    page = pages.page(result, models, config.confidence, phantoms=phantoms)
+    bundle = job.params.get("bundle")
+    page = pages.page(result, models, config.confidence, phantoms=phantoms, bundle=bundle)
     write_text(job.output.page, page)
     print(text)
     print(f"\n{text}\nThe page: {Path(job.output.page)}", file=job.terminal, flush=True)

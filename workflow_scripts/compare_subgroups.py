@@ -41,7 +41,8 @@ def main(job: Job) -> None:
     write_text(job.output.subgroup_plot, pages.draw_subgroups(result.subgroups))
     write_text(job.output.serial_plot, pages.draw_serial(result.serial))
     phantoms = any(infant.phantom for infant in known)
-    page = pages.page(result, config.confidence, phantoms=phantoms)
+    bundle = job.params.get("bundle")
+    page = pages.page(result, config.confidence, phantoms=phantoms, bundle=bundle)
     write_text(job.output.page, page)
 
 

@@ -40,7 +40,7 @@ def main(job: Job) -> None:
     predictions = predict_infant(
         infant,
         recordings,
-        read_folds(job.input.folds),
+        read_folds(job.input.folds) if job.input.get("folds") else [],
         read_model_list(job.input.models),
         excluded,
         str(job.params.get("other_units", "refuse")),

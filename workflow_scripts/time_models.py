@@ -40,7 +40,7 @@ def timed_recordings(job: Job) -> list[TimedRecording]:
 def main(job: Job) -> None:
     """Read models and recordings, write the seconds of every round."""
     torch.set_num_threads(job.threads)
-    entries = read_folds(job.input.folds)
+    entries = read_folds(job.input.folds) if job.input.get("folds") else []
     recordings = timed_recordings(job)
     rows: list[tuple] = []
     for model in [str(m) for m in job.params.models]:

@@ -60,6 +60,7 @@ def main(job: Job) -> None:
             clips=str(clips) if clips else None,
             pictures=str(job.input.pictures) if job.input.get("pictures") else None,
             continuous_from=job.params.get("continuous_from", ""),
+            bundle=job.params.get("bundle"),
         ),
     )
 

@@ -67,6 +67,7 @@ def main(job: Job) -> None:
             config=ReportConfig.model_validate(job.params.config),
             imported=job.params.imported,
             estimated=job.params.estimated,
+            bundle=job.params.get("bundle"),
         ),
     )
 

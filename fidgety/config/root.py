@@ -28,6 +28,7 @@ from fidgety.config.phantom import PhantomConfig
 from fidgety.config.pixels import PixelsConfig
 from fidgety.config.pose import PoseConfig
 from fidgety.config.pose_training import PoseTrainingConfig
+from fidgety.config.publish import PublishConfig
 from fidgety.config.quality import QualityConfig
 from fidgety.config.report import ReportConfig
 from fidgety.config.study import ClassConfig, Role
@@ -54,6 +55,9 @@ class Config(Section):
     """The classes of the outcome, in the order of the models' outputs."""
     cohorts: dict[str, Role] = Field(default_factory=dict)
     """Cohort, as in the sheet, to its role; phantom cohorts bring their own."""
+    bundle: str | None = None
+    """Bundle of models that were trained elsewhere (archive or folder, docs/bundles.md): they
+    assess, nothing is trained, and what decides their input and judgement comes from it."""
     inclusion: InclusionConfig = InclusionConfig()
     phantom: PhantomConfig = PhantomConfig()
     video: VideoConfig = VideoConfig()
@@ -82,6 +86,7 @@ class Config(Section):
     gao: GaoConfig = GaoConfig()
     labelling: LabellingConfig = LabellingConfig()
     pose_training: PoseTrainingConfig = PoseTrainingConfig()
+    publish: PublishConfig = PublishConfig()
 
     @field_validator("models", mode="before")
     @classmethod

@@ -38,3 +38,11 @@ READ_PIXELS: frozenset[str] = frozenset({"two_stream"})
 
 #: Models whose instances' probabilities are those of fidgety movements.
 FIND_FIDGETY: frozenset[str] = frozenset({"mam_clip", "mam"})
+
+#: Models whose weights hold movement of single training infants: kind to the option and its values
+#: that make it so, or to nothing where it is always so. `snakemake bundle` asks before it gives
+#: them away.
+KEEP_INFANTS: dict[str, tuple[str, frozenset[str]] | None] = {
+    "svm": None,
+    "eml": ("classifier", frozenset({"nn1", "nn3"})),
+}

@@ -266,7 +266,13 @@ def text_table(result: InstanceComparison) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def page(result: InstanceComparison, confidence: float, *, phantoms: bool) -> str:
+def page(
+    result: InstanceComparison,
+    confidence: float,
+    *,
+    phantoms: bool,
+    bundle: Mapping[str, Any] | None = None,
+) -> str:
     """Write the page."""
     localisation = [
         {
@@ -293,6 +299,7 @@ def page(result: InstanceComparison, confidence: float, *, phantoms: bool) -> st
     return render(
         "compare_instances.html",
         phantoms=phantoms,
+        bundle=bundle,
         rater=result.rater,
         why=result.why,
         whole=WHOLE,

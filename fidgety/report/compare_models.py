@@ -87,6 +87,8 @@ class ModelComparison:
         Sentences about models and infants that are not compared.
     not_recalibrated, no_zone, no_ensemble
         Sentences about what could not be computed.
+    bundled
+        Whether the models came from a bundle, which is why there are no infants to learn from.
     """
 
     figures: pd.DataFrame
@@ -105,6 +107,7 @@ class ModelComparison:
     not_recalibrated: Sequence[str] = ()
     no_zone: Sequence[str] = ()
     no_ensemble: Sequence[str] = ()
+    bundled: bool = False
 
     @property
     def ranks_table(self) -> pd.DataFrame:
@@ -290,7 +293,16 @@ def text_table(result: ModelComparison, models: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+#: Why the comparison of a bundle's models is shorter.
+BUNDLED = (
+    "The models came from a bundle, which holds nobody's scores: recalibration, zones of doubt and "
+    "stacking, which are learned on infants kept aside in training, are left out"
+)
+
+
 def _not_computed(result: ModelComparison) -> list[str]:
+    if result.bundled:
+        return [BUNDLED]
     return [*result.not_recalibrated, *result.no_zone, *result.no_ensemble]
 
 
@@ -350,12 +362,18 @@ def _set_view(result: ModelComparison, models: Sequence[str], role: str) -> dict
 
 
 def page(
-    result: ModelComparison, models: Sequence[str], confidence: float, *, phantoms: bool
+    result: ModelComparison,
+    models: Sequence[str],
+    confidence: float,
+    *,
+    phantoms: bool,
+    bundle: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the page."""
     return render(
         "compare_models.html",
         phantoms=phantoms,
+        bundle=bundle,
         sets=[_set_view(result, models, role) for role in _sets(result)],
         columns=[METRIC_TEXTS[m] for m in TABLE],
         screening_columns=list(SCREENING.values()),

@@ -175,6 +175,7 @@ def index_page(
     config: ReportConfig,
     imported: int = 0,
     estimated: int = 1,
+    bundle: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the index page as HTML.
 
@@ -202,6 +203,8 @@ def index_page(
         Title.
     imported, estimated
         Numbers of recordings with another program's tracks, and with an estimated pose.
+    bundle
+        What is to be said of the bundle that the models came in, if they did.
     """
     risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
     links = {Path(p).stem: relative(p, index) for p in pages}
@@ -242,8 +245,13 @@ def index_page(
         cohort_columns=columns,
         cohort=cohort[columns].to_numpy().tolist(),
         methods=methods(
-            study, corrected=_placed_by_hand(quality), imported=imported, estimated=estimated
+            study,
+            corrected=_placed_by_hand(quality),
+            imported=imported,
+            estimated=estimated,
+            bundle=bundle,
         ),
+        bundle=bundle,
         versions=versions,
         parameters=parameters(study),
         downloads=downloads,

@@ -231,6 +231,7 @@ def infant_page(
     clips: str | os.PathLike[str] | None = None,
     pictures: str | os.PathLike[str] | None = None,
     continuous_from: str | float = "",
+    bundle: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the page of an infant as HTML.
 
@@ -260,6 +261,8 @@ def infant_page(
         Folder of the strips of what models of pictures look at, if there are any.
     continuous_from
         ``evaluation.continuous_from``.
+    bundle
+        What is to be said of the bundle that the models came in, if they did.
     """
     read: list[dict[str, Any] | None] = [read_quality_record(path) for path in records]
     read = read or [None] * len(rows)
@@ -311,4 +314,5 @@ def infant_page(
         risk_classes=risk,
         recordings=views,
         picture_note=picture_note(config),
+        bundle=bundle,
     )

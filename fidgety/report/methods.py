@@ -13,7 +13,7 @@ from fidgety.inclusion import criteria
 from fidgety.models.registry import READ_PIXELS
 from fidgety.pose.lifters.mmpose_options import MMPoseLifterOptions
 from fidgety.pose.mmpose_options import MMPoseOptions
-from fidgety.report.wording import count
+from fidgety.report.wording import bundle_words, count
 from fidgety.training.results import KAUR_NORMAL_SHARE
 
 REFERENCES = {
@@ -436,6 +436,15 @@ def _training(study: Mapping[str, Any], cite: _Citations) -> str:
     )
 
 
+def _bundle(about: Mapping[str, Any]) -> str:
+    """Say that the models came from elsewhere, and whose training the next paragraph tells of."""
+    return (
+        f"{bundle_words(about)} The sections of the configuration that decide their input, their "
+        "thresholds and their classes came with them. What follows on training is of where they "
+        "were made: its development infants are not among those of this report."
+    )
+
+
 def _evaluation(study: Mapping[str, Any], cite: _Citations) -> str:
     judged = study["evaluation"]
     risk = [c["name"] for c in study["classes"] if c["at_risk"]]
@@ -488,7 +497,12 @@ def _inclusion(config: Mapping[str, Any]) -> str:
 
 
 def methods(
-    study: Mapping[str, Any], *, corrected: int = 0, imported: int = 0, estimated: int = 1
+    study: Mapping[str, Any],
+    *,
+    corrected: int = 0,
+    imported: int = 0,
+    estimated: int = 1,
+    bundle: Mapping[str, Any] | None = None,
 ) -> Methods:
     """Write the methods.
 
@@ -499,6 +513,8 @@ def methods(
     corrected, imported, estimated
         Numbers of recordings: with keypoints placed by hand, with another program's tracks, and
         with an estimated pose.
+    bundle
+        What is to be said of the bundle that the models came in, if they did.
     """
     cite = _Citations()
     video = study["video"]
@@ -519,6 +535,7 @@ def methods(
         ("Quality", _quality(study["quality"])),
         ("Features", _features(study["features"])),
         *([("Pictures", pictures)] if (pictures := _pixels(study, cite)) else []),
+        *([("Bundle", _bundle(bundle))] if bundle else []),
         ("Training", _training(study, cite)),
         ("Evaluation", _evaluation(study, cite)),
         (

@@ -58,6 +58,8 @@ def environment() -> jinja2.Environment:
         "script": Markup(script),
         "script_hash": script_hash(script),
         "phantom_banner": wording.PHANTOM_BANNER,
+        "bundled_phantoms": wording.BUNDLED_PHANTOMS,
+        "bundle_words": wording.bundle_words,
         "what_it_is": wording.WHAT_IT_IS,
         "what_it_is_not": wording.WHAT_IT_IS_NOT,
         "limits": wording.LIMITS,

@@ -384,13 +384,20 @@ FILES = {
 }
 
 
-def page(result: Clinic, confidence: float, *, phantoms: bool) -> str:
+def page(
+    result: Clinic,
+    confidence: float,
+    *,
+    phantoms: bool,
+    bundle: Mapping[str, Any] | None = None,
+) -> str:
     """Write the page."""
     recorded = bool((result.follow_up["state"] != State.NOT_YET.value).any())
     n_serial = result.serial["infant"].nunique()
     return render(
         "subgroups.html",
         phantoms=phantoms,
+        bundle=bundle,
         confidence=f"{100 * confidence:g} %",
         error=f"{100 * (1 - confidence):g} %",
         left_out=list(result.left_out),

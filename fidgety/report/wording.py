@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fidgety.errors import Outcome
 from fidgety.evaluation.records import Assessment
@@ -13,6 +13,10 @@ from fidgety.training.results import KAUR_NORMAL_SHARE
 
 PHANTOM_BANNER = (
     "These are digital phantoms: the figures prove that the machinery works, nothing about infants."
+)
+BUNDLED_PHANTOMS = (
+    "The models were trained on digital phantoms: they show that the machinery works, and what "
+    "they say of an infant means nothing."
 )
 WHAT_IT_IS = (
     "A research tool that estimates from video how much an infant's spontaneous movements are "
@@ -82,6 +86,24 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in (header, *rows)
     ]
+
+
+def bundle_words(about: Mapping[str, Any]) -> str:
+    """Say where models came from that were not trained here.
+
+    Parameters
+    ----------
+    about
+        Of :meth:`fidgety.bundle.archive.Bundle.about`.
+    """
+    infants = about["infants"]
+    by_class = ", ".join(f"{n} {name}" for name, n in infants.items())
+    phantoms = f", of them {about['phantoms']} digital phantoms" if about["phantoms"] else ""
+    return (
+        f"The models were not trained here: they came as a bundle (identity {about['identity']}, "
+        f"made by fidgety {about['version']}), trained on {count(sum(infants.values()), 'infant')} "
+        f"({by_class}{phantoms})."
+    )
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,17 @@ def test_methods_follow_the_configuration() -> None:
     assert not any("Youden" in r for r in changed.references)
 
 
+def test_methods_say_that_models_came_from_elsewhere() -> None:
+    study = Config().model_dump(mode="json")
+    assert "Bundle" not in dict(methods(study).paragraphs)
+    about = {"identity": "ab12", "version": "0.1.0", "infants": {"normal": 7, "risk": 1}}
+    names = [name for name, _ in methods(study, bundle={**about, "phantoms": 0}).paragraphs]
+    assert names.index("Bundle") == names.index("Training") - 1
+    text = dict(methods(study, bundle={**about, "phantoms": 3}).paragraphs)["Bundle"]
+    assert "identity ab12, made by fidgety 0.1.0" in text
+    assert "trained on 8 infants (7 normal, 1 risk, of them 3 digital phantoms)" in text
+
+
 def test_methods_say_whether_infants_or_sites_were_left_out() -> None:
     def told(**folds: object) -> str:
         study = parse_config({"folds": folds}).with_folds(4).model_dump(mode="json")

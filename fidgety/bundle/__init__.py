@@ -1,0 +1,1 @@
+"""Bundles: models that were trained in one place, packed to assess infants in another."""
