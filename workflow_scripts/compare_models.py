@@ -13,7 +13,7 @@ from fidgety.report import compare_models as pages
 from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
 from fidgety.report.pages import to_tsv
 from fidgety.storage import write_text
-from fidgety.training.bundle import read_description
+from fidgety.training.description import read_description
 from workflow_scripts.stage import Job, run
 
 TABLES = (

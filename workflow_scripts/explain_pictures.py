@@ -6,7 +6,8 @@ import torch
 
 from fidgety.evaluation.predictions import read_infant
 from fidgety.storage import write_dataset
-from fidgety.training.bundle import load_bundle, read_description
+from fidgety.training.bundle import load_bundle
+from fidgety.training.description import read_description
 from fidgety.training.grad_cam import look_at
 from fidgety.training.looks import LOOK_SCHEMA, Look, to_dataset
 from fidgety.training.model_list import read_model_list

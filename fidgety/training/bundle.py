@@ -49,9 +49,9 @@ from fidgety.datasets.series import InputSpec, Standardisation
 from fidgety.errors import StorageError
 from fidgety.models.base import ModelSystem, parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.storage import atomic_path, file_sha256, read_json, write_json
+from fidgety.storage import atomic_path, file_sha256, write_json
+from fidgety.training.description import MODEL_SCHEMA, read_description
 
-MODEL_SCHEMA = "model/1"
 WEIGHTS_NAME = "weights.safetensors"
 
 
@@ -134,28 +134,6 @@ def write_refused(
     with atomic_path(weights_path) as temporary:
         temporary.write_bytes(save({}))
     write_json(model_path, {"schema": MODEL_SCHEMA, **description, "refused": reason})
-
-
-def refusal(model_path: str | os.PathLike[str]) -> str:
-    """Return why a model could not be trained; empty if it was."""
-    return str(read_description(model_path).get("refused", ""))
-
-
-def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read ``model.json``.
-
-    Raises
-    ------
-    StorageError
-        If it is no such file, or of another version.
-    """
-    description = read_json(model_path)
-    if not isinstance(description, dict) or description.get("schema") != MODEL_SCHEMA:
-        raise StorageError(
-            f"{model_path}: is no description of a model with schema {MODEL_SCHEMA!r}. "
-            "Delete it and run the workflow again."
-        )
-    return description
 
 
 def _number(value: float | None) -> float:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from fidgety.errors import StorageError
 from fidgety.storage import atomic_path, file_sha256
-from fidgety.training.bundle import read_description
+from fidgety.training.description import read_description
 
 COLUMNS = ("model", "fold", "description", "sha256")
 

@@ -25,7 +25,8 @@ from fidgety.datasets.series import (
     without_video,
 )
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
-from fidgety.training.bundle import Bundle, load_bundle, read_description
+from fidgety.training.bundle import Bundle, load_bundle
+from fidgety.training.description import read_description
 from fidgety.training.results import ModelPrediction, not_assessable
 from fidgety.training.score import InstancePool, Scores, score_infant
 

@@ -17,7 +17,8 @@ from fidgety.datasets.folds import FoldEntry
 from fidgety.datasets.series import Series, Standardisation
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import Status, StorageError
-from fidgety.training.bundle import Bundle, load_bundle, read_description, refusal
+from fidgety.training.bundle import Bundle, load_bundle
+from fidgety.training.description import read_description, refusal
 from fidgety.training.gather import (
     FoldJob,
     keep_alike,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.storage import atomic_path, write_json
-from fidgety.training.bundle import WEIGHTS_NAME, load_bundle, read_description
+from fidgety.training.bundle import WEIGHTS_NAME, load_bundle
+from fidgety.training.description import read_description
 
 
 @dataclass(frozen=True)

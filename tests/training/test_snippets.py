@@ -14,13 +14,8 @@ from fidgety.errors import ConfigError, StorageError
 from fidgety.models.base import weights_of
 from fidgety.storage import Provenance
 from fidgety.training import score_snippets as scoring
-from fidgety.training.bundle import (
-    load_bundle,
-    read_description,
-    refusal,
-    write_bundle,
-    write_refused,
-)
+from fidgety.training.bundle import load_bundle, write_bundle, write_refused
+from fidgety.training.description import read_description, refusal
 from fidgety.training.fold import one_loss, train_fold
 from fidgety.training.gather import covered, gather
 from fidgety.training.hidden_layer import look_at, read_hidden_layers, write_hidden_layers

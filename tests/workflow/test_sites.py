@@ -7,7 +7,7 @@ import pytest
 
 from fidgety.evaluation.predictions import read_infant
 from fidgety.phantom.plan import plan_cohort
-from fidgety.training.bundle import read_description
+from fidgety.training.description import read_description
 from tests.workflow.conftest import Workflow
 
 pytestmark = pytest.mark.slow

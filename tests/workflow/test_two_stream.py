@@ -20,7 +20,7 @@ from fidgety.phantom.record import record_video
 from fidgety.pixels.store import Pixels
 from fidgety.skeletons import COCO_17
 from fidgety.storage import Provenance
-from fidgety.training.bundle import read_description
+from fidgety.training.description import read_description
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
 from tests.pose.foreign import write_dlc_csv

@@ -1,0 +1,36 @@
+"""The description of a fold model, ``model.json``, read without the libraries that use the model.
+
+:mod:`fidgety.training.bundle` says what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fidgety.errors import StorageError
+from fidgety.storage import read_json
+
+MODEL_SCHEMA = "model/1"
+
+
+def refusal(model_path: str | os.PathLike[str]) -> str:
+    """Return why a model could not be trained; empty if it was."""
+    return str(read_description(model_path).get("refused", ""))
+
+
+def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read ``model.json``.
+
+    Raises
+    ------
+    StorageError
+        If it is no such file, or of another version.
+    """
+    description = read_json(model_path)
+    if not isinstance(description, dict) or description.get("schema") != MODEL_SCHEMA:
+        raise StorageError(
+            f"{model_path}: is no description of a model with schema {MODEL_SCHEMA!r}. "
+            "Delete it and run the workflow again."
+        )
+    return description
