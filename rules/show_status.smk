@@ -5,11 +5,15 @@ rule status:
     log:
         results("logs/show_status.log"),
     localrule: True
+    conda:
+        "../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=10,
     params:
+        # The one that Snakemake runs in, whatever the script's environment is.
+        python=sys.executable,
         config=config,
         snakefile=workflow.main_snakefile,
         triggers=lambda wildcards: sorted(t.item_to_choice() for t in workflow.rerun_triggers),

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def ask_snakemake(job: Job) -> str:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(job.params.config))
         command = [
-            *(sys.executable, "-m", "snakemake", "--summary", "--cores", "1"),
+            *(str(job.params.python), "-m", "snakemake", "--summary", "--cores", "1"),
             *("--snakefile", str(job.params.snakefile), "--configfile", str(config)),
             *("--rerun-triggers", *[str(t) for t in job.params.triggers]),
         ]
