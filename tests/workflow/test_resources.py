@@ -57,6 +57,18 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         }))
     print(json.dumps({"rule": "", "gpu": workflow.global_resources["gpu"].value}))
 """
+#: Reads the real Snakefile and prints what it sets for the jobs below it.
+TELL_GROUP = """\
+import os
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    settings = ResourceSettings(cores=1)
+    api.workflow(resource_settings=settings, snakefile=Path("Snakefile"))._workflow.rules
+    print("set:" + os.environ.get("FIDGETY_POSES_TOGETHER", ":").partition(":")[2])
+"""
 
 
 def rules_of(workflow: Workflow, **environment: str) -> dict[str, dict[str, Any]]:
@@ -131,3 +143,19 @@ def test_a_machine_gives_the_gpus_that_it_has(project: Workflow) -> None:
     project.configure()
     assert rules_of(project, CUDA_VISIBLE_DEVICES="0,2,3")[""]["gpu"] == 3
     assert rules_of(project, CUDA_VISIBLE_DEVICES="")[""]["gpu"] == 1
+
+
+def test_a_group_of_poses_is_told_to_its_jobs(project: Workflow) -> None:
+    """Snakemake's own command line on a cluster's machine, as the Snakefile reads it."""
+    project.configure()
+    words = ["estimate_pose:recording=phantom-dev-04", "estimate_pose:recording=phantom-ext-01"]
+    for argv, expected in ((words, "phantom-dev-04,phantom-ext-01"), (words[:1], "")):
+        done = subprocess.run(
+            [sys.executable, "-c", TELL_GROUP, "--target-jobs", *argv, "--cores", "1"],
+            cwd=project.folder,
+            env={**os.environ, "PYTHONPATH": str(project.folder)},
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1].partition(":")[2] == expected
