@@ -37,6 +37,14 @@ def shared_data() -> Path:
     return folder / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache_of_the_body(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """Let all tests fill the body model's cache once: a minute, and some hundred megabytes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "anny"
+    os.environ.setdefault("ANNY_CACHE_DIR", str(folder))
+
+
 @pytest.fixture(autouse=True)
 def _seeds() -> None:
     """Start every test from the same random numbers, in whatever order they run."""

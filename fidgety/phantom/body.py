@@ -14,13 +14,18 @@ a cache of its own); :func:`load_body` does it once a process.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fidgety.locks import hold_one
 from fidgety.phantom.movement import Movement
 from fidgety.phantom.plan import PhantomSpec, derive_seed
 from fidgety.skeletons import BLAZEPOSE_33
@@ -93,12 +98,23 @@ def shape_of(spec: PhantomSpec) -> Shape:
     )
 
 
+@contextlib.contextmanager
+def _one_fills_the_cache() -> Iterator[None]:
+    """Let jobs that start together wait for the first one to fill anny's cache."""
+    folder = os.environ.get("ANNY_CACHE_DIR")
+    if not folder:
+        yield
+        return
+    with hold_one([Path(folder, ".lock")], "waits for another job to load the body model"):
+        yield
+
+
 @functools.cache
 def _load_anny() -> tuple[Any, Any, NDArray[np.intp]]:
     import anny
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), _one_fills_the_cache():
         model = anny.Anny(skinning_method="lbs")
         faces = np.asarray(model.get_triangular_faces()).astype(np.intp)
         regressor = anny.KeypointsRegressor.coco(model)
