@@ -11,7 +11,7 @@ import io
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,10 @@ def format_cell(value: Any) -> str:
 
 
 def collect_entry(
-    recording: Recording, inclusion: InclusionConfig, quality: str | os.PathLike[str] | None
+    recording: Recording,
+    inclusion: InclusionConfig,
+    quality: str | os.PathLike[str] | None,
+    measures: Sequence[str] = (*CLEANING, *FITNESS),
 ) -> Entry:
     """Decide on a recording and read how good it is.
 
@@ -135,6 +138,8 @@ def collect_entry(
         Section of the configuration.
     quality
         The recording's record of quality; None for one that the sheet excludes.
+    measures
+        What of it stands in the table.
 
     Raises
     ------
@@ -149,6 +154,8 @@ def collect_entry(
             f"{recording.recording}: is included but was given no record of quality."
         )
     found = read_quality(quality)
+    kept = {name: value for name, value in found.measures.items() if name in measures}
+    found = replace(found, measures=kept)
     outcome = found.outcome
     if outcome.ok:
         decision = inclusion_decision(recording, inclusion, found.duration_s)

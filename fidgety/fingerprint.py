@@ -25,7 +25,6 @@ from pathlib import Path
 from fidgety.errors import StorageError
 from fidgety.storage import write_text
 
-VERSION = 1
 PACKAGE = "fidgety"
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = frozenset(
@@ -34,6 +33,8 @@ LEFT_OUT = frozenset(
         "fidgety.errors",
         "fidgety.registry",
         "fidgety.fingerprint",
+        "fidgety.locks",
+        "fidgety.pose.together",
         "fidgety.progress",
         "workflow_scripts",
         "workflow_scripts.stage",
@@ -98,9 +99,12 @@ class CodeIndex:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        # Python versions do not agree on how a syntax tree is written down.
-        self.version = [VERSION, *sys.version_info[:2]]
+        # Snakemake leaves the working folder before Python ends.
+        self.path = Path(path).absolute()
+        # Python versions do not agree on how a syntax tree is written down; and other code of this
+        # module finds other things.
+        own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        self.version = [own, *sys.version_info[:2]]
         self._new = False
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))

@@ -87,7 +87,8 @@ class SourceIndex:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        # Snakemake leaves the working folder before Python ends.
+        self.path = Path(path).absolute()
         self._known: dict[str, tuple[Signature, str]] | None = None
         self._new: dict[str, tuple[Signature, str]] = {}
         self._saved_at = time.monotonic()

@@ -44,14 +44,26 @@ STAGE_OF = {
     for rule in rules
 }
 DONE, ABSENT = "done", "–"
-#: What Snakemake calls it, and what it means to a user; what says most comes first.
+#: What Snakemake calls it, and what it is called here; what says most comes first.
 REASONS = {
     "missing": "new",
-    "params changed": "changed settings, code or source",
-    "set of input files changed": "changed list of files",
-    "updated input files": "newer files before it",
-    "rule implementation changed": "changed rule",
-    "ok": "follows from the stages before",
+    "params changed": "changed",
+    "set of input files changed": "files",
+    "updated input files": "newer",
+    "rule implementation changed": "rule",
+    "ok": "follows",
+}
+FOLLOWS = REASONS["ok"]
+#: Snakemake says "ok" of these as well.
+BROKEN_OFF = "broken off"
+MEANINGS = {
+    "new": "is not there yet",
+    "changed": "its settings, code or source changed",
+    "files": "the list of its files changed",
+    "newer": "files that it is made from are newer",
+    "rule": "its rule changed",
+    FOLLOWS: "after a stage before it",
+    BROKEN_OFF: "was broken off, or its software changed",
 }
 _ORDER = {reason: k for k, reason in enumerate(REASONS.values())}
 #: Infants with something to do that are listed; the table on disk has all.
@@ -115,11 +127,11 @@ def parse_summary(text: str) -> list[Planned]:
     ]
 
 
-def owner_of(file: str) -> str:
+def owner_of(rule: str, file: str) -> str:
     """Return the recording or infant that a file is of: what it, or its folder, is called."""
     path = PurePosixPath(file)
     # Phantoms have a folder each.
-    return path.parent.name if path.stem in ("video", "truth", "track") else path.stem
+    return path.parent.name if STAGE_OF[rule] == "phantom" else path.stem
 
 
 def _says_most(reasons: Iterable[str]) -> str:
@@ -158,18 +170,24 @@ def status_table(planned: Sequence[Planned], infants: Mapping[str, Known]) -> pd
     jobs: dict[tuple[str, str], list[str]] = {}
     for one in planned:
         if one.rule in STAGE_OF:
-            jobs.setdefault((one.rule, owner_of(one.file)), []).append(one.reason)
+            jobs.setdefault((one.rule, owner_of(one.rule, one.file)), []).append(one.reason)
     found: dict[tuple[str, str], list[str]] = {}
     for (rule, owner), reasons in jobs.items():
         found.setdefault((STAGE_OF[rule], owner), []).append(_says_most(reasons))
+    elsewhere = any(one.pending for one in planned if one.rule not in STAGE_OF)
     rows = []
     for infant, known in infants.items():
         recordings = known.recordings
         row = {"infant": infant, "role": known.role, "recordings": str(len(recordings))}
-        for stage in RECORDING_STAGES:
-            row[stage] = _cell([r for name in recordings for r in found.get((stage, name), [])])
-        for stage in INFANT_STAGES:
-            row[stage] = _cell(found.get((stage, infant), []))
+        before = False
+        for stage in STAGES:
+            owners = recordings if stage in RECORDING_STAGES else (infant,)
+            if stage in INFANT_STAGES:
+                # Assessment waits for the models, too.
+                before |= elsewhere
+            reasons = [r for name in owners for r in found.get((stage, name), [])]
+            row[stage] = _cell([r if r != FOLLOWS or before else BROKEN_OFF for r in reasons])
+            before |= any(reasons)
         rows.append(row)
     table = pd.DataFrame(rows, columns=["infant", "role", "recordings", *STAGES])
     return table[[c for c in table if c not in STAGES or (table[c] != ABSENT).any()]]
@@ -210,4 +228,7 @@ def status_lines(table: pd.DataFrame, others: Sequence[str], path: str) -> list[
         lines.append(f"... and {len(busy) - LISTED} infants more")
     if others:
         lines += ["", "For all of them together:", *(f"  {line}" for line in others)]
+    words = {word for cell in busy[stages].to_numpy().ravel() for word in MEANINGS if word in cell}
+    used = words | {word for line in others for word in MEANINGS if line.endswith(f": {word}")}
+    lines += ["", *(f"{word}: {MEANINGS[word]}" for word in MEANINGS if word in used)]
     return [*lines, "", f"The whole table: {path}"]

@@ -140,6 +140,8 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
                 break
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    with contextlib.suppress(OSError):
+                        os.replace(old, final)
                     raise
             shutil.rmtree(old, ignore_errors=True)
     finally:

@@ -19,6 +19,7 @@ rule collect_cohort:
     params:
         rows=lambda wildcards: rows_of(STUDY.by_role(Role(wildcards.role))),
         inclusion=section("inclusion"),
+        fitness=True,
         code=code_of("collect_cohort"),
     message:
         "Collect the {wildcards.role} cohorts"
@@ -49,6 +50,7 @@ rule collect_training:
             *(["site"] if SITES else []),
         ),
         inclusion={"min_duration_s": criteria(CONFIG.inclusion).min_duration_s},
+        fitness=False,
         code=code_of("collect_cohort"),
     message:
         "Collect the {wildcards.role} recordings for training"

@@ -31,7 +31,7 @@ from fidgety.config.study import Role
 from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
-from fidgety.hardware import count_gpus, visible_gpus
+from fidgety.hardware import visible_gpus
 from fidgety.inclusion import criteria
 from fidgety.locks import LOCKS_VARIABLE
 from fidgety.models.registry import (
@@ -148,9 +148,11 @@ os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache"
 # Of a group of jobs on a cluster's machine, whoever comes first estimates the others' poses too.
 if asked_together(sys.argv):
     os.environ.setdefault(TOGETHER_VARIABLE, asked_together(sys.argv))
-# As many jobs use a GPU at once as there are, unless profile or command line say otherwise.
-if "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = max(1, len(visible_gpus()))
+# As many jobs use a GPU at once as there are, unless profile or command line say otherwise. A
+# machine without any only submits such jobs.
+GPUS = len(visible_gpus())
+if GPUS and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = GPUS
 
 SEED = CONFIG.seed
 FOLDS = range(1, CONFIG.folds.n + 1)
@@ -175,9 +177,7 @@ BESIDE_THE_STUDY = {
 POSE_OPTIONS = parse_options(
     ESTIMATORS.options(CONFIG.pose.method), CONFIG.pose.options, "pose.options"
 )
-GPU = int(
-    CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and count_gpus() > 0)
-)
+GPU = int(CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and GPUS > 0))
 # A GPU learns from pictures faster than one process unpacks them.
 PIXEL_READERS = 8 if GPU else 1
 
@@ -216,6 +216,22 @@ def fold_models(models):
     return expand(
         "{folder}/{model}/fold-{fold}/model.json", folder=MODELS_FOLDER, model=models, fold=FOLDS
     )
+
+
+def fetched_models(patterns):
+    """Return all files of the fold models, where storage brings to a job what it names alone.
+
+    Elsewhere one list stands for them (`list_models`).
+    """
+    if not workflow.storage_settings.default_storage_provider:
+        return []
+    files = [file for pattern in patterns for file in (pattern, weights_beside(pattern))]
+    return files
+
+
+def weights_beside(description):
+    """Return the weights that belong to a model's description."""
+    return description.replace("model.json", "weights.safetensors")
 
 
 def code_of(name, *modules, libraries=(), data=()):
@@ -282,6 +298,24 @@ def infants_with_roles():
         found.setdefault(one.infant, {"role": role, "recordings": []})
         found[one.infant]["recordings"].append(one.recording)
     return found
+
+
+def asking_options():
+    """Return what another call of snakemake needs to see the files as this one does."""
+    deployment = workflow.deployment_settings.deployment_method
+    stored = workflow.storage_settings
+    options = {
+        "--rerun-triggers": [trigger.item_to_choice() for trigger in workflow.rerun_triggers],
+        "--software-deployment-method": [method.item_to_choice() for method in deployment],
+        "--default-storage-provider": [stored.default_storage_provider or ""],
+        "--default-storage-prefix": [stored.default_storage_prefix or ""],
+    }
+    # The configuration that is handed on is the whole of it.
+    asked = ["--replace-workflow-config"]
+    for name, values in options.items():
+        given = sorted(filter(None, values))
+        asked += [name, *given] if given else []
+    return asked
 
 
 ASSESSED_ROLES = ("development", "external", "new")

@@ -18,7 +18,7 @@ rule estimate_compared_pose:
     resources:
         mem_mb=growing(lambda wildcards: compared_options(wildcards).mem_mb),
         runtime=lambda wildcards: compared_options(wildcards).runtime_min,
-        gpu=lambda wildcards: one_gpu(compared_options(wildcards).wants_gpu(count_gpus())),
+        gpu=lambda wildcards: one_gpu(compared_options(wildcards).wants_gpu(GPUS)),
     params:
         config=lambda wildcards: {
             **section("pose", without=("skeletons", "keypoint_names")),

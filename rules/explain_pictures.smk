@@ -5,6 +5,7 @@ rule explain_pictures:
     input:
         predictions=results("predictions/{infant}.h5"),
         models=rules.list_models.output.models,
+        fetched=fetched_models(fold_models(PICTURE_MODELS)),
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
     output:
         looks=results("looks/{infant}.h5"),

@@ -16,7 +16,7 @@ rule lift_pose:
     resources:
         mem_mb=growing(LIFTING.mem_mb),
         runtime=60,
-        gpu=one_gpu(LIFTING.wants_gpu(count_gpus())),
+        gpu=one_gpu(LIFTING.wants_gpu(GPUS)),
     params:
         config=section("lifting"),
         cleaning=section("cleaning", "upright_3d"),

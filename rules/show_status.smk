@@ -16,7 +16,7 @@ rule status:
         python=sys.executable,
         config=config,
         snakefile=workflow.main_snakefile,
-        triggers=lambda wildcards: sorted(t.item_to_choice() for t in workflow.rerun_triggers),
+        options=lambda wildcards: asking_options(),
         infants=lambda wildcards: infants_with_roles(),
         table=results("status.tsv"),
     message:

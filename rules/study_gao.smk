@@ -86,6 +86,7 @@ use rule predict_infant as predict_gao_infant with:
         ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=rules.list_gao_models.output.models,
+        fetched=fetched_models(rules.list_gao_models.input.models),
         folds=results("folds.tsv"),
     output:
         predictions=results("gao2023/predictions/{infant}.h5"),

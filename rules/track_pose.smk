@@ -18,7 +18,7 @@ rule estimate_pose:
     resources:
         mem_mb=growing(POSE_OPTIONS.mem_mb),
         runtime=POSE_OPTIONS.runtime_min,
-        gpu=one_gpu(POSE_OPTIONS.wants_gpu(count_gpus())),
+        gpu=one_gpu(POSE_OPTIONS.wants_gpu(GPUS)),
     params:
         # Files and names of other trackers are the import's alone.
         config=section("pose", without=("skeletons", "keypoint_names")),

@@ -132,6 +132,7 @@ rule predict_infant:
         pixels=lambda wildcards: pixels_of(ASSESSED[wildcards.infant]),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=rules.list_models.output.models,
+        fetched=fetched_models(fold_models(MODELS)),
         folds=FOLDS_TABLE,
     output:
         predictions=results("predictions/{infant}.h5"),

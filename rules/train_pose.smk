@@ -76,7 +76,7 @@ rule train_pose_model:
         runtime=1440,
         gpu=one_gpu(
             CONFIG.pose_training.device == "gpu"
-            or (CONFIG.pose_training.device == "auto" and count_gpus() > 0)
+            or (CONFIG.pose_training.device == "auto" and GPUS > 0)
         ),
     params:
         config=section("pose_training"),

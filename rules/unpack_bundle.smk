@@ -7,7 +7,7 @@ rule unpack_bundle:
         bundle=ancient(str(BUNDLE.path)),
     output:
         models=fold_models(MODELS),
-        weights=[path.replace("model.json", "weights.safetensors") for path in fold_models(MODELS)],
+        weights=[weights_beside(path) for path in fold_models(MODELS)],
     log:
         results("logs/unpack_bundle.log"),
     benchmark:

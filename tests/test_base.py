@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fidgety import sources, storage
-from fidgety.cohort_table import COLUMNS, format_cell
+from fidgety.cohort_table import COLUMNS, FITNESS, format_cell
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.store import FEATURES_SCHEMA
 from fidgety.fingerprint import (
@@ -739,7 +739,11 @@ def collect(tmp_path: Path, rows: list[dict[str, Any]], **values: Any) -> pd.Dat
         tmp_path,
         input={"quality": made},
         output=SimpleNamespace(table=str(out)),
-        params=SimpleNamespace(rows=rows, inclusion=values.get("inclusion", {})),
+        params=SimpleNamespace(
+            rows=rows,
+            inclusion=values.get("inclusion", {}),
+            fitness=values.get("fitness", True),
+        ),
         wildcards={"role": "new"},
     )
     run(collect_cohort.main, snakemake)
@@ -787,6 +791,7 @@ def test_a_cohort_table_has_everybody(tmp_path: Path) -> None:
     blank = table.loc["blank"]
     assert (blank["reason"], blank["reason_detail"]) == ("no_body", "a body in 3 of 9 frames")
     assert (blank["duration_s"], blank["criterion"]) == ("31", "")
+    assert good["core_measured"] == "1"
     counts = {step.name: step.recordings for step in inclusion_flow(table.reset_index())}
     assert counts == {
         "registered": 4, "excluded": 2, "included": 2, "not assessable": 1, "assessed": 1
@@ -807,6 +812,13 @@ def test_an_included_recording_without_files_is_our_mistake(tmp_path: Path) -> N
 )  # fmt: skip
 def test_cells(value: Any, text: str) -> None:
     assert format_cell(value) == text
+
+
+def test_the_table_that_training_reads_has_no_measures_of_fitness(tmp_path: Path) -> None:
+    rows = [{"recording": "good", "infant": "good", "cohort": "c", "role": "new", "video": "a.mp4"}]
+    table = collect(tmp_path, rows, poses={"good": a_pose(500)}, fitness=False).loc["good"]
+    assert (table["status"], table["duration_s"]) == ("ok", "20")
+    assert set(table[list(FITNESS)]) == {""}
 
 
 def test_a_remembered_fingerprint_is_the_one_that_is_computed(

@@ -39,10 +39,11 @@ def planned(*rows: tuple[str, str, str, bool]) -> list[Planned]:
 
 
 def test_a_file_belongs_to_whom_it_is_called_after() -> None:
-    assert owner_of("results/video/anna-1.mp4") == "anna-1"
-    assert owner_of("results/phantom/anna-1/video.mp4") == "anna-1"
-    assert owner_of("results/report/clips/anna") == "anna"
-    assert owner_of("results/report/infants/anna.html") == "anna"
+    assert owner_of("standardise_video", "results/video/anna-1.mp4") == "anna-1"
+    assert owner_of("render_phantom", "results/phantom/anna-1/video.mp4") == "anna-1"
+    assert owner_of("write_infant_page", "results/report/clips/anna") == "anna"
+    assert owner_of("write_infant_page", "results/report/infants/anna.html") == "anna"
+    assert owner_of("build_features", "results/features/video.h5") == "video"
 
 
 def test_infants_by_stage() -> None:
@@ -67,8 +68,8 @@ def test_infants_by_stage() -> None:
         "features": ABSENT,
         "assessment": DONE,
     }
-    assert table.loc["bob", "video"] == "changed settings, code or source"
-    assert table.loc["bob", "features"] == "follows from the stages before"
+    assert table.loc["bob", "video"] == "changed"
+    assert table.loc["bob", "features"] == "follows"
     assert table.loc["bob", "assessment"] == ABSENT
 
 
@@ -85,6 +86,8 @@ def test_what_belongs_to_all_is_told_apart() -> None:
     assert "evaluate: new" in text
     assert "here.tsv" in text
     assert "bob" not in text
+    assert "new: is not there yet" in text
+    assert "follows:" not in text
 
 
 def test_nothing_to_do_is_said() -> None:
@@ -107,3 +110,20 @@ def test_long_lists_are_cut_and_say_so() -> None:
 def test_no_table_is_an_error() -> None:
     with pytest.raises(StorageError, match="no table"):
         parse_summary("Building DAG of jobs...\n")
+
+
+def test_what_nothing_before_it_explains_was_broken_off() -> None:
+    alone = planned(
+        ("results/video/anna-1.mp4", "standardise_video", "ok", False),
+        ("results/features/anna-1.h5", "build_features", "ok", True),
+        ("results/predictions/anna.h5", "predict_infant", "ok", True),
+    )
+    row = status_table(alone, INFANTS).set_index("infant").loc["anna"]
+    assert row["features"] == "broken off"
+    assert row["assessment"] == "follows"
+    models = planned(
+        ("results/models/m/fold-1/model.json", "train_model", "missing", True),
+        ("results/predictions/anna.h5", "predict_infant", "ok", True),
+    )
+    row = status_table(models, INFANTS).set_index("infant").loc["anna"]
+    assert row["assessment"] == "follows"

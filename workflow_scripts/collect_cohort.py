@@ -1,7 +1,14 @@
 """Collect the recordings of a role: status, reason, quality, characteristics."""
 
-from fidgety.cohort_table import by_recording, collect_entry, summarise, write_cohort_table
+from fidgety.cohort_table import (
+    FITNESS,
+    by_recording,
+    collect_entry,
+    summarise,
+    write_cohort_table,
+)
 from fidgety.config.inclusion import InclusionConfig
+from fidgety.pose.quality_record import CLEANING
 from fidgety.sheet import Recording
 from workflow_scripts.stage import Job, run
 
@@ -10,10 +17,14 @@ def main(job: Job) -> None:
     """Write one row a recording, in the order of the sheet."""
     inclusion = InclusionConfig.model_validate(dict(job.params.inclusion))
     quality = by_recording(job.input.get("quality", []))
+    # Training reads none of the measures of fitness: another one makes it no other table.
+    measures = (*CLEANING, *FITNESS) if job.params.fitness else CLEANING
     entries = []
     for row in job.params.rows:
         recording = Recording.model_validate(dict(row))
-        entries.append(collect_entry(recording, inclusion, quality.get(recording.recording)))
+        entries.append(
+            collect_entry(recording, inclusion, quality.get(recording.recording), measures)
+        )
     write_cohort_table(job.output.table, entries)
     print(summarise(entries))
 

@@ -27,7 +27,8 @@ def main(job: Job) -> None:
     read_video_record(job.input["record"]).outcome.raise_if_not_ok()
     recording = str(job.wildcards.get("recording", ""))
     place = Place({n: Path(job.input[n]) for n in INPUTS}, Path(job.output["pose"]))
-    group = Group.of(recording)
+    kind = ESTIMATORS.get(PoseConfig.model_validate(job.params["config"]).method)
+    group = Group.of(recording) if kind.again else Group()
     with group.in_turn():
         if group.recordings and place.take(job.params):
             print("estimated together with the other recordings of its group")
@@ -43,7 +44,7 @@ def estimate(job: Job, others: dict[str, Place]) -> None:
     with BodyMasks(job.input["background"]), kind(options) as estimator:
         estimator.use_threads(job.threads)
         one_pose(job, config, estimator)
-        for name, place in others.items() if kind.again else ():
+        for name, place in others.items():
             inputs = {key: str(path) for key, path in place.inputs.items()}
             output = {"pose": str(place.ready(job.params))}
             other = replace(job, input=inputs, output=output, wildcards={"recording": name})

@@ -26,7 +26,7 @@ def ask_snakemake(job: Job) -> str:
         command = [
             *(str(job.params.python), "-m", "snakemake", "--summary", "--cores", "1"),
             *("--snakefile", str(job.params.snakefile), "--configfile", str(config)),
-            *("--rerun-triggers", *[str(t) for t in job.params.triggers]),
+            *[str(option) for option in job.params.options],
         ]
         done = subprocess.run(command, text=True, capture_output=True, check=False)
     if done.returncode:

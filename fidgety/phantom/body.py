@@ -102,7 +102,8 @@ def shape_of(spec: PhantomSpec) -> Shape:
 def _one_fills_the_cache() -> Iterator[None]:
     """Let jobs that start together wait for the first one to fill anny's cache."""
     folder = os.environ.get("ANNY_CACHE_DIR")
-    if not folder:
+    # A cache that cannot be written is shared and full.
+    if not folder or (os.path.isdir(folder) and not os.access(folder, os.W_OK)):
         yield
         return
     with hold_one([Path(folder, ".lock")], "waits for another job to load the body model"):

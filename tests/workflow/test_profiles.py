@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT
+from tests.pose.lifting_models import SMALL_TCN, save_random
+from tests.workflow.conftest import ROOT, copy_project
 
 CLUSTERS = ("slurm", "generic", "kubernetes")
 
@@ -79,3 +80,20 @@ def test_profiles_name_every_rule_that_may_use_a_gpu(name: str) -> None:
     named = set(re.findall(r"^#?   ?(\w+): \{", text, flags=re.M))
     assert len(using) == 8
     assert named == using
+
+
+def test_groups_are_planned_with_jobs_in_between(tmp_path: Path) -> None:
+    """A network that lifts runs between cleaning and features, pictures before the page."""
+    groups = [profile(name)["groups"] for name in CLUSTERS]
+    assert all(found == groups[0] for found in groups[1:])
+    workflow = copy_project(tmp_path / "project")
+    (workflow.folder / "small.py").write_text(SMALL_TCN)
+    save_random(workflow.folder / "small.py", workflow.folder / "weights.pth")
+    options = {"config": "small.py", "checkpoint": "weights.pth", "device": "cpu"}
+    small = {"kind": "two_stream", "options": {"backbone": "resnet18"}}
+    workflow.configure(lifting={"method": "mmpose", "options": options}, models={"pictures": small})
+    grouped = [f"{rule}={group}" for rule, group in groups[0].items()]
+    planned = workflow.planned("--groups", *grouped)
+    between = {"lift_pose", "explain_pictures", "draw_pictures"}
+    assert between | {"clean_pose", "build_features", "write_infant_page"} <= set(planned)
+    assert between <= set(groups[0])

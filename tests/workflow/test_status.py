@@ -43,6 +43,6 @@ def test_what_a_change_would_cost_is_told_and_not_done(tiny_copy: Workflow) -> N
     shown, table = status(tiny_copy, "--config", "cleaning={max_gap_s: 0.3}")
     assert "train_model: " in shown
     others = table.drop(index="me")
-    assert set(others["cleaning"]) == {"changed settings, code or source"}
-    assert set(others["features"]) == {"follows from the stages before"}
+    assert set(others["cleaning"]) == {"changed"}
+    assert set(others["features"]) == {"follows"}
     assert tiny_copy.checksums("predictions", "pose") == before
