@@ -44,22 +44,29 @@ from fidgety.bundle.settings import (
 from fidgety.bundle.strip import shared_description
 from fidgety.bundle.write import write_bundle
 from fidgety.cohort import Study
+from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
-from fidgety.errors import ConfigError
+from fidgety.errors import ConfigError, StorageError
 from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import check_infants, check_methods, check_pixels
 from fidgety.sheet import Recording
 from fidgety.storage import file_sha256, write_json
+from fidgety.training.select import Selection, copy_selected
 from tests.evaluation.synthetic import snakemake
 from workflow_scripts import unpack_bundle
 from workflow_scripts.stage import Job
 
 #: Ids and paths that must not leave the house.
-SECRETS = ("mueller-anna", "anna-video-1", "/srv/clinic")
+SECRETS = ("mueller-anna", "anna-video-1", "srv", "clinic", "John", "Smith", "hosp")
 STAGES = {"clean_pose": "aaaa", "predict_infant": "bbbb"}
 SMALL = {"models": {"cnn": {"kind": "cnn1d"}, "clip": {"kind": "mam_clip"}}, "folds": {"n": 2}}
+#: Files that the fold models start from, on the machine that trains.
+STARTS = ["/srv/clinic/resnet.pth", "/home/John Smith/hosp/w.pt", None]
+PICTURES = {"kind": "two_stream", "grid": {"weights": STARTS, "streams": ["fusion"]}}
+#: What is bundled: a model of a grid, too.
+MADE = {**SMALL, "models": {**SMALL["models"], "pictures": PICTURES}}
 
 
 def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, Any]:
@@ -68,7 +75,7 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
         "schema": "model/1",
         "model": model,
         "kind": kind,
-        "options": {"weights": "/srv/clinic/resnet.pth", "epochs": 3},
+        "options": {"weights": STARTS[1], "epochs": 3},
         "classes": ["normal", "risk"],
         "at_risk": [False, True],
         "inputs": {"rate_hz": 25.0},
@@ -78,7 +85,6 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
         "reference_infants": ["mueller-anna"],
         "left_out": {"anna-video-1": "too short"},
         "counts": {"train_infants": {"normal": 3, "risk": 2}},
-        "selection": {"choices": ["weights /srv/clinic/resnet.pth"], "chosen": 0},
         "of_tomorrow": "mueller-anna",
         "fold": fold,
         "weights": weights.name,
@@ -88,16 +94,26 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
 
 
 def write_models(folder: Path) -> dict[str, dict[int, Path]]:
-    """Write fold models as training does."""
+    """Write fold models as training does; of a grid, the chosen one as the choice does."""
     found: dict[str, dict[int, Path]] = {}
-    for name, kind in (("cnn", "cnn1d"), ("clip", "mam_clip")):
+    for name, model in parse_config(MADE).models.items():
         for fold in (1, 2):
             place = folder / name / f"fold-{fold}"
-            place.mkdir(parents=True)
-            weights = place / "weights.safetensors"
+            trained = place / "candidate-2" if model.grid else place
+            trained.mkdir(parents=True)
+            weights = trained / "weights.safetensors"
             save_file({"w": torch.full((4,), float(fold))}, weights)
-            write_json(place / "model.json", description(name, kind, fold, weights))
+            write_json(trained / "model.json", description(name, model.kind, fold, weights))
             found.setdefault(name, {})[fold] = place / "model.json"
+            if model.grid:
+                (trained / "history.tsv").write_text("epoch\n")
+                copy_selected(
+                    trained / "model.json",
+                    Selection(tuple(map(choice_text, model.choices())), (0.7, 0.5, 0.6), 1),
+                    weights=place / weights.name,
+                    model=place / "model.json",
+                    history=place / "history.tsv",
+                )
     return found
 
 
@@ -123,7 +139,7 @@ def make(folder: Path, config: Config | None = None, **more: Any) -> Path:
         folder / "bundle",
         folder / "bundle.zip",
         models=write_models(folder / "models"),
-        described=described(config or parse_config(SMALL), **more),
+        described=described(config or parse_config(MADE), **more),
         card=card,
     )
     return folder / "bundle.zip"
@@ -182,13 +198,43 @@ def test_nothing_in_it_names_an_infant_or_a_place(zipped: Path) -> None:
         assert secret.encode() not in content, secret
     told = json.loads((zipped.with_name("bundle") / "models/cnn/fold-1/model.json").read_text())
     assert told["threshold"]["value"] == 0.4
-    assert told["options"] == {"weights": "resnet.pth", "epochs": 3}
+    assert told["options"] == {"weights": "w.pt", "epochs": 3}
     assert told["counts"]["train_infants"] == {"normal": 3, "risk": 2}
     assert told["training_infants"] == told["validation"] == []
+    told = json.loads(
+        (zipped.with_name("bundle") / "models/pictures/fold-1/model.json").read_text()
+    )
+    choices = [f"streams fusion; weights {name}" for name in ("resnet.pth", "w.pt", "None")]
+    assert told["selection"] == {
+        "choices": choices,
+        "chosen": choices[1],
+        "validation_loss": [0.7, 0.5, 0.6],
+        "reason": "lowest loss on the validation infants",
+    }
 
 
 def test_a_field_that_nobody_has_thought_about_stays_at_home() -> None:
-    assert "of_tomorrow" not in shared_description({"options": {}, "of_tomorrow": "mueller-anna"})
+    selection = {"choices": ["a /srv"], "chosen": "a /srv", "of_tomorrow": "mueller-anna"}
+    own = {"options": {}, "of_tomorrow": "mueller-anna", "selection": selection}
+    shared = shared_description(own, ["a b"])
+    assert "of_tomorrow" not in shared
+    assert shared["selection"] == {"choices": ["a b"], "chosen": "a b"}
+
+
+def test_a_model_of_another_grid_is_not_packed(tmp_path: Path) -> None:
+    models = write_models(tmp_path / "models")
+    shorter = {
+        **MADE["models"],
+        "pictures": {"kind": "two_stream", "grid": {"weights": STARTS[:2]}},
+    }
+    with pytest.raises(StorageError, match=r"pictures/fold-1/model\.json: was chosen from another"):
+        write_bundle(
+            tmp_path / "bundle",
+            tmp_path / "bundle.zip",
+            models=models,
+            described=described(parse_config({**MADE, "models": shorter})),
+            card=lambda manifest, thresholds: "",
+        )
 
 
 def test_other_weights_are_not_packed(tmp_path: Path) -> None:
@@ -199,7 +245,7 @@ def test_other_weights_are_not_packed(tmp_path: Path) -> None:
             tmp_path / "bundle",
             tmp_path / "bundle.zip",
             models=models,
-            described=described(parse_config(SMALL)),
+            described=described(parse_config(MADE)),
             card=lambda manifest, thresholds: "",
         )
     assert not (tmp_path / "bundle").exists()
@@ -393,7 +439,7 @@ def test_models_are_unpacked_as_they_were_packed(zipped: Path, tmp_path: Path) -
         for path in (tmp_path / source.name).rglob("*.*"):
             name = path.relative_to(tmp_path / source.name)
             assert path.read_bytes() == (zipped.with_name("bundle") / "models" / name).read_bytes()
-        assert len(list((tmp_path / source.name).rglob("*.*"))) == 8
+        assert len(list((tmp_path / source.name).rglob("*.*"))) == 12
 
 
 def test_nothing_is_unpacked_of_another_or_a_damaged_bundle(zipped: Path, tmp_path: Path) -> None:
@@ -494,6 +540,9 @@ def test_a_grid_comes_back_and_names_no_place() -> None:
     assert "pixels" in manifest.configuration
     assert "/srv" not in manifest.model_dump_json()
     assert manifest.models["grid"].grid[0]["weights"] == ["a.pth", None]
+    both = [{"weights": ["/srv/a.pth"]}, {"weights": ["/srv/b.pth"]}]
+    shared = shared_model(ModelConfig.model_validate({"kind": "two_stream", "grid": both}))
+    assert shared["grid"] == [{"weights": ["a.pth"]}, {"weights": ["b.pth"]}]
     own = pictures.model_dump(mode="json", include={"models"})
     config, findings = settle(parse_config(own), manifest, file_sha256)
     assert findings == [], "whose copy of the weights it was makes no difference"

@@ -142,17 +142,18 @@ def _plain_options(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def shared_model(model: ModelConfig) -> dict[str, Any]:
     """Return a model's configuration as it goes into a bundle."""
     plain = json.loads(model.model_dump_json())
-    named = {
-        key: [Path(value).name if isinstance(value, str) else value for value in values]
-        for grid in plain["grid"]
-        for key, values in grid.items()
-        if key in FILE_OPTIONS
-    }
     return {
         "kind": model.kind,
         "options": _plain_options(model.kind, plain["options"]),
         "grid": [
-            {**grid, **{k: v for k, v in named.items() if k in grid}} for grid in plain["grid"]
+            {
+                key: [
+                    Path(one).name if key in FILE_OPTIONS and isinstance(one, str) else one
+                    for one in values
+                ]
+                for key, values in grid.items()
+            }
+            for grid in plain["grid"]
         ],
     }
 
