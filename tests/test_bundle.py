@@ -61,12 +61,15 @@ from workflow_scripts.stage import Job
 #: Ids and paths that must not leave the house.
 SECRETS = ("mueller-anna", "anna-video-1", "srv", "clinic", "John", "Smith", "hosp")
 STAGES = {"clean_pose": "aaaa", "predict_infant": "bbbb"}
-SMALL = {"models": {"cnn": {"kind": "cnn1d"}, "clip": {"kind": "mam_clip"}}, "folds": {"n": 2}}
+SMALL: dict[str, Any] = {
+    "models": {"cnn": {"kind": "cnn1d"}, "clip": {"kind": "mam_clip"}},
+    "folds": {"n": 2},
+}
 #: Files that the fold models start from, on the machine that trains.
 STARTS = ["/srv/clinic/resnet.pth", "/home/John Smith/hosp/w.pt", None]
 PICTURES = {"kind": "two_stream", "grid": {"weights": STARTS, "streams": ["fusion"]}}
 #: What is bundled: a model of a grid, too.
-MADE = {**SMALL, "models": {**SMALL["models"], "pictures": PICTURES}}
+MADE: dict[str, Any] = {**SMALL, "models": {**SMALL["models"], "pictures": PICTURES}}
 
 
 def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, Any]:
@@ -760,27 +763,34 @@ def test_the_card_warns_of_infants_in_weights_and_of_phantoms() -> None:
     assert "PHANTOMS" not in model_card(none, thresholds, **known)
 
 
-def test_few_infants_are_counted_and_not_described() -> None:
-    def table(n: int) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "infant": [f"i{k}" for k in range(n)] * 2,
-                "cohort": "ward",
-                "status": ["ok"] * n + ["not assessable"] * n,
-                "corrected_age_weeks": [str(10 + k) for k in range(n)] * 2,
-                "sex": "female",
-                "site": "a",
-            }
-        )
+def infants(n: int) -> pd.DataFrame:
+    """Return a cohort table of some infants, each with a recording that is usable and one not."""
+    return pd.DataFrame(
+        {
+            "infant": [f"i{k}" for k in range(n)] * 2,
+            "cohort": "ward",
+            "status": ["ok"] * n + ["not assessable"] * n,
+            "corrected_age_weeks": [str(10 + k) for k in range(n)] * 2,
+            "sex": "female",
+            "site": "a",
+        }
+    )
 
-    assert characteristics(table(9)) == ["sites: 1", "cohorts: 1"]
-    age, sex, *_ = characteristics(table(11))
+
+def dealt(n: int) -> pd.DataFrame:
+    """Return the folds' table of the first of these infants."""
+    labels = [("normal", "risk")[k % 2] for k in range(n)]
+    return pd.DataFrame({"infant": [f"i{k}" for k in range(n)], "label": labels})
+
+
+def test_few_infants_are_counted_and_not_described() -> None:
+    assert characteristics(dealt(9), infants(9)) == ["sites: 1", "cohorts: 1"]
+    age, sex, *_ = characteristics(dealt(11), infants(11))
     assert (
         age == "corrected age at the recording, weeks: median 15, quartiles 12.5 to 17.5 (n = 11)"
     )
     assert sex == "sex: female 11 (n = 11)"
-    folds = pd.DataFrame({"infant": ["i0", "i1"], "label": ["normal", "risk"]})
-    cohort = table(3)
+    folds, cohort = dealt(2), infants(3)
     cohort.loc[cohort["infant"] == "i1", "cohort"] = "phantom-development"
     assert training_numbers(folds, cohort, None) == {
         "infants": {"normal": 1, "risk": 1},
@@ -788,6 +798,34 @@ def test_few_infants_are_counted_and_not_described() -> None:
         "phantoms": 1,
         "reference_infants": 0,
     }
+
+
+def test_the_card_describes_those_that_the_models_learned_from() -> None:
+    """Excluded, unlabelled and unassessable infants are in the cohort table, and in no fold."""
+    table = infants(20)
+    table.loc[table["infant"].isin([f"i{k}" for k in range(12, 20)]), "site"] = "b"
+    age, sex, sites, _ = characteristics(dealt(12), table)
+    assert age.endswith("median 15.5, quartiles 12.75 to 18.25 (n = 12)")
+    assert sex == "sex: female 12 (n = 12)"
+    assert sites == "sites: 1"
+    unusable = infants(12)
+    unusable = unusable[~((unusable["infant"] == "i11") & (unusable["status"] == "ok"))]
+    assert characteristics(dealt(12), unusable)[0].endswith("(n = 11)")
+    numbers = training_numbers(dealt(12), table, table.tail(3))
+    assert sum(numbers["infants"].values()) == numbers["recordings"] == 12
+    assert numbers["reference_infants"] == 0, "none of them has a clip that is usable"
+
+
+@pytest.mark.parametrize(("boys", "told"), [(1, False), (4, False), (5, True), (11, False)])
+def test_no_group_of_few_infants_is_counted(boys: int, told: bool) -> None:
+    """Nor the other one: the small one follows from the total."""
+    table = infants(12)
+    table.loc[table["infant"].isin([f"i{k}" for k in range(boys)]), "sex"] = "male"
+    _, sex, *_ = characteristics(dealt(12), table)
+    if told:
+        assert sex == "sex: female 7, male 5 (n = 12)"
+    else:
+        assert sex == "sex: known of 12, not counted, as a group has fewer than 5 infants"
 
 
 def cohort(role: Role, name: str) -> Study:
