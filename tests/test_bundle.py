@@ -32,6 +32,7 @@ from fidgety.bundle.manifest import (
 )
 from fidgety.bundle.settings import (
     DECIDING,
+    check_own_bundle,
     check_privacy,
     check_publish,
     check_stages,
@@ -714,6 +715,33 @@ def test_other_code_is_refused_by_stage() -> None:
         check_stages(manifest, STAGES | {"clean_pose": "dddd"}, {"torch": "2.9"})
     with pytest.raises(ConfigError, match="stages lift_pose, predict_infant: "):
         check_stages(manifest, {"clean_pose": "aaaa", "lift_pose": "e"}, {})
+
+
+@pytest.mark.parametrize(
+    ("bundle", "own"),
+    [
+        ("results/bundle.zip", True),
+        ("./results/../results/bundle.zip", True),
+        ("results/bundle", True),
+        ("results/bundle/manifest.json", True),
+        ("bundle.zip", False),
+        ("my/bundle.zip", False),
+        ("results/given/bundle.zip", False),
+        ("results/bundle.zip.copy", False),
+    ],
+)
+def test_the_bundle_of_this_results_folder_is_refused(
+    tmp_path: Path, bundle: str, own: bool
+) -> None:
+    for name in (bundle, str(tmp_path / bundle)):
+        check_own_bundle(parse_config({"bundle": name, "results": "results/clinic"}), tmp_path)
+        config = parse_config({"bundle": name})
+        if own:
+            with pytest.raises(ConfigError, match=r"Copy it elsewhere .* another folder"):
+                check_own_bundle(config, tmp_path)
+        else:
+            check_own_bundle(config, tmp_path)
+    check_own_bundle(parse_config({}), tmp_path)
 
 
 # Who may be given away, and who may be assessed

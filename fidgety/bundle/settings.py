@@ -196,6 +196,33 @@ def check_privacy(config: Config) -> list[str]:
     ]
 
 
+def check_own_bundle(config: Config, folder: Path) -> None:
+    """Refuse a bundle that is the one of this very results folder.
+
+    Parameters
+    ----------
+    config
+        What the user wrote.
+    folder
+        From which paths start.
+
+    Raises
+    ------
+    ConfigError
+        If ``snakemake bundle`` writes there: what is read would be what is made.
+    """
+    if not config.bundle:
+        return
+    named = (folder / Path(config.bundle).expanduser()).resolve()
+    made = (folder / config.results).resolve()
+    if {made / "bundle.zip", made / "bundle"}.intersection((named, *named.parents)):
+        raise ConfigError(
+            f"bundle: {config.bundle} is where `snakemake bundle` writes the models of this "
+            "results folder, and it would be written over. Copy it elsewhere and name the copy, or "
+            "name another folder in `results` for what you assess with it."
+        )
+
+
 class Settled(NamedTuple):
     """A configuration with what a bundle brings, and what stood against it."""
 
