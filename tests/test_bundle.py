@@ -48,7 +48,7 @@ from fidgety.cohort import Study
 from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
-from fidgety.errors import ConfigError, StorageError
+from fidgety.errors import ConfigError, FidgetyError, StorageError
 from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import check_infants, check_methods, check_pixels
@@ -458,6 +458,33 @@ def test_nothing_is_unpacked_of_another_or_a_damaged_bundle(zipped: Path, tmp_pa
     with pytest.raises(ConfigError, match="damaged"):
         unpack_models(tmp_path / "bad.zip", tmp_path / "out", open_bundle(zipped).identity)
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_what_fails_in_writing_is_not_told_of_the_bundle(
+    zipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = open_bundle(zipped).identity
+
+    def said(target: Path) -> str:
+        with pytest.raises(FidgetyError, match=r"cannot be written \(") as error:
+            unpack_models(zipped, target, identity)
+        assert not isinstance(error.value, ConfigError)
+        return str(error.value)
+
+    (tmp_path / "file").write_text("no folder")
+    target = tmp_path / "file" / "bundled"
+    assert said(target).startswith(f"{target}: cannot be written (Not a directory)")
+    monkeypatch.setattr(archive, "atomic_path", lambda path: contextlib.nullcontext("/dev/full"))
+    full = said(tmp_path / "bundled")
+    assert full.startswith(f"{tmp_path / 'bundled'}: cannot be written (No space left on device)")
+    assert "bundle:" not in full
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("odd"), RuntimeError("odd")])
+def test_what_fails_beside_the_reading_is_no_damage(zipped: Path, error: Exception) -> None:
+    for path in (zipped, zipped.with_name("bundle")):
+        with pytest.raises(type(error), match=str(error)), archive._files(path):
+            raise error
 
 
 def test_models_that_do_not_load_are_refused(zipped: Path, tmp_path: Path) -> None:
