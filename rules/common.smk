@@ -109,6 +109,7 @@ try:
             for start_s, end_s, movement in fm_intervals(spec)
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
+        bundled_classes=bool(BUNDLE) and CONFIG.classes == BUNDLE.manifest.classes,
     )
     OWN_SKELETONS = load_skeletons(
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
