@@ -39,12 +39,15 @@ if not LIFTED_BY_CLEANING:
 
 # Behind all rules whose code they read.
 include: "rules/check_bundle.smk"
-include: "rules/bundle_models.smk"
 
 
 if BUNDLE:
 
     include: "rules/unpack_bundle.smk"
+
+else:
+
+    include: "rules/bundle_models.smk"
 
 
 rule all:

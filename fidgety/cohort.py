@@ -56,6 +56,8 @@ __all__ = [
 #: Endings of track files that hold no times.
 TIMELESS = (".csv", ".slp", ".json", ".zip")
 LABELLED = (Role.DEVELOPMENT, Role.EXTERNAL)
+#: Where the classes stand, unless a bundle brings them.
+OWN_CLASSES = "`classes` in config.yaml"
 #: Roles that may meet in one infant.
 TOGETHER = frozenset({Role.DEVELOPMENT, Role.REFERENCE})
 #: Value of ``cp`` to the columns that it leaves nothing to say in.
@@ -212,6 +214,7 @@ def read_study(
     extra_rows: Sequence[Mapping[str, Any]] = (),
     extra_intervals: Sequence[Mapping[str, Any]] = (),
     extra_cohorts: Mapping[str, Role] | None = None,
+    bundled_classes: bool = False,
 ) -> Study:
     """Read and check the sample sheet and the annotated intervals.
 
@@ -225,6 +228,8 @@ def read_study(
         Rows of the workflow's own making (phantoms), without a file.
     extra_cohorts
         Roles of their cohorts.
+    bundled_classes
+        Whether the classes are those of a bundle, which the configuration does not say.
 
     Raises
     ------
@@ -245,7 +250,7 @@ def read_study(
         )
         if table is not None:
             named = {cells.get("recording", "") for _, cells in table.rows}
-            own = _read_rows(table, config, findings)
+            own = _read_rows(table, config, findings, bundled_classes)
             _check_files(table.name, own.values(), base / folder, findings)
             _check_infants(table.name, own.values(), findings)
     phantoms = _make_rows(extra_rows, cohorts)
@@ -296,16 +301,17 @@ def _make_rows(rows: Sequence[Mapping[str, Any]], cohorts: Mapping[str, Role]) -
 
 
 def _read_rows(
-    table: Table, config: StudyConfig, findings: Findings
+    table: Table, config: StudyConfig, findings: Findings, bundled_classes: bool = False
 ) -> dict[str, tuple[int, Recording]]:
     """Check the rows one by one, and ids between them."""
     found: dict[str, tuple[int, Recording]] = {}
     seen: dict[str, tuple[str, int]] = {}
     infants: dict[str, tuple[str, int]] = {}
     classes = [c.name for c in config.classes]
+    whose = f"the bundle's classes ({', '.join(classes)})" if bundled_classes else OWN_CLASSES
     for number, raw in table.rows:
         cells = clean_cells(Recording, raw)
-        role = _check_row(table.name, number, cells, config.cohorts, classes, findings)
+        role = _check_row(table.name, number, cells, config.cohorts, classes, whose, findings)
         for column, known in (("recording", seen), ("infant", infants)):
             _check_case(table.name, number, column, cells.get(column, ""), known, findings)
         # Cells are checked even where the cohort is unknown; the row itself is then of no use.
@@ -352,6 +358,7 @@ def _check_row(
     cells: Mapping[str, str],
     cohorts: Mapping[str, Role],
     classes: Sequence[str],
+    whose: str,
     findings: Findings,
 ) -> Role | None:
     """Check what takes two columns or the configuration; return the cohort's role."""
@@ -368,7 +375,7 @@ def _check_row(
     if label and label not in classes:
         findings.add(
             table, number, "label", label,
-            "is not among `classes` in config.yaml; leave it empty if it is unknown."
+            f"is not among {whose}; leave it empty if it is unknown."
             + suggest(label, classes),
         )  # fmt: skip
     elif not label and role in LABELLED:

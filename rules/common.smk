@@ -21,7 +21,7 @@ if str(BASE) not in sys.path:
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.archive import open_bundle
-from fidgety.bundle.settings import settle
+from fidgety.bundle.settings import check_own_bundle, settle
 from fidgety.cohort import development_sites, read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
@@ -82,6 +82,7 @@ try:
     CONFIG = parse_config(config)
     keep_index(Path(CONFIG.results) / ".index" / "code.json")
     SOURCES = SourceIndex(Path(CONFIG.results) / ".index" / "sources.json")
+    check_own_bundle(CONFIG, Path(workflow.overwrite_workdir or os.getcwd()))
     # Of models that were trained elsewhere: jobs check them again where they unpack them.
     BUNDLE = open_bundle(CONFIG.bundle, verify=workflow.is_main_process) if CONFIG.bundle else None
     AGAINST_BUNDLE = []
@@ -108,6 +109,7 @@ try:
             for start_s, end_s, movement in fm_intervals(spec)
         ],
         extra_cohorts={spec.cohort: Role(spec.role) for spec in PHANTOMS.values()},
+        bundled_classes=bool(BUNDLE) and CONFIG.classes == BUNDLE.manifest.classes,
     )
     OWN_SKELETONS = load_skeletons(
         CONFIG.pose.skeletons, Path(workflow.overwrite_workdir or os.getcwd())
@@ -802,9 +804,13 @@ def gao_minutes(wildcards):
 
 
 def is_asked_for(target):
-    """Tell whether a target, or a file of its folder, was named on the command line."""
+    """Tell whether a target, its folder or archive, or a file in it, was named to Snakemake."""
     # Snakemake knows its targets only when all rules are read.
-    return any(word == target or word.startswith(results(f"{target}/")) for word in sys.argv)
+    folder = os.path.abspath(results(target))
+    named = [os.path.abspath(word) for word in sys.argv[1:]]
+    return target in sys.argv[1:] or any(
+        word in (folder, f"{folder}.zip") or word.startswith(f"{folder}/") for word in named
+    )
 
 
 def assessed_intervals():

@@ -32,6 +32,7 @@ from fidgety.bundle.manifest import (
 )
 from fidgety.bundle.settings import (
     DECIDING,
+    check_own_bundle,
     check_privacy,
     check_publish,
     check_stages,
@@ -44,22 +45,32 @@ from fidgety.bundle.settings import (
 from fidgety.bundle.strip import shared_description
 from fidgety.bundle.write import write_bundle
 from fidgety.cohort import Study
+from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
-from fidgety.errors import ConfigError
+from fidgety.errors import ConfigError, FidgetyError, StorageError
 from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import check_infants, check_methods, check_pixels
 from fidgety.sheet import Recording
 from fidgety.storage import file_sha256, write_json
+from fidgety.training.select import Selection, copy_selected
 from tests.evaluation.synthetic import snakemake
 from workflow_scripts import unpack_bundle
 from workflow_scripts.stage import Job
 
 #: Ids and paths that must not leave the house.
-SECRETS = ("mueller-anna", "anna-video-1", "/srv/clinic")
+SECRETS = ("mueller-anna", "anna-video-1", "srv", "clinic", "John", "Smith", "hosp")
 STAGES = {"clean_pose": "aaaa", "predict_infant": "bbbb"}
-SMALL = {"models": {"cnn": {"kind": "cnn1d"}, "clip": {"kind": "mam_clip"}}, "folds": {"n": 2}}
+SMALL: dict[str, Any] = {
+    "models": {"cnn": {"kind": "cnn1d"}, "clip": {"kind": "mam_clip"}},
+    "folds": {"n": 2},
+}
+#: Files that the fold models start from, on the machine that trains.
+STARTS = ["/srv/clinic/resnet.pth", "/home/John Smith/hosp/w.pt", None]
+PICTURES = {"kind": "two_stream", "grid": {"weights": STARTS, "streams": ["fusion"]}}
+#: What is bundled: a model of a grid, too.
+MADE: dict[str, Any] = {**SMALL, "models": {**SMALL["models"], "pictures": PICTURES}}
 
 
 def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, Any]:
@@ -68,7 +79,7 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
         "schema": "model/1",
         "model": model,
         "kind": kind,
-        "options": {"weights": "/srv/clinic/resnet.pth", "epochs": 3},
+        "options": {"weights": STARTS[1], "epochs": 3},
         "classes": ["normal", "risk"],
         "at_risk": [False, True],
         "inputs": {"rate_hz": 25.0},
@@ -78,7 +89,6 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
         "reference_infants": ["mueller-anna"],
         "left_out": {"anna-video-1": "too short"},
         "counts": {"train_infants": {"normal": 3, "risk": 2}},
-        "selection": {"choices": ["weights /srv/clinic/resnet.pth"], "chosen": 0},
         "of_tomorrow": "mueller-anna",
         "fold": fold,
         "weights": weights.name,
@@ -88,16 +98,26 @@ def description(model: str, kind: str, fold: int, weights: Path) -> dict[str, An
 
 
 def write_models(folder: Path) -> dict[str, dict[int, Path]]:
-    """Write fold models as training does."""
+    """Write fold models as training does; of a grid, the chosen one as the choice does."""
     found: dict[str, dict[int, Path]] = {}
-    for name, kind in (("cnn", "cnn1d"), ("clip", "mam_clip")):
+    for name, model in parse_config(MADE).models.items():
         for fold in (1, 2):
             place = folder / name / f"fold-{fold}"
-            place.mkdir(parents=True)
-            weights = place / "weights.safetensors"
+            trained = place / "candidate-2" if model.grid else place
+            trained.mkdir(parents=True)
+            weights = trained / "weights.safetensors"
             save_file({"w": torch.full((4,), float(fold))}, weights)
-            write_json(place / "model.json", description(name, kind, fold, weights))
+            write_json(trained / "model.json", description(name, model.kind, fold, weights))
             found.setdefault(name, {})[fold] = place / "model.json"
+            if model.grid:
+                (trained / "history.tsv").write_text("epoch\n")
+                copy_selected(
+                    trained / "model.json",
+                    Selection(tuple(map(choice_text, model.choices())), (0.7, 0.5, 0.6), 1),
+                    weights=place / weights.name,
+                    model=place / "model.json",
+                    history=place / "history.tsv",
+                )
     return found
 
 
@@ -123,7 +143,7 @@ def make(folder: Path, config: Config | None = None, **more: Any) -> Path:
         folder / "bundle",
         folder / "bundle.zip",
         models=write_models(folder / "models"),
-        described=described(config or parse_config(SMALL), **more),
+        described=described(config or parse_config(MADE), **more),
         card=card,
     )
     return folder / "bundle.zip"
@@ -182,13 +202,43 @@ def test_nothing_in_it_names_an_infant_or_a_place(zipped: Path) -> None:
         assert secret.encode() not in content, secret
     told = json.loads((zipped.with_name("bundle") / "models/cnn/fold-1/model.json").read_text())
     assert told["threshold"]["value"] == 0.4
-    assert told["options"] == {"weights": "resnet.pth", "epochs": 3}
+    assert told["options"] == {"weights": "w.pt", "epochs": 3}
     assert told["counts"]["train_infants"] == {"normal": 3, "risk": 2}
     assert told["training_infants"] == told["validation"] == []
+    told = json.loads(
+        (zipped.with_name("bundle") / "models/pictures/fold-1/model.json").read_text()
+    )
+    choices = [f"streams fusion; weights {name}" for name in ("resnet.pth", "w.pt", "None")]
+    assert told["selection"] == {
+        "choices": choices,
+        "chosen": choices[1],
+        "validation_loss": [0.7, 0.5, 0.6],
+        "reason": "lowest loss on the validation infants",
+    }
 
 
 def test_a_field_that_nobody_has_thought_about_stays_at_home() -> None:
-    assert "of_tomorrow" not in shared_description({"options": {}, "of_tomorrow": "mueller-anna"})
+    selection = {"choices": ["a /srv"], "chosen": "a /srv", "of_tomorrow": "mueller-anna"}
+    own = {"options": {}, "of_tomorrow": "mueller-anna", "selection": selection}
+    shared = shared_description(own, ["a b"])
+    assert "of_tomorrow" not in shared
+    assert shared["selection"] == {"choices": ["a b"], "chosen": "a b"}
+
+
+def test_a_model_of_another_grid_is_not_packed(tmp_path: Path) -> None:
+    models = write_models(tmp_path / "models")
+    shorter = {
+        **MADE["models"],
+        "pictures": {"kind": "two_stream", "grid": {"weights": STARTS[:2]}},
+    }
+    with pytest.raises(StorageError, match=r"pictures/fold-1/model\.json: was chosen from another"):
+        write_bundle(
+            tmp_path / "bundle",
+            tmp_path / "bundle.zip",
+            models=models,
+            described=described(parse_config({**MADE, "models": shorter})),
+            card=lambda manifest, thresholds: "",
+        )
 
 
 def test_other_weights_are_not_packed(tmp_path: Path) -> None:
@@ -199,7 +249,7 @@ def test_other_weights_are_not_packed(tmp_path: Path) -> None:
             tmp_path / "bundle",
             tmp_path / "bundle.zip",
             models=models,
-            described=described(parse_config(SMALL)),
+            described=described(parse_config(MADE)),
             card=lambda manifest, thresholds: "",
         )
     assert not (tmp_path / "bundle").exists()
@@ -393,7 +443,7 @@ def test_models_are_unpacked_as_they_were_packed(zipped: Path, tmp_path: Path) -
         for path in (tmp_path / source.name).rglob("*.*"):
             name = path.relative_to(tmp_path / source.name)
             assert path.read_bytes() == (zipped.with_name("bundle") / "models" / name).read_bytes()
-        assert len(list((tmp_path / source.name).rglob("*.*"))) == 8
+        assert len(list((tmp_path / source.name).rglob("*.*"))) == 12
 
 
 def test_nothing_is_unpacked_of_another_or_a_damaged_bundle(zipped: Path, tmp_path: Path) -> None:
@@ -408,6 +458,33 @@ def test_nothing_is_unpacked_of_another_or_a_damaged_bundle(zipped: Path, tmp_pa
     with pytest.raises(ConfigError, match="damaged"):
         unpack_models(tmp_path / "bad.zip", tmp_path / "out", open_bundle(zipped).identity)
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_what_fails_in_writing_is_not_told_of_the_bundle(
+    zipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = open_bundle(zipped).identity
+
+    def said(target: Path) -> str:
+        with pytest.raises(FidgetyError, match=r"cannot be written \(") as error:
+            unpack_models(zipped, target, identity)
+        assert not isinstance(error.value, ConfigError)
+        return str(error.value)
+
+    (tmp_path / "file").write_text("no folder")
+    target = tmp_path / "file" / "bundled"
+    assert said(target).startswith(f"{target}: cannot be written (Not a directory)")
+    monkeypatch.setattr(archive, "atomic_path", lambda path: contextlib.nullcontext("/dev/full"))
+    full = said(tmp_path / "bundled")
+    assert full.startswith(f"{tmp_path / 'bundled'}: cannot be written (No space left on device)")
+    assert "bundle:" not in full
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("odd"), RuntimeError("odd")])
+def test_what_fails_beside_the_reading_is_no_damage(zipped: Path, error: Exception) -> None:
+    for path in (zipped, zipped.with_name("bundle")):
+        with pytest.raises(type(error), match=str(error)), archive._files(path):
+            raise error
 
 
 def test_models_that_do_not_load_are_refused(zipped: Path, tmp_path: Path) -> None:
@@ -494,6 +571,9 @@ def test_a_grid_comes_back_and_names_no_place() -> None:
     assert "pixels" in manifest.configuration
     assert "/srv" not in manifest.model_dump_json()
     assert manifest.models["grid"].grid[0]["weights"] == ["a.pth", None]
+    both = [{"weights": ["/srv/a.pth"]}, {"weights": ["/srv/b.pth"]}]
+    shared = shared_model(ModelConfig.model_validate({"kind": "two_stream", "grid": both}))
+    assert shared["grid"] == [{"weights": ["a.pth"]}, {"weights": ["b.pth"]}]
     own = pictures.model_dump(mode="json", include={"models"})
     config, findings = settle(parse_config(own), manifest, file_sha256)
     assert findings == [], "whose copy of the weights it was makes no difference"
@@ -664,6 +744,33 @@ def test_other_code_is_refused_by_stage() -> None:
         check_stages(manifest, {"clean_pose": "aaaa", "lift_pose": "e"}, {})
 
 
+@pytest.mark.parametrize(
+    ("bundle", "own"),
+    [
+        ("results/bundle.zip", True),
+        ("./results/../results/bundle.zip", True),
+        ("results/bundle", True),
+        ("results/bundle/manifest.json", True),
+        ("bundle.zip", False),
+        ("my/bundle.zip", False),
+        ("results/given/bundle.zip", False),
+        ("results/bundle.zip.copy", False),
+    ],
+)
+def test_the_bundle_of_this_results_folder_is_refused(
+    tmp_path: Path, bundle: str, own: bool
+) -> None:
+    for name in (bundle, str(tmp_path / bundle)):
+        check_own_bundle(parse_config({"bundle": name, "results": "results/clinic"}), tmp_path)
+        config = parse_config({"bundle": name})
+        if own:
+            with pytest.raises(ConfigError, match=r"Copy it elsewhere .* another folder"):
+                check_own_bundle(config, tmp_path)
+        else:
+            check_own_bundle(config, tmp_path)
+    check_own_bundle(parse_config({}), tmp_path)
+
+
 # Who may be given away, and who may be assessed
 
 
@@ -711,27 +818,34 @@ def test_the_card_warns_of_infants_in_weights_and_of_phantoms() -> None:
     assert "PHANTOMS" not in model_card(none, thresholds, **known)
 
 
-def test_few_infants_are_counted_and_not_described() -> None:
-    def table(n: int) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "infant": [f"i{k}" for k in range(n)] * 2,
-                "cohort": "ward",
-                "status": ["ok"] * n + ["not assessable"] * n,
-                "corrected_age_weeks": [str(10 + k) for k in range(n)] * 2,
-                "sex": "female",
-                "site": "a",
-            }
-        )
+def infants(n: int) -> pd.DataFrame:
+    """Return a cohort table of some infants, each with a recording that is usable and one not."""
+    return pd.DataFrame(
+        {
+            "infant": [f"i{k}" for k in range(n)] * 2,
+            "cohort": "ward",
+            "status": ["ok"] * n + ["not assessable"] * n,
+            "corrected_age_weeks": [str(10 + k) for k in range(n)] * 2,
+            "sex": "female",
+            "site": "a",
+        }
+    )
 
-    assert characteristics(table(9)) == ["sites: 1", "cohorts: 1"]
-    age, sex, *_ = characteristics(table(11))
+
+def dealt(n: int) -> pd.DataFrame:
+    """Return the folds' table of the first of these infants."""
+    labels = [("normal", "risk")[k % 2] for k in range(n)]
+    return pd.DataFrame({"infant": [f"i{k}" for k in range(n)], "label": labels})
+
+
+def test_few_infants_are_counted_and_not_described() -> None:
+    assert characteristics(dealt(9), infants(9)) == ["sites: 1", "cohorts: 1"]
+    age, sex, *_ = characteristics(dealt(11), infants(11))
     assert (
         age == "corrected age at the recording, weeks: median 15, quartiles 12.5 to 17.5 (n = 11)"
     )
     assert sex == "sex: female 11 (n = 11)"
-    folds = pd.DataFrame({"infant": ["i0", "i1"], "label": ["normal", "risk"]})
-    cohort = table(3)
+    folds, cohort = dealt(2), infants(3)
     cohort.loc[cohort["infant"] == "i1", "cohort"] = "phantom-development"
     assert training_numbers(folds, cohort, None) == {
         "infants": {"normal": 1, "risk": 1},
@@ -739,6 +853,34 @@ def test_few_infants_are_counted_and_not_described() -> None:
         "phantoms": 1,
         "reference_infants": 0,
     }
+
+
+def test_the_card_describes_those_that_the_models_learned_from() -> None:
+    """Excluded, unlabelled and unassessable infants are in the cohort table, and in no fold."""
+    table = infants(20)
+    table.loc[table["infant"].isin([f"i{k}" for k in range(12, 20)]), "site"] = "b"
+    age, sex, sites, _ = characteristics(dealt(12), table)
+    assert age.endswith("median 15.5, quartiles 12.75 to 18.25 (n = 12)")
+    assert sex == "sex: female 12 (n = 12)"
+    assert sites == "sites: 1"
+    unusable = infants(12)
+    unusable = unusable[~((unusable["infant"] == "i11") & (unusable["status"] == "ok"))]
+    assert characteristics(dealt(12), unusable)[0].endswith("(n = 11)")
+    numbers = training_numbers(dealt(12), table, table.tail(3))
+    assert sum(numbers["infants"].values()) == numbers["recordings"] == 12
+    assert numbers["reference_infants"] == 0, "none of them has a clip that is usable"
+
+
+@pytest.mark.parametrize(("boys", "told"), [(1, False), (4, False), (5, True), (11, False)])
+def test_no_group_of_few_infants_is_counted(boys: int, told: bool) -> None:
+    """Nor the other one: the small one follows from the total."""
+    table = infants(12)
+    table.loc[table["infant"].isin([f"i{k}" for k in range(boys)]), "sex"] = "male"
+    _, sex, *_ = characteristics(dealt(12), table)
+    if told:
+        assert sex == "sex: female 7, male 5 (n = 12)"
+    else:
+        assert sex == "sex: known of 12, not counted, as a group has fewer than 5 infants"
 
 
 def cohort(role: Role, name: str) -> Study:

@@ -212,6 +212,14 @@ def second(**change: str) -> dict[str, str]:
     return BASIC | {"recording": "a2", "video": "a2.mp4"} | change
 
 
+def test_a_label_that_is_none_tells_whose_the_classes_are(desk: Desk) -> None:
+    wrong = [BASIC | {"label": "doubtful"}]
+    assert "is not among `classes` in config.yaml;" in desk.refuse(wrong)
+    with pytest.raises(ConfigError, match=r"the bundle's classes \(normal, risk\); leave") as error:
+        read_study(desk.config(), desk.folder, bundled_classes=True)
+    assert "config.yaml" not in str(error.value)
+
+
 def test_one_label_and_one_role_an_infant(desk: Desk) -> None:
     assert "all recordings of an infant have one label" in desk.refuse(
         [BASIC, second(label="risk")]

@@ -14,7 +14,7 @@ from workflow_scripts.stage import Job, run
 def main(job: Job) -> None:
     """Read models, scores and features, write the hidden layer of the snippets that are shown."""
     torch.set_num_threads(job.threads)
-    folds = scoring.load_fold_models(
+    folds = scoring.load_candidates(
         str(job.params.model),
         [str(path) for path in job.input.models],
         job.params.candidates,
@@ -26,7 +26,7 @@ def main(job: Job) -> None:
     entries, cohort = read_folds(job.input.folds), read_table(job.input.cohort)
     found: list[HiddenLayer] = []
     for models, chosen in zip(folds, scores.chosen, strict=True):
-        if models.bundles[int(chosen)] is None:
+        if models.fold_models[int(chosen)] is None:
             print(f"fold {models.job.fold}: {models.refused[int(chosen)]}")
             continue
         asked = scoring.held_out(models, entries, cohort, features, {})

@@ -6,8 +6,8 @@ import torch
 
 from fidgety.evaluation.predictions import read_infant
 from fidgety.storage import write_dataset
-from fidgety.training.bundle import load_bundle
 from fidgety.training.description import read_description
+from fidgety.training.fold_model import load_fold_model
 from fidgety.training.grad_cam import look_at
 from fidgety.training.looks import LOOK_SCHEMA, Look, to_dataset
 from fidgety.training.model_list import read_model_list
@@ -26,8 +26,8 @@ def main(job: Job) -> None:
         if prediction is None or not prediction.outcome.ok:
             continue
         own = [p for p, d in described if d["model"] == name and d["fold"] in prediction.folds]
-        bundles = [load_bundle(path) for path in own]
-        looks += look_at(name, bundles, prediction, pixels, int(job.params.n))
+        fold_models = [load_fold_model(path) for path in own]
+        looks += look_at(name, fold_models, prediction, pixels, int(job.params.n))
     write_dataset(
         job.output.looks,
         to_dataset(looks),

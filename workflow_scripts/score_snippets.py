@@ -20,7 +20,7 @@ def read_external(job: Job) -> pd.DataFrame:
     return read_table(str(job.input.external))
 
 
-def refusals(folds: list[scoring.FoldModels], choices: tuple[str, ...]) -> dict[str, str]:
+def refusals(folds: list[scoring.FoldCandidates], choices: tuple[str, ...]) -> dict[str, str]:
     """Name the models that could not be trained, and those that learned from other features."""
     found = {}
     common = scoring.majority(folds)
@@ -42,7 +42,7 @@ def main(job: Job) -> None:
     """Read models and features, write every candidate's answers."""
     torch.set_num_threads(job.threads)
     named = job.wildcards
-    folds = scoring.load_fold_models(
+    folds = scoring.load_candidates(
         str(named.model),
         [str(path) for path in job.input.models],
         job.params.candidates,
@@ -70,7 +70,7 @@ def main(job: Job) -> None:
     for what, why in left_out.items():
         print(f"left out: {what}: {why}")
     first = folds[0].job
-    judges = list(zip(*(models.bundles for models in folds), strict=True))
+    judges = list(zip(*(models.fold_models for models in folds), strict=True))
     scores = SnippetScores(
         model=first.model,
         kind=first.kind,

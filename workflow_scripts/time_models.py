@@ -10,7 +10,7 @@ from fidgety.errors import NotAssessable
 from fidgety.evaluation.cost import SPEED_COLUMNS
 from fidgety.pose.summary import read_summary
 from fidgety.storage import atomic_path
-from fidgety.training.bundle import load_bundle
+from fidgety.training.fold_model import load_fold_model
 from fidgety.training.predict import choose_models
 from fidgety.training.speed import TimedRecording, time_model
 from workflow_scripts.stage import Job, run
@@ -47,10 +47,10 @@ def main(job: Job) -> None:
         own = [p for p in job.input.models if Path(p).parts[-3] == model]
         reason = "there is no recording to assess"
         for one in recordings:
-            bundle = load_bundle(choose_models(one.infant, entries, own)[model][0])
+            fold_model = load_fold_model(choose_models(one.infant, entries, own)[model][0])
             try:
                 seconds = time_model(
-                    bundle, one, int(job.params.rounds), job.params.get("characteristics") or {}
+                    fold_model, one, int(job.params.rounds), job.params.get("characteristics") or {}
                 )
             except NotAssessable as error:
                 reason = f"{one.recording}: {error}"

@@ -11,8 +11,8 @@ import torch
 from fidgety.datasets.folds import read_folds, read_table
 from fidgety.errors import RefusedError
 from fidgety.storage import atomic_path, file_sha256
-from fidgety.training.bundle import write_bundle, write_refused
 from fidgety.training.fold import train_fold
+from fidgety.training.fold_model import write_fold_model, write_refused
 from fidgety.training.gather import FoldJob, gather
 from fidgety.training.lit import HISTORY_COLUMNS
 from workflow_scripts.stage import Job, run
@@ -98,7 +98,7 @@ def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
     description = {**trained.description, "provenance": json.loads(provenance.to_json())}
     with atomic_path(job.output.history) as temporary:
         trained.history.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
-    write_bundle(job.output.weights, job.output.model, trained.network, description)
+    write_fold_model(job.output.weights, job.output.model, trained.network, description)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fidgety.bundle.archive import unpack_models
 from fidgety.errors import ConfigError
-from fidgety.training.bundle import load_bundle
+from fidgety.training.fold_model import load_fold_model
 from workflow_scripts.stage import Job, run
 
 
@@ -17,7 +17,7 @@ def try_to_load(path: Path) -> None:
         If they do not: whoever made the checksums made them of something else than a model.
     """
     try:
-        load_bundle(path)
+        load_fold_model(path)
     except Exception as error:
         name = "/".join(path.parts[-3:])
         raise ConfigError(

@@ -20,10 +20,11 @@ def main(job: Job) -> None:
     models: dict[str, dict[int, str]] = {}
     for (name, fold), path in zip(params.model_of, job.input.models, strict=True):
         models.setdefault(str(name), {})[int(fold)] = str(path)
+    folds = read_table(job.input.folds)
     development = read_cohorts([job.input.development])
     reference = job.input.get("reference") or []
     numbers = training_numbers(
-        read_table(job.input.folds),
+        folds,
         development,
         read_cohorts([str(reference)]) if reference else None,
     )
@@ -46,7 +47,7 @@ def main(job: Job) -> None:
         card=partial(
             model_card,
             metrics=read_json(job.input.summary)["metrics"],
-            described=characteristics(development),
+            described=characteristics(folds, development),
             confidence=float(params.confidence),
             with_infants=list(params.with_infants),
         ),

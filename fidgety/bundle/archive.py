@@ -179,31 +179,10 @@ def _archive_files(archive: zipfile.ZipFile, size: int, where: str) -> _Files:
 
 
 @contextlib.contextmanager
-def _files(path: Path) -> Iterator[_Files]:
-    """Open a folder or an archive; what goes wrong in reading it is told in one way."""
-    where = _where(path)
+def _reading(where: str) -> Iterator[None]:
+    """Tell in one way what goes wrong in reading; nothing is written inside of it."""
     try:
-        if path.is_dir():
-            files = _folder_files(path, where)
-            _check_sizes(files.sizes, where)
-            yield files
-            return
-        if not path.is_file():
-            raise ConfigError(
-                f"{where}: there is no such file or folder. Paths start from the folder in which "
-                "you run snakemake."
-            )
-        with open(path, "rb") as file:
-            head = file.read(4)
-        if head[:2] != b"PK":
-            raise ConfigError(
-                f"{where}: is no bundle: neither a folder nor a ZIP archive. Name the bundle.zip "
-                "that `snakemake bundle` wrote, or its folder."
-            )
-        with zipfile.ZipFile(path) as archive:
-            files = _archive_files(archive, path.stat().st_size, where)
-            _check_sizes(files.sizes, where)
-            yield files
+        yield
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -218,10 +197,54 @@ def _files(path: Path) -> Iterator[_Files]:
         raise ConfigError(f"{where}: cannot be read ({reason}). {AGAIN}") from None
 
 
-def _read_text(files: _Files, name: str) -> bytes:
+def _open(path: Path, where: str, stack: contextlib.ExitStack) -> _Files:
+    """Open a folder or an archive; the stack closes it."""
+    if path.is_dir():
+        return _folder_files(path, where)
+    if not path.is_file():
+        raise ConfigError(
+            f"{where}: there is no such file or folder. Paths start from the folder in which "
+            "you run snakemake."
+        )
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if head[:2] != b"PK":
+        raise ConfigError(
+            f"{where}: is no bundle: neither a folder nor a ZIP archive. Name the bundle.zip "
+            "that `snakemake bundle` wrote, or its folder."
+        )
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    return _archive_files(archive, path.stat().st_size, where)
+
+
+@contextlib.contextmanager
+def _files(path: Path) -> Iterator[_Files]:
+    """Open a folder or an archive, whose files have sizes that a bundle may have."""
+    where = _where(path)
+    with contextlib.ExitStack() as stack:
+        with _reading(where):
+            files = _open(path, where, stack)
+        _check_sizes(files.sizes, where)
+        yield files
+
+
+def _read_text(files: _Files, name: str, where: str) -> bytes:
     """Read a small file whole; its size was checked."""
-    with files.open(name) as file:
+    with _reading(where), files.open(name) as file:
         return file.read(MAX_TEXT_BYTES + 1)
+
+
+def _blocks(files: _Files, name: str, where: str) -> Iterator[bytes]:
+    """Read a file piece by piece; what is done with a piece is none of the reading."""
+    with contextlib.ExitStack() as stack:
+        with _reading(where):
+            source = stack.enter_context(files.open(name))
+        while True:
+            with _reading(where):
+                block = source.read(CHUNK)
+            if not block:
+                return
+            yield block
 
 
 def _check_description(content: bytes, name: str, manifest: Manifest, where: str) -> None:
@@ -266,7 +289,7 @@ def _read_manifest(files: _Files, path: Path) -> Bundle:
             f"{where}: is no bundle: it has no {MANIFEST}. Name the bundle.zip that `snakemake "
             "bundle` wrote, or its folder."
         )
-    content = _read_text(files, MANIFEST)
+    content = _read_text(files, MANIFEST, where)
     return Bundle(path, identity(content), parse_manifest(content, where))
 
 
@@ -293,8 +316,8 @@ def _verify(files: _Files, bundle: Bundle, keep: Keeper) -> None:
         fits = files.sizes[name] == entry.bytes
         if fits:
             whole = b""
-            with files.open(name) as source, keep(name) as target:
-                while block := source.read(CHUNK):
+            with keep(name) as target:
+                for block in _blocks(files, name, where):
                     digest.update(block)
                     if target is not None:
                         target.write(block)
@@ -351,20 +374,29 @@ def unpack_models(
     ------
     ConfigError
         As :func:`open_bundle`, and if it is not the bundle that was planned with.
+    FidgetyError
+        If the models cannot be written.
     """
     place, target = Path(path).expanduser(), Path(folder)
-    with contextlib.ExitStack() as stack, _files(place) as files:
-        bundle = _read_manifest(files, place)
-        if bundle.identity != expected:
-            raise ConfigError(f"{bundle.where}: changed meanwhile. Run the workflow again.")
+    try:
+        with contextlib.ExitStack() as stack, _files(place) as files:
+            bundle = _read_manifest(files, place)
+            if bundle.identity != expected:
+                raise ConfigError(f"{bundle.where}: changed meanwhile. Run the workflow again.")
 
-        def keep(name: str) -> contextlib.AbstractContextManager[IO[bytes] | None]:
-            if name == CARD:
-                return contextlib.nullcontext()
-            final = target / name.removeprefix("models/")
-            return open(stack.enter_context(atomic_path(final)), "wb")
+            def keep(name: str) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+                if name == CARD:
+                    return contextlib.nullcontext()
+                final = target / name.removeprefix("models/")
+                return open(stack.enter_context(atomic_path(final)), "wb")
 
-        _verify(files, bundle, keep)
+            _verify(files, bundle, keep)
+    except OSError as error:
+        # Those of reading were told as such.
+        raise FidgetyError(
+            f"{target}: cannot be written ({error.strerror or error}). Make room there, or see "
+            "that you may write there, and run the workflow again."
+        ) from None
     return bundle
 
 

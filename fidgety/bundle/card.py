@@ -8,11 +8,14 @@ from typing import Any
 import pandas as pd
 
 from fidgety.bundle.manifest import Manifest
+from fidgety.errors import Status
 from fidgety.evaluation.records import is_phantom
 from fidgety.report.wording import LIMITS, WHAT_IT_IS, WHAT_IT_IS_NOT, count, interval, number
 
 #: Fewer infants than this are counted, and nothing else is told of them.
 MIN_DESCRIBED = 10
+#: A group of fewer infants than this is not counted: a group of one is that infant's data.
+MIN_GROUP = 5
 #: Figures of the evaluation that the card has.
 FIGURES = {
     "auc": "AUC",
@@ -38,6 +41,17 @@ NUMBERS = {
 GROUPS = {"sex": "sex", "setting": "setting"}
 
 
+def _learned_from(folds: pd.DataFrame, development: pd.DataFrame) -> pd.DataFrame:
+    """Return the usable recordings of the infants of the folds: the table has others, too."""
+    usable = development["status"] == Status.OK.value
+    return development[usable & development["infant"].isin(folds["infant"])]
+
+
+def _n_usable(cohort: pd.DataFrame) -> int:
+    """Count the infants that have a usable recording."""
+    return int(cohort.loc[cohort["status"] == Status.OK.value, "infant"].nunique())
+
+
 def training_numbers(
     folds: pd.DataFrame, development: pd.DataFrame, reference: pd.DataFrame | None
 ) -> dict[str, Any]:
@@ -50,22 +64,38 @@ def training_numbers(
     development, reference
         Cohort tables as text.
     """
-    own = development[development["infant"].isin(folds["infant"])]
+    own = _learned_from(folds, development)
     phantoms = own.loc[own["cohort"].map(is_phantom).astype(bool), "infant"]
     return {
         "infants": {str(k): int(n) for k, n in folds["label"].value_counts().sort_index().items()},
-        "recordings": int((own["status"] == "ok").sum()),
+        "recordings": len(own),
         "phantoms": int(phantoms.nunique()),
-        "reference_infants": 0 if reference is None else int(reference["infant"].nunique()),
+        "reference_infants": 0 if reference is None else _n_usable(reference),
     }
 
 
-def characteristics(development: pd.DataFrame) -> list[str]:
-    """Describe the development infants together, a line a characteristic.
+def _groups(counts: pd.Series) -> str:
+    """Count groups, or none of them: a small one would follow from the others and the total."""
+    total = int(counts.sum())
+    if counts.min() < MIN_GROUP:
+        return f"known of {total}, not counted, as a group has fewer than {MIN_GROUP} infants"
+    return f"{', '.join(f'{name} {n}' for name, n in counts.items())} (n = {total})"
 
-    Nothing is told that fewer than :data:`MIN_DESCRIBED` infants have.
+
+def characteristics(folds: pd.DataFrame, development: pd.DataFrame) -> list[str]:
+    """Describe the infants that the models learned from together, a line a characteristic.
+
+    Nothing is told that fewer than :data:`MIN_DESCRIBED` infants have, and no groups of which one
+    has fewer than :data:`MIN_GROUP`.
+
+    Parameters
+    ----------
+    folds
+        The folds' table: infant and label.
+    development
+        Cohort table as text.
     """
-    first = development.drop_duplicates("infant")
+    first = _learned_from(folds, development).drop_duplicates("infant")
     lines = []
     for column, text in NUMBERS.items():
         if column not in first.columns:
@@ -81,8 +111,7 @@ def characteristics(development: pd.DataFrame) -> list[str]:
             continue
         counts = first.loc[first[column] != "", column].value_counts().sort_index()
         if counts.sum() >= MIN_DESCRIBED:
-            parts = ", ".join(f"{name} {n}" for name, n in counts.items())
-            lines.append(f"{text}: {parts} (n = {counts.sum()})")
+            lines.append(f"{text}: {_groups(counts)}")
     for column, text in (("site", "sites"), ("device", "devices"), ("cohort", "cohorts")):
         if column in first.columns and (n := first.loc[first[column] != "", column].nunique()):
             lines.append(f"{text}: {n}")

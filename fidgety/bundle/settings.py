@@ -142,17 +142,18 @@ def _plain_options(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def shared_model(model: ModelConfig) -> dict[str, Any]:
     """Return a model's configuration as it goes into a bundle."""
     plain = json.loads(model.model_dump_json())
-    named = {
-        key: [Path(value).name if isinstance(value, str) else value for value in values]
-        for grid in plain["grid"]
-        for key, values in grid.items()
-        if key in FILE_OPTIONS
-    }
     return {
         "kind": model.kind,
         "options": _plain_options(model.kind, plain["options"]),
         "grid": [
-            {**grid, **{k: v for k, v in named.items() if k in grid}} for grid in plain["grid"]
+            {
+                key: [
+                    Path(one).name if key in FILE_OPTIONS and isinstance(one, str) else one
+                    for one in values
+                ]
+                for key, values in grid.items()
+            }
+            for grid in plain["grid"]
         ],
     }
 
@@ -193,6 +194,33 @@ def check_privacy(config: Config) -> list[str]:
         for name in published_models(config)
         if name in config.models and keeps_infants(config.models[name])
     ]
+
+
+def check_own_bundle(config: Config, folder: Path) -> None:
+    """Refuse a bundle that is the one of this very results folder.
+
+    Parameters
+    ----------
+    config
+        What the user wrote.
+    folder
+        From which paths start.
+
+    Raises
+    ------
+    ConfigError
+        If ``snakemake bundle`` writes there: what is read would be what is made.
+    """
+    if not config.bundle:
+        return
+    named = (folder / Path(config.bundle).expanduser()).resolve()
+    made = (folder / config.results).resolve()
+    if {made / "bundle.zip", made / "bundle"}.intersection((named, *named.parents)):
+        raise ConfigError(
+            f"bundle: {config.bundle} is where `snakemake bundle` writes the models of this "
+            "results folder, and it would be written over. Copy it elsewhere and name the copy, or "
+            "name another folder in `results` for what you assess with it."
+        )
 
 
 class Settled(NamedTuple):

@@ -6,10 +6,11 @@ home until somebody has thought about it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from fidgety.errors import StorageError
 
 #: Options that name a file: the weights that a training started from, or a network's.
 FILE_OPTIONS = frozenset({"weights"})
@@ -47,6 +48,8 @@ EMPTIED: Mapping[str, Any] = {
     "left_out": {},
 }
 PROVENANCE = ("code", "libraries", "seed")
+#: Of the choice among the combinations of a grid; their texts, which name files, are made anew.
+SELECTION = ("validation_loss", "reason")
 
 
 def _without_paths(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,27 +60,44 @@ def _without_paths(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def shared_description(description: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_selection(selection: Mapping[str, Any], choices: Sequence[str]) -> dict[str, Any]:
+    """Tell the choice by the texts of the shared grid, in the order of the own one."""
+    own = list(selection["choices"])
+    if len(own) != len(choices):
+        raise StorageError(
+            "was chosen from another grid than that of the configuration. Delete it and run the "
+            "workflow again."
+        )
+    kept = {name: selection[name] for name in SELECTION if name in selection}
+    return {**kept, "choices": list(choices), "chosen": choices[own.index(selection["chosen"])]}
+
+
+def shared_description(
+    description: Mapping[str, Any], choices: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what of a ``model.json`` goes into a bundle.
 
     Parameters
     ----------
     description
         As the workflow wrote it.
+    choices
+        The combinations of its grid in words, made of the grid as it is shared.
 
     Returns
     -------
     dict
         Readable as before, without ids and scores of infants, and without paths.
+
+    Raises
+    ------
+    StorageError
+        If it was chosen from another number of combinations; the caller names the file.
     """
     kept = {name: description[name] for name in KEPT if name in description}
     kept["options"] = _without_paths(description["options"])
     if "selection" in description:
-        chosen = description["selection"]
-        kept["selection"] = {
-            **chosen,
-            "choices": [re.sub(r"\S*/", "", str(one)) for one in chosen.get("choices", [])],
-        }
+        kept["selection"] = _shared_selection(description["selection"], choices)
     made = description.get("provenance", {})
     kept["provenance"] = {name: made[name] for name in PROVENANCE if name in made}
     return {**kept, **EMPTIED}

@@ -20,6 +20,7 @@ from fidgety.bundle.manifest import (
     manifest_bytes,
 )
 from fidgety.bundle.strip import shared_description
+from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.errors import StorageError
 from fidgety.storage import atomic_directory, file_sha256, write_json, write_text
 from fidgety.training.description import read_description
@@ -33,7 +34,9 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def copy_models(
-    models: Mapping[str, Mapping[int, str | os.PathLike[str]]], folder: Path
+    models: Mapping[str, Mapping[int, str | os.PathLike[str]]],
+    folder: Path,
+    entries: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[float]]]:
     """Copy fold models into a bundle's folder, their descriptions without infants.
 
@@ -43,6 +46,8 @@ def copy_models(
         Model to fold to ``model.json``; the weights lie beside.
     folder
         The bundle's.
+    entries
+        Model to its configuration as it is shared.
 
     Returns
     -------
@@ -54,11 +59,12 @@ def copy_models(
     Raises
     ------
     StorageError
-        If weights do not belong to their description.
+        If weights do not belong to their description, or this not to the model's grid.
     """
     files: dict[str, dict[str, Any]] = {}
     thresholds: dict[str, list[float]] = {}
     for model, paths in sorted(models.items()):
+        choices = [choice_text(c) for c in ModelConfig.model_validate(entries[model]).choices()]
         for fold, path in sorted(paths.items()):
             description = read_description(path)
             place = folder / "models" / model / f"fold-{fold}"
@@ -70,7 +76,11 @@ def copy_models(
                     f"{path}: the weights beside it are damaged or of another model. Delete both "
                     "and run the workflow again."
                 )
-            write_json(described, shared_description(description))
+            try:
+                shared = shared_description(description, choices)
+            except StorageError as error:
+                raise StorageError(f"{path}: {error}") from None
+            write_json(described, shared)
             thresholds.setdefault(model, []).append(float(description["threshold"]["value"]))
             for own in (described, weights):
                 files[own.relative_to(folder).as_posix()] = _entry(own)
@@ -104,7 +114,7 @@ def write_bundle(
         The bundle's identity.
     """
     with atomic_directory(folder) as place:
-        files, thresholds = copy_models(models, place)
+        files, thresholds = copy_models(models, place, described["models"])
         values = {
             **described,
             "schema": BUNDLE_SCHEMA,

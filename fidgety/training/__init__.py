@@ -1,1 +1,1 @@
-"""Training by fold, the bundles that come of it, and prediction with them."""
+"""Training by fold, the fold models that come of it, and prediction with them."""

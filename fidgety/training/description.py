@@ -1,6 +1,6 @@
 """The description of a fold model, ``model.json``, read without the libraries that use the model.
 
-:mod:`fidgety.training.bundle` says what is in it.
+:mod:`fidgety.training.fold_model` says what is in it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from fidgety.datasets.characteristics import CHARACTERISTICS, encode
 from fidgety.errors import ConfigError
 from fidgety.models.mam import MamClipNetwork, log_of_pooled
 from fidgety.models.mam_full import MamNetwork
-from fidgety.training.bundle import Bundle
+from fidgety.training.fold_model import FoldModel
 from fidgety.training.results import ModelPrediction
 
 VIDEO = "video"
@@ -90,7 +90,7 @@ class FusedRisk:
 
     Parameters
     ----------
-    bundle
+    fold_model
         A fold model with the branch of characteristics.
     videos
         For every infant what :func:`main_branch` gave.
@@ -100,19 +100,19 @@ class FusedRisk:
 
     def __init__(
         self,
-        bundle: Bundle,
+        fold_model: FoldModel,
         videos: Sequence[Sequence[NDArray[np.float64]]],
         info: Sequence[NDArray[np.float64]],
     ) -> None:
-        if bundle.info_scaling is None:
-            raise ConfigError(f"model {bundle.model} reads no characteristics: set info: true.")
-        scaled = [bundle.info_scaling.values(own) for own in info]
+        if fold_model.info_scaling is None:
+            raise ConfigError(f"model {fold_model.model} reads no characteristics: set info: true.")
+        scaled = [fold_model.info_scaling.values(own) for own in info]
         # A value and, where there are flags, its flag are one player.
         self.each = [one.reshape(len(one), -1, len(CHARACTERISTICS)) for one in scaled]
         self.mean = np.stack([one.mean(axis=0) for one in self.each])
-        self.network = cast("MamNetwork", bundle.network)
+        self.network = cast("MamNetwork", fold_model.network)
         self.videos = videos
-        self.risky = np.array(bundle.at_risk, dtype=bool)
+        self.risky = np.array(fold_model.at_risk, dtype=bool)
 
     def __call__(self, players: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability.
@@ -145,7 +145,7 @@ class FusedRisk:
 
 
 def contributions(
-    bundles: Mapping[int, Bundle],
+    fold_models: Mapping[int, FoldModel],
     predictions: Mapping[str, ModelPrediction],
     roles: Mapping[str, str],
     info: Mapping[str, NDArray[np.float64]],
@@ -155,7 +155,7 @@ def contributions(
 
     Parameters
     ----------
-    bundles
+    fold_models
         Fold models by fold, all of one model.
     predictions
         Infant to what that model says; infants without a result are left out.
@@ -183,9 +183,11 @@ def contributions(
     if len(background) > BACKGROUND:
         background = sorted(rng.choice(background, BACKGROUND, replace=False))
     sums: dict[str, list[tuple[NDArray[np.float64], float, float]]] = {k: [] for k in answered}
-    softmax = {k: bool(cast("MamClipNetwork", b.network).bag_softmax) for k, b in bundles.items()}
-    risky = np.array(next(iter(bundles.values())).at_risk, dtype=bool)
-    for fold, bundle in sorted(bundles.items()):
+    softmax = {
+        k: bool(cast("MamClipNetwork", b.network).bag_softmax) for k, b in fold_models.items()
+    }
+    risky = np.array(next(iter(fold_models.values())).at_risk, dtype=bool)
+    for fold, fold_model in sorted(fold_models.items()):
         asked = [k for k, p in answered.items() if fold in p.folds]
         if not asked:
             continue
@@ -196,7 +198,7 @@ def contributions(
             main_branch(answered[k], place, softmax[fold])
             for k, place in zip(names, places, strict=True)
         ]
-        risk = FusedRisk(bundle, videos, [info[k] for k in names])
+        risk = FusedRisk(fold_model, videos, [info[k] for k in names])
         table = np.repeat(np.arange(len(names), dtype=np.float64)[:, None], len(PLAYERS), axis=1)
         n = len(background)
         masker = shap.maskers.Independent(table[:n], max_samples=n)
@@ -222,12 +224,12 @@ def _known(info: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(there.any(axis=0), total / np.maximum(there.sum(axis=0), 1), np.nan)
 
 
-def pooling_weights(bundles: Mapping[int, Bundle], points: int = 101) -> pd.DataFrame:
+def pooling_weights(fold_models: Mapping[int, FoldModel], points: int = 101) -> pd.DataFrame:
     """Tabulate how much an instance weighs in its bag by its probability (Figure 4a).
 
     Parameters
     ----------
-    bundles
+    fold_models
         Fold models by fold.
     points
         Probabilities of fidgety movements between 0 and 1.
@@ -240,11 +242,11 @@ def pooling_weights(bundles: Mapping[int, Bundle], points: int = 101) -> pd.Data
     """
     probability = np.linspace(0.0, 1.0, points)
     rows = []
-    for fold, bundle in sorted(bundles.items()):
-        risky = np.array(bundle.at_risk, dtype=bool)
+    for fold, fold_model in sorted(fold_models.items()):
+        risky = np.array(fold_model.at_risk, dtype=bool)
         share = np.where(risky, 1 / risky.sum(), 1 / (~risky).sum())
         by_class = np.where(risky, 1 - probability[:, None], probability[:, None]) * share
-        network = cast("MamClipNetwork", bundle.network)
+        network = cast("MamClipNetwork", fold_model.network)
         with torch.inference_mode():
             score = network.bag_score(torch.from_numpy(by_class).float())[:, 0].double()
         rows += [(fold, float(p), float(w)) for p, w in zip(probability, score.exp(), strict=True)]

@@ -19,7 +19,7 @@ from torch import nn
 
 from fidgety.models.two_stream_network import TwoStream
 from fidgety.pixels.clips import PixelClips
-from fidgety.training.bundle import Bundle
+from fidgety.training.fold_model import FoldModel
 from fidgety.training.looks import STREAMS, Look
 from fidgety.training.results import ModelPrediction, best_apart
 
@@ -61,7 +61,7 @@ def grad_cam(network: TwoStream, clip: torch.Tensor, target: int) -> dict[str, N
 
 def look_at(
     name: str,
-    bundles: Sequence[Bundle],
+    fold_models: Sequence[FoldModel],
     prediction: ModelPrediction,
     pixels: Mapping[str, Path],
     n: int,
@@ -72,7 +72,7 @@ def look_at(
     ----------
     name
         Of the model.
-    bundles
+    fold_models
         The fold models that gave the prediction.
     prediction
         Of the infant; it has a result.
@@ -83,14 +83,14 @@ def look_at(
     """
     target = int(prediction.infant_probability.mean(axis=0).argmax())
     likely = prediction.probability[:, :, target].mean(axis=0)
-    spec = bundles[0].spec
+    spec = fold_models[0].spec
     shown = []
     for k in best_apart(prediction, likely, n):
         recording = prediction.recording[k]
         clips = PixelClips(pixels[recording], spec.rate_hz)
         first = round((prediction.start_s[k] - clips.start_s) * spec.rate_hz)
         clip = torch.from_numpy(clips.read(first, first + spec.window_frames))
-        by_fold = [grad_cam(bundle.network, clip, target) for bundle in bundles]  # type: ignore[arg-type]
+        by_fold = [grad_cam(fold_model.network, clip, target) for fold_model in fold_models]  # type: ignore[arg-type]
         shown.append(
             Look(
                 name,

@@ -33,7 +33,7 @@ from fidgety.datasets.windows import thin
 from fidgety.storage import Provenance, groups, read_dataset, write_dataset
 from fidgety.training.risk import risk_probability
 from fidgety.training.score import score_instances
-from fidgety.training.score_snippets import Asked, FoldModels, embed
+from fidgety.training.score_snippets import Asked, FoldCandidates, embed
 
 HIDDEN_LAYER_SCHEMA = "hidden-layer/1"
 
@@ -72,7 +72,7 @@ class HiddenLayer:
         return np.asarray((self.risk > 0.5) != truth)
 
 
-def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> HiddenLayer:
+def look_at(models: FoldCandidates, candidate: int, asked: Asked, most: int) -> HiddenLayer:
     """Put snippets through a fold's network up to its last hidden layer.
 
     Parameters
@@ -86,8 +86,8 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
     most
         Snippets that are taken, at most; infants give in equal steps.
     """
-    job, bundle = models.job, models.bundles[candidate]
-    assert bundle is not None
+    job, fold_model = models.job, models.fold_models[candidate]
+    assert fold_model is not None
     table = asked.described()
     table["class"] = [job.classes.index(x) for x in table["label"]]
     # The table's own index says which snippet a row is of.
@@ -97,9 +97,9 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
     shown = Asked(asked.series, asked.windows.take(kept))
     probability = np.empty((0, len(job.classes)))
     if len(shown.windows):
-        scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
+        scaled = [fold_model.standardisation.apply_to(s) for s in asked.series]
         with torch.inference_mode():
-            probability = score_instances(bundle.network, scaled, shown.windows)
+            probability = score_instances(fold_model.network, scaled, shown.windows)
     return HiddenLayer(
         fold=job.fold,
         classes=job.classes,
@@ -109,7 +109,7 @@ def look_at(models: FoldModels, candidate: int, asked: Asked, most: int) -> Hidd
         start_s=table["start_s"].to_numpy(dtype=np.float64),
         label=table["class"].to_numpy(dtype=np.int64),
         risk=risk_probability(probability, job.at_risk),
-        embedding=embed(bundle, shown)
+        embedding=embed(fold_model, shown)
         if len(shown.windows)
         else np.empty((0, 1), dtype=np.float32),
     )

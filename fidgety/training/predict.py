@@ -25,8 +25,8 @@ from fidgety.datasets.series import (
     without_video,
 )
 from fidgety.errors import ConfigError, NotAssessable, Outcome, StorageError
-from fidgety.training.bundle import Bundle, load_bundle
 from fidgety.training.description import read_description
+from fidgety.training.fold_model import FoldModel, load_fold_model
 from fidgety.training.results import ModelPrediction, not_assessable
 from fidgety.training.score import InstancePool, Scores, score_infant
 
@@ -116,16 +116,16 @@ def load_recordings(
     return series
 
 
-def _check_unseen(bundle: Bundle, infant: str) -> None:
-    if infant in bundle.seen:
+def _check_unseen(fold_model: FoldModel, infant: str) -> None:
+    if infant in fold_model.seen:
         raise ConfigError(
-            f"infant {infant} had a part in training {bundle.model}, fold {bundle.fold}, and "
-            "cannot be assessed by it: give it one role alone in the sample sheet's cohorts."
+            f"infant {infant} had a part in training {fold_model.model}, fold {fold_model.fold}, "
+            "and cannot be assessed by it: give it one role alone in the sample sheet's cohorts."
         )
 
 
 def informed(
-    bundle: Bundle, series: Sequence[Series], rows: Mapping[str, Mapping[str, Any]]
+    fold_model: FoldModel, series: Sequence[Series], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[Series]:
     """Put standardised characteristics beside the movement, where the model reads them.
 
@@ -136,13 +136,13 @@ def informed(
     NotAssessable
         With ``characteristics_missing`` if that are all.
     """
-    scaling = bundle.info_scaling
+    scaling = fold_model.info_scaling
     if scaling is None:
         return list(series)
     kept, problems = [], []
     for one in series:
         try:
-            kept.append(scaling.apply(with_info(one, rows, bundle.options.info_missing)))  # type: ignore[attr-defined]
+            kept.append(scaling.apply(with_info(one, rows, fold_model.options.info_missing)))  # type: ignore[attr-defined]
         except NotAssessable as error:
             problems.append(error)
             print(f"{one.recording}: {error}")
@@ -151,13 +151,15 @@ def informed(
     return kept
 
 
-def _all_features(bundles: Sequence[Bundle]) -> tuple[str, ...]:
+def _all_features(fold_models: Sequence[FoldModel]) -> tuple[str, ...]:
     """Return the features that any of some fold models reads."""
-    return tuple(dict.fromkeys(name for bundle in bundles for name in bundle.feature_names))
+    return tuple(
+        dict.fromkeys(name for fold_model in fold_models for name in fold_model.feature_names)
+    )
 
 
 def predict_model(
-    bundles: Sequence[Bundle],
+    fold_models: Sequence[FoldModel],
     infant: str,
     recordings: Mapping[str, Path],
     excluded: Mapping[str, NotAssessable] = MappingProxyType({}),
@@ -169,7 +171,7 @@ def predict_model(
 
     Parameters
     ----------
-    bundles
+    fold_models
         Fold models.
     infant
         Id.
@@ -191,26 +193,31 @@ def predict_model(
     StorageError
         If the features are not those that a model was trained on.
     """
-    first = bundles[0]
-    for bundle in bundles:
-        _check_unseen(bundle, infant)
+    first = fold_models[0]
+    for fold_model in fold_models:
+        _check_unseen(fold_model, infant)
     try:
         units = first.units if other_units == "refuse" else None
         series = load_recordings(
-            recordings, infant, first.spec, excluded, units, _all_features(bundles)
+            recordings, infant, first.spec, excluded, units, _all_features(fold_models)
         )
         scores: list[Scores] = []
-        for bundle in bundles:
-            own = [take_features(s, bundle.feature_names) for s in informed(bundle, series, rows)]
-            scaled = [bundle.standardisation.apply_to(s) for s in own]
+        for fold_model in fold_models:
+            own = [
+                take_features(s, fold_model.feature_names)
+                for s in informed(fold_model, series, rows)
+            ]
+            scaled = [fold_model.standardisation.apply_to(s) for s in own]
             scores.append(
                 score_infant(
-                    bundle.network,
-                    bundle.system,
-                    bundle.spec,
+                    fold_model.network,
+                    fold_model.system,
+                    fold_model.spec,
                     scaled,
-                    bundle.pooling,
-                    InstancePool(bundle.system.pool(bundle.options), tuple(bundle.at_risk)),
+                    fold_model.pooling,
+                    InstancePool(
+                        fold_model.system.pool(fold_model.options), tuple(fold_model.at_risk)
+                    ),
                     early=early,
                 )
             )
@@ -226,7 +233,7 @@ def predict_model(
         classes=first.classes,
         at_risk=first.at_risk,
         pooling=first.pooling,
-        folds=tuple(b.fold for b in bundles),
+        folds=tuple(b.fold for b in fold_models),
         probability=np.stack([s.probability for s in scores]),
         start_s=one.start_s,
         stop_s=one.stop_s,
@@ -236,7 +243,7 @@ def predict_model(
             [np.stack([s.recording_probability[r] for r in sources]) for s in scores]
         ),
         sources=sources,
-        threshold=np.array([b.threshold for b in bundles]),
+        threshold=np.array([b.threshold for b in fold_models]),
         attention=np.stack(attention) if attention else None,
         class_score=np.stack(apart) if apart else None,
         early_probability=np.stack([s.early for s in scores if s.early is not None])
@@ -285,10 +292,10 @@ def predict_infant(
     """
     found = {}
     for model, paths in choose_models(infant, entries, models).items():
-        bundles = [load_bundle(path) for path in paths]
+        fold_models = [load_fold_model(path) for path in paths]
         sources, out = recordings, dict(excluded)
-        if bundles[0].spec.pixels:
+        if fold_models[0].spec.pixels:
             sources = {name: pixels.get(name, path) for name, path in recordings.items()}
             out = {name: without_video() for name in recordings if name not in pixels} | out
-        found[model] = predict_model(bundles, infant, sources, out, other_units, rows)
+        found[model] = predict_model(fold_models, infant, sources, out, other_units, rows)
     return found

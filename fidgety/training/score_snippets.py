@@ -17,8 +17,8 @@ from fidgety.datasets.folds import FoldEntry
 from fidgety.datasets.series import Series, Standardisation
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import Status, StorageError
-from fidgety.training.bundle import Bundle, load_bundle
 from fidgety.training.description import read_description, refusal
+from fidgety.training.fold_model import FoldModel, load_fold_model
 from fidgety.training.gather import (
     FoldJob,
     keep_alike,
@@ -32,29 +32,29 @@ from fidgety.training.snippet_scores import SnippetSet
 
 
 @dataclass(frozen=True)
-class FoldModels:
+class FoldCandidates:
     """The models of one fold, one a candidate of the grid, that read the same snippets.
 
     Parameters
     ----------
     job
         How they were trained; the split and the snippets are theirs.
-    bundles
+    fold_models
         In the order of the candidates; None for one that could not be trained.
     refused
         Why, for these; else empty.
     """
 
     job: FoldJob
-    bundles: tuple[Bundle | None, ...]
+    fold_models: tuple[FoldModel | None, ...]
     refused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.trained:
             return
         first = self.trained[0]
-        for bundle in self.trained[1:]:
-            same = (bundle.spec, bundle.feature_names, bundle.units, bundle.fold)
+        for fold_model in self.trained[1:]:
+            same = (fold_model.spec, fold_model.feature_names, fold_model.units, fold_model.fold)
             if same != (first.spec, first.feature_names, first.units, first.fold):
                 raise StorageError(
                     f"model {first.model}, fold {first.fold}: its candidates do not read the same "
@@ -62,9 +62,9 @@ class FoldModels:
                 )
 
     @property
-    def trained(self) -> list[Bundle]:
+    def trained(self) -> list[FoldModel]:
         """The models that there are."""
-        return [bundle for bundle in self.bundles if bundle is not None]
+        return [fold_model for fold_model in self.fold_models if fold_model is not None]
 
     @property
     def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -78,13 +78,13 @@ class FoldModels:
         return replace(self.job, training=plain)
 
 
-def load_fold_models(
+def load_candidates(
     name: str,
     paths: Sequence[str | os.PathLike[str]],
     configs: Sequence[Mapping[str, Any]],
     classes: Sequence[Mapping[str, Any]],
     seed: int,
-) -> list[FoldModels]:
+) -> list[FoldCandidates]:
     """Load a model's candidates in all folds.
 
     Parameters
@@ -99,17 +99,19 @@ def load_fold_models(
         Of the configuration.
     """
     reasons = [refusal(path) for path in paths]
-    bundles = [None if r else load_bundle(p) for p, r in zip(paths, reasons, strict=True)]
-    n_folds = len(bundles) // len(configs)
+    fold_models = [None if r else load_fold_model(p) for p, r in zip(paths, reasons, strict=True)]
+    n_folds = len(fold_models) // len(configs)
     found = []
     for k in range(n_folds):
         fold = int(read_description(paths[k])["fold"])
         job = FoldJob.of(name, fold, configs[0], classes, seed)
-        found.append(FoldModels(job, tuple(bundles[k::n_folds]), tuple(reasons[k::n_folds])))
+        found.append(
+            FoldCandidates(job, tuple(fold_models[k::n_folds]), tuple(reasons[k::n_folds]))
+        )
     return found
 
 
-def majority(folds: Sequence[FoldModels]) -> FoldModels | None:
+def majority(folds: Sequence[FoldCandidates]) -> FoldCandidates | None:
     """Return a fold whose models learned from what most folds' did; None if there is none."""
     signatures = [models.signature for models in folds if models.trained]
     if not signatures:
@@ -174,7 +176,7 @@ class Asked:
 
 
 def held_out(
-    models: FoldModels,
+    models: FoldCandidates,
     entries: Sequence[FoldEntry],
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
@@ -249,7 +251,7 @@ def fold_snippets(
 
 
 def external(
-    models: FoldModels,
+    models: FoldCandidates,
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
     left_out: dict[str, str],
@@ -275,7 +277,7 @@ def external(
 
 
 def _readable(
-    models: FoldModels,
+    models: FoldCandidates,
     rows: Sequence[tuple[str, str]],
     labels: Mapping[str, str],
     features: Mapping[str, Path],
@@ -288,7 +290,7 @@ def _readable(
     return keep_alike(series, first.units, first.feature_names, job, left_out)
 
 
-def ask(models: FoldModels, asked: Asked) -> NDArray[np.float32]:
+def ask(models: FoldCandidates, asked: Asked) -> NDArray[np.float32]:
     """Return every candidate's probabilities, of shape (candidate, snippet, class).
 
     NaN for a model that could not be trained, or that learned from other features.
@@ -296,18 +298,18 @@ def ask(models: FoldModels, asked: Asked) -> NDArray[np.float32]:
     answers = []
     n_classes = len(models.job.classes)
     read = {(s.units, s.names) for s in asked.series}
-    for bundle in models.bundles:
-        strange = bundle is None or read != {(bundle.units, bundle.feature_names)}
-        if bundle is None or strange or not len(asked.windows):
+    for fold_model in models.fold_models:
+        strange = fold_model is None or read != {(fold_model.units, fold_model.feature_names)}
+        if fold_model is None or strange or not len(asked.windows):
             answers.append(np.full((len(asked.windows), n_classes), np.nan))
             continue
-        scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
+        scaled = [fold_model.standardisation.apply_to(s) for s in asked.series]
         with torch.inference_mode():
-            answers.append(score_instances(bundle.network, scaled, asked.windows))
+            answers.append(score_instances(fold_model.network, scaled, asked.windows))
     return np.stack(answers).astype(np.float32)
 
 
-def embed(bundle: Bundle, asked: Asked) -> NDArray[np.float32]:
+def embed(fold_model: FoldModel, asked: Asked) -> NDArray[np.float32]:
     """Return a network's last hidden layer for snippets, of shape (snippet, width).
 
     Raises
@@ -315,10 +317,10 @@ def embed(bundle: Bundle, asked: Asked) -> NDArray[np.float32]:
     StorageError
         If the model has no hidden layer.
     """
-    layer = getattr(bundle.network, "embed", None)
+    layer = getattr(fold_model.network, "embed", None)
     if layer is None:
-        raise StorageError(f"model {bundle.model} ({bundle.kind}) has no hidden layer.")
-    scaled = [bundle.standardisation.apply_to(s) for s in asked.series]
+        raise StorageError(f"model {fold_model.model} ({fold_model.kind}) has no hidden layer.")
+    scaled = [fold_model.standardisation.apply_to(s) for s in asked.series]
     with torch.inference_mode():
         return np.asarray(score_instances(layer, scaled, asked.windows, softmax=False), np.float32)
 

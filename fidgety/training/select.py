@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.storage import atomic_path, write_json
-from fidgety.training.bundle import WEIGHTS_NAME, load_bundle
 from fidgety.training.description import read_description
+from fidgety.training.fold_model import WEIGHTS_NAME, load_fold_model
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def select(models: Sequence[str | os.PathLike[str]], choices: Sequence[str]) -> 
     StorageError
         If a candidate's weights are not those that it describes.
     """
-    loss = tuple(load_bundle(path).validation_loss for path in models)
+    loss = tuple(load_fold_model(path).validation_loss for path in models)
     return Selection(tuple(choices), loss, lowest(loss))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from fidgety.datasets.series import without_video
 from fidgety.errors import NotAssessable
-from fidgety.training.bundle import Bundle
+from fidgety.training.fold_model import FoldModel
 from fidgety.training.predict import predict_model
 
 
@@ -43,7 +43,7 @@ class TimedRecording:
 
 
 def time_model(
-    bundle: Bundle,
+    fold_model: FoldModel,
     recording: TimedRecording,
     rounds: int,
     rows: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
@@ -53,7 +53,7 @@ def time_model(
 
     Parameters
     ----------
-    bundle
+    fold_model
         A fold model that has not seen the infant.
     recording
         What it scores.
@@ -74,14 +74,14 @@ def time_model(
     NotAssessable
         If the model has no result of the recording.
     """
-    source = recording.pixels if bundle.spec.pixels else recording.features
+    source = recording.pixels if fold_model.spec.pixels else recording.features
     if source is None:
         raise without_video()
     seconds = []
     for _ in range(rounds + 1):
         start = clock()
         said = predict_model(
-            [bundle],
+            [fold_model],
             recording.infant,
             {recording.recording: source},
             other_units="accept",

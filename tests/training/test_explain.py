@@ -28,7 +28,7 @@ from tests.models.test_mam_full import SMALL
 INFANTS = [f"i{k}" for k in range(6)]
 
 
-def bundle(fold: int, **options):
+def fold_model(fold: int, **options):
     """Stand in for a fold model: a network, its scaling, what the classes mean."""
     torch.manual_seed(fold)
     network = Mam.build(parse_model_options(Mam, SMALL | options), 51, 2).eval()
@@ -52,13 +52,13 @@ def said(fold: int, seed: int, folds: tuple[int, ...] | None = None) -> ModelPre
 
 @pytest.fixture
 def study():
-    bundles = {1: bundle(1), 2: bundle(2)}
+    fold_models = {1: fold_model(1), 2: fold_model(2)}
     predictions = {name: said(1 + k % 2, k) for k, name in enumerate(INFANTS[:4])}
     predictions["i4"], predictions["i5"] = said(0, 4, (1, 2)), said(0, 5, (1, 2))
     roles = {name: "development" if k < 4 else "external" for k, name in enumerate(INFANTS)}
     rng = np.random.default_rng(0)
     info = {n: rng.normal([0.5, 39, 3000, 12], [0.5, 2, 500, 2], size=(2, 4)) for n in INFANTS}
-    return bundles, predictions, roles, info
+    return fold_models, predictions, roles, info
 
 
 def test_the_main_branch_is_what_the_network_pools(study) -> None:
@@ -82,11 +82,11 @@ def test_the_main_branch_is_what_the_network_pools(study) -> None:
 
 
 def test_contributions_sum_to_the_probability(study) -> None:
-    bundles, predictions, roles, info = study
-    table = contributions(bundles, predictions, roles, info, seed=1)
+    fold_models, predictions, roles, info = study
+    table = contributions(fold_models, predictions, roles, info, seed=1)
     assert list(table["player"]) == list(PLAYERS) * 6
     for name, own in table.groupby("infant"):
-        asked = [b for k, b in bundles.items() if k in predictions[name].folds]
+        asked = [b for k, b in fold_models.items() if k in predictions[name].folds]
         risk = [
             FusedRisk(b, [main_branch(predictions[name], place, True)], [info[name]])(
                 np.zeros((1, 5))
@@ -101,12 +101,12 @@ def test_contributions_sum_to_the_probability(study) -> None:
 
 def test_contributions_are_shapley_values(study) -> None:
     """Second implementation: Shapley's formula over all coalitions."""
-    bundles, predictions, roles, info = study
-    table = contributions(bundles, predictions, roles, info, seed=1)
+    fold_models, predictions, roles, info = study
+    table = contributions(fold_models, predictions, roles, info, seed=1)
     background = INFANTS[:4]
     name, fold = "i4", 1
     videos = [main_branch(predictions[k], 0, True) for k in (*background, name)]
-    risk = FusedRisk(bundles[fold], videos, [info[k] for k in (*background, name)])
+    risk = FusedRisk(fold_models[fold], videos, [info[k] for k in (*background, name)])
     players = np.repeat(np.arange(5)[:, None], 5, axis=1)
 
     def value(coalition: tuple[int, ...]) -> float:
@@ -123,18 +123,18 @@ def test_contributions_are_shapley_values(study) -> None:
                 expected[i] += weight * (value((*some, i)) - value(some))
     # The other fold model's share is taken off: contributions are the mean over both.
     both = table[table["infant"] == name]["contribution"].to_numpy()
-    second = contributions({2: bundles[2]}, predictions, roles, info, seed=1)
+    second = contributions({2: fold_models[2]}, predictions, roles, info, seed=1)
     other = second[second["infant"] == name]["contribution"].to_numpy()
     np.testing.assert_allclose(2 * both - other, expected, atol=1e-5)
 
 
 def test_recordings_that_are_pooled_by_themselves_keep_their_characteristics(study) -> None:
-    bundles, predictions, roles, info = study
+    fold_models, predictions, roles, info = study
     by_recording = {k: replace(p, pooling="recording") for k, p in predictions.items()}
-    table = contributions(bundles, by_recording, roles, info, seed=1)
+    table = contributions(fold_models, by_recording, roles, info, seed=1)
     name = "i4"
     expected = []
-    for place, own in enumerate(bundles.values()):
+    for place, own in enumerate(fold_models.values()):
         scaled = torch.from_numpy(own.info_scaling.values(info[name])).float()
         videos = np.stack(main_branch(by_recording[name], place, True))
         with torch.inference_mode():
@@ -146,7 +146,7 @@ def test_recordings_that_are_pooled_by_themselves_keep_their_characteristics(stu
 
 
 def test_flags_of_missing_values_go_with_their_characteristic() -> None:
-    own = bundle(1, info_missing="impute")
+    own = fold_model(1, info_missing="impute")
     own.info_scaling = replace(own.info_scaling, flags=True)
     info = np.array([[1.0, np.nan, 3000.0, 12.0]])
     other = np.array([[0.0, 40.0, np.nan, 10.0]])
@@ -163,10 +163,10 @@ def test_flags_of_missing_values_go_with_their_characteristic() -> None:
 
 
 def test_an_infant_is_compared_with_a_missing_characteristic(study) -> None:
-    bundles, predictions, roles, info = study
+    fold_models, predictions, roles, info = study
     info["i4"][:, 2] = np.nan
     info["i5"][0, 1] = np.nan
-    table = contributions(bundles, predictions, roles, info, seed=1)
+    table = contributions(fold_models, predictions, roles, info, seed=1)
     own = table[table["infant"] == "i4"]
     assert np.isfinite(own["contribution"]).all()
     assert own["value"].isna().sum() == 1
@@ -189,17 +189,17 @@ def test_the_fused_probability_is_the_networks(study) -> None:
 
 
 def test_a_model_without_characteristics_is_named() -> None:
-    without = bundle(1)
+    without = fold_model(1)
     without.info_scaling = None
     with pytest.raises(ConfigError, match="set info: true"):
         FusedRisk(without, [], [])
 
 
 def test_weights_are_the_exponential_of_the_score(study) -> None:
-    bundles = study[0]
-    table = pooling_weights(bundles, points=3)
+    fold_models = study[0]
+    table = pooling_weights(fold_models, points=3)
     assert list(table["probability"]) == [0, 0.5, 1] * 2
-    network = bundles[2].network
+    network = fold_models[2].network
     with torch.inference_mode():
         expected = network.bag_score(torch.tensor([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])).exp()[:, 0]
     np.testing.assert_allclose(table[table["fold"] == 2]["weight"], expected, rtol=1e-5)

@@ -26,8 +26,8 @@ from fidgety.models.base import parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS, READ_INFO
 from fidgety.training import gather as gathering
 from fidgety.training import predict as prediction
-from fidgety.training.bundle import Bundle, load_bundle, write_bundle
 from fidgety.training.fold import Trained, train_fold
+from fidgety.training.fold_model import FoldModel, load_fold_model, write_fold_model
 from fidgety.training.gather import FoldJob, gather
 from fidgety.training.predict import predict_model
 from tests.pixels.synthetic import write_pixels
@@ -209,24 +209,24 @@ def sources(kind: str, own: Infants) -> dict[str, Path]:
     return own.pixels if make_job(kind, 1).spec.pixels else own.features
 
 
-def learn(kind: str, own: Infants, work: Path, fold: int = 1) -> tuple[Trained, Bundle]:
+def learn(kind: str, own: Infants, work: Path, fold: int = 1) -> tuple[Trained, FoldModel]:
     """Train a fold as the workflow does, and load what it wrote."""
     job = make_job(kind, fold)
     data = gather(
         job, own.entries, own.table, sources(kind, own), own.reference, own.characteristics
     )
     trained = train_fold(job, data, own.intervals, work / "checkpoints")
-    write_bundle(
+    write_fold_model(
         work / "weights.safetensors", work / "model.json", trained.network, trained.description
     )
-    return trained, load_bundle(work / "model.json")
+    return trained, load_fold_model(work / "model.json")
 
 
-def ask(bundle: Bundle, own: Infants, infant: str) -> Any:
+def ask(fold_model: FoldModel, own: Infants, infant: str) -> Any:
     """Return what a fold's model says of an infant."""
     name = infant.removeprefix("i-")
-    files = {name: sources(bundle.kind, own)[name]}
-    return predict_model([bundle], infant, files, rows=own.characteristics)
+    files = {name: sources(fold_model.kind, own)[name]}
+    return predict_model([fold_model], infant, files, rows=own.characteristics)
 
 
 def test_every_kind_is_searched_for_leaks() -> None:
@@ -314,10 +314,10 @@ def shuffled(own: Infants, seed: int) -> Infants:
     return own.relabelled(labels)
 
 
-def area(bundle: Bundle, own: Infants, infants: list[str]) -> float:
+def area(fold_model: FoldModel, own: Infants, infants: list[str]) -> float:
     """Return the area under the ROC curve of some infants."""
     label = {e.infant: e.label for e in own.entries}
-    risk = [ask(bundle, own, infant).risk_probability for infant in infants]
+    risk = [ask(fold_model, own, infant).risk_probability for infant in infants]
     return float(roc_auc_score([label[i] == "risk" for i in infants], risk))
 
 
@@ -342,8 +342,8 @@ def test_shuffled_labels_are_told_apart_by_chance_alone(
     for k in range(SHUFFLES):
         own = shuffled(alike, k)
         for fold in (1, 2):
-            _, bundle = learn(kind, own, tmp_path / f"{k}-{fold}", fold)
-            areas[k, fold - 1] = area(bundle, own, own.tested(fold))
+            _, fold_model = learn(kind, own, tmp_path / f"{k}-{fold}", fold)
+            areas[k, fold - 1] = area(fold_model, own, own.tested(fold))
             (tmp_path / f"{k}-{fold}" / "weights.safetensors").unlink()
     print(f"{kind}: mean area {areas.mean():.3f}, deviation over shuffles {areas.std():.3f}")
     assert areas.std() > 0.05, "it answers alike whoever is asked, so that nothing is tested"
@@ -357,6 +357,6 @@ def test_a_leak_would_show_in_shuffled_labels(alike: Infants, tmp_path: Path) ->
     for k in range(3):
         own = shuffled(alike, k)
         everybody = replace(own, entries=[replace(e, fold=2) for e in own.entries])
-        _, bundle = learn("svm", everybody, tmp_path / str(k))
-        areas.append(area(replace(bundle, seen=frozenset()), own, own.tested(1)))
+        _, fold_model = learn("svm", everybody, tmp_path / str(k))
+        areas.append(area(replace(fold_model, seen=frozenset()), own, own.tested(1)))
     assert np.mean(areas) > 0.6

@@ -16,8 +16,8 @@ from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.pose.tracks import write_pose
 from fidgety.report.picture_list import read_pictures
 from fidgety.storage import Provenance
-from fidgety.training.bundle import load_bundle, write_bundle
 from fidgety.training.fold import train_fold
+from fidgety.training.fold_model import load_fold_model, write_fold_model
 from fidgety.training.gather import FoldJob, gather
 from fidgety.training.model_list import write_model_list
 from fidgety.training.predict import predict_infant
@@ -95,13 +95,13 @@ def trained(pictures, tmp_path_factory):
 
 
 def test_clips_of_infants_are_learned_and_told(pictures, trained, tmp_path):
-    write_bundle(
+    write_fold_model(
         tmp_path / "weights.safetensors", tmp_path / "model.json", trained.network,
         trained.description,
     )  # fmt: skip
-    bundle = load_bundle(tmp_path / "model.json")
-    assert bundle.spec.pixels
-    assert bundle.feature_names == ()
+    fold_model = load_fold_model(tmp_path / "model.json")
+    assert fold_model.spec.pixels
+    assert fold_model.feature_names == ()
     assert trained.description["left_out"]["tracks"].endswith("the recording has no video")
     tested = [e for e in pictures.entries if e.fold == 1]
     assert {e.label for e in tested} == {"normal", "risk"}
@@ -127,7 +127,7 @@ def test_clips_of_infants_are_learned_and_told(pictures, trained, tmp_path):
 def test_the_scripts_lead_from_predictions_to_strips(pictures, trained, tmp_path):
     """What a model of pictures looks at, through both scripts, to the infant's page."""
     model = tmp_path / "m" / "model.json"
-    write_bundle(
+    write_fold_model(
         model.with_name("weights.safetensors"), model, trained.network, trained.description
     )
     infant = next(e.infant for e in pictures.entries if e.fold == 1)

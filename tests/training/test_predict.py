@@ -1,4 +1,4 @@
-"""Scripts, bundles, predictions: from features files to an infant's file."""
+"""Scripts, fold models, predictions: from features files to an infant's file."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageE
 from fidgety.models.base import set_weights
 from fidgety.pose.tracks import Pose, write_pose
 from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
-from fidgety.training.bundle import load_bundle
+from fidgety.training.fold_model import load_fold_model
 from fidgety.training.model_list import read_model_list, write_model_list
 from fidgety.training.predict import choose_models, informed, predict_infant
 from fidgety.training.results import (
@@ -102,7 +102,7 @@ def paths(models):
     return sorted(models.glob("models/*/fold-*/model.json"))
 
 
-def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
+def test_the_script_writes_a_fold_model_and_leaves_no_work(models, larger):
     assert len(paths(models)) == 2 * len(KINDS)
     assert not list(models.glob("work/*/*"))
     for path in paths(models):
@@ -115,20 +115,20 @@ def test_the_script_writes_a_bundle_and_leaves_no_work(models, larger):
         assert said["schema"] == "model/1"
         assert said["provenance"]["code"] == "c0de"
         assert not set(said["training_infants"]) & set(larger.tested(said["fold"]))
-        bundle = load_bundle(path)
-        assert bundle.threshold == said["threshold"]["value"]
+        fold_model = load_fold_model(path)
+        assert fold_model.threshold == said["threshold"]["value"]
         # The validation scores are those of the weights as they were written.
         for entry in said["validation"]:
             recording = entry["infant"].removeprefix("i-")
             series = load_series(
-                larger.features[recording], bundle.spec, recording=recording, infant="x"
+                larger.features[recording], fold_model.spec, recording=recording, infant="x"
             )
-            (told,) = informed(bundle, [series], {})
+            (told,) = informed(fold_model, [series], {})
             scores = score_infant(
-                bundle.network,
-                bundle.system,
-                bundle.spec,
-                [bundle.standardisation.apply_to(told)],
+                fold_model.network,
+                fold_model.system,
+                fold_model.spec,
+                [fold_model.standardisation.apply_to(told)],
                 "infant",
             )
             assert scores.infant_probability[1] == pytest.approx(entry["score"], abs=1e-6)
@@ -160,13 +160,13 @@ def test_damaged_weights_are_refused(models, tmp_path):
     weights[-1] ^= 1
     (tmp_path / "weights.safetensors").write_bytes(weights)
     with pytest.raises(StorageError, match="checksum"):
-        load_bundle(tmp_path / "model.json")
+        load_fold_model(tmp_path / "model.json")
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(StorageError, match="cannot be read"):
-        load_bundle(tmp_path / "model.json")
+        load_fold_model(tmp_path / "model.json")
     write_json(tmp_path / "model.json", {"schema": "model/0"})
     with pytest.raises(StorageError, match="model/1"):
-        load_bundle(tmp_path / "model.json")
+        load_fold_model(tmp_path / "model.json")
     with pytest.raises(ValueError, match="another network"):
         set_weights(torch.nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
 
@@ -258,15 +258,15 @@ def test_a_new_infant_meets_all_and_comes_back_from_its_file(models, larger, tmp
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_early_is_what_a_shorter_recording_gives(models, tmp_path, kind):
     """The infant's probability at an instance's end: that of a series which ends there."""
-    bundle = load_bundle(models / f"models/{kind}/fold-1/model.json")
+    fold_model = load_fold_model(models / f"models/{kind}/fold-1/model.json")
     series = []
     for k, duration in ((0, 8.0), (1, 5.0)):
         write_recording(tmp_path / f"{k}.h5", k == 0, duration, seed=700 + k)
-        loaded = load_series(tmp_path / f"{k}.h5", bundle.spec, recording=str(k), infant="x")
-        (told,) = informed(bundle, [loaded], {})
-        series.append(bundle.standardisation.apply_to(told))
-    pool = InstancePool(bundle.system.pool(bundle.options), bundle.at_risk)
-    arguments = (bundle.network, bundle.system, bundle.spec)
+        loaded = load_series(tmp_path / f"{k}.h5", fold_model.spec, recording=str(k), infant="x")
+        (told,) = informed(fold_model, [loaded], {})
+        series.append(fold_model.standardisation.apply_to(told))
+    pool = InstancePool(fold_model.system.pool(fold_model.options), fold_model.at_risk)
+    arguments = (fold_model.network, fold_model.system, fold_model.spec)
     whole = score_infant(*arguments, series, "infant", pool, early=True)
     n = len(whole.start_s)
     assert whole.early.shape == (n, 2)
@@ -279,7 +279,7 @@ def test_what_is_said_early_is_what_a_shorter_recording_gives(models, tmp_path, 
     assert (np.diff(whole.seen_s) > 0).all()
     for k in (0, len(first) - 1, len(first), n - 1):
         which = int(whole.recording[k])
-        frames = round((whole.stop_s[k] - series[which].start_s) * bundle.spec.rate_hz)
+        frames = round((whole.stop_s[k] - series[which].start_s) * fold_model.spec.rate_hz)
         last = series[which]
         cut = replace(last, values=last.values[:frames])
         alone = score_infant(*arguments, [*series[:which], cut], "infant", pool)
@@ -330,12 +330,12 @@ def test_the_criterion_of_duration_leaves_recordings_out(models, tmp_path):
 
 def test_recordings_at_different_ages_can_be_kept_apart(models, tmp_path):
     series = []
-    bundle = load_bundle(models / "models/mam_clip/fold-1/model.json")
+    fold_model = load_fold_model(models / "models/mam_clip/fold-1/model.json")
     for k, duration in ((0, 8.0), (1, 5.0)):
         write_recording(tmp_path / f"{k}.h5", k == 0, duration, seed=600 + k)
-        loaded = load_series(tmp_path / f"{k}.h5", bundle.spec, recording=str(k), infant="x")
-        series.append(bundle.standardisation.apply_to(loaded))
-    arguments = (bundle.network, bundle.system, bundle.spec)
+        loaded = load_series(tmp_path / f"{k}.h5", fold_model.spec, recording=str(k), infant="x")
+        series.append(fold_model.standardisation.apply_to(loaded))
+    arguments = (fold_model.network, fold_model.system, fold_model.spec)
     alone = [score_infant(*arguments, [s], "infant") for s in series]
     apart = score_infant(*arguments, series, "recording")
     wanted = np.mean([s.infant_probability for s in alone], axis=0)
@@ -431,7 +431,7 @@ def test_thresholds_on_validation_infants():
 
 
 def test_half_a_recording_is_scaled_as_the_whole():
-    """Prediction uses the bundle's numbers: nothing is fitted on who is assessed."""
+    """Prediction uses the fold model's numbers: nothing is fitted on who is assessed."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(100, 4)).astype(np.float32)
     scaling = Standardisation(np.arange(4.0), np.array([1.0, 2.0, 3.0, 4.0]))

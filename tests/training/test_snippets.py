@@ -14,9 +14,9 @@ from fidgety.errors import ConfigError, StorageError
 from fidgety.models.base import weights_of
 from fidgety.storage import Provenance
 from fidgety.training import score_snippets as scoring
-from fidgety.training.bundle import load_bundle, write_bundle, write_refused
 from fidgety.training.description import read_description, refusal
 from fidgety.training.fold import one_loss, train_fold
+from fidgety.training.fold_model import load_fold_model, write_fold_model, write_refused
 from fidgety.training.gather import covered, gather
 from fidgety.training.hidden_layer import look_at, read_hidden_layers, write_hidden_layers
 from fidgety.training.predict import predict_model
@@ -43,10 +43,10 @@ def data_of(job, own):
 
 
 def train(job, own, folder):
-    """Train and write a bundle; return the path of its description."""
+    """Train and write a fold model; return the path of its description."""
     trained = train_fold(job, data_of(job, own), [], folder / "work")
     path = folder / "model.json"
-    write_bundle(folder / "weights.safetensors", path, trained.network, trained.description)
+    write_fold_model(folder / "weights.safetensors", path, trained.network, trained.description)
     trained.history.to_csv(folder / "history.tsv", sep="\t", index=False)
     return path
 
@@ -60,7 +60,7 @@ def models(larger, tmp_path_factory):
         for fold in (1, 2):
             job = make("cnn1d", fold=fold)
             path = train(job, larger, tmp_path_factory.mktemp(f"{name}-{fold}"))
-            rows.append(scoring.FoldModels(job, (load_bundle(path),)))
+            rows.append(scoring.FoldCandidates(job, (load_fold_model(path),)))
         found[name] = rows
     return found
 
@@ -76,7 +76,7 @@ def test_infants_stand_on_both_sides_and_that_is_said(larger):
     assert pairs[1]
     assert not pairs[0] & pairs[1]
     held = scoring.held_out(
-        scoring.FoldModels(job, (bundle_like(data, job),)),
+        scoring.FoldCandidates(job, (fold_model_like(data, job),)),
         larger.entries, larger.development, larger.features, {},
     )  # fmt: skip
     tested = set(zip(held.windows.series, held.windows.start, strict=True))
@@ -93,8 +93,8 @@ def test_infants_stand_on_both_sides_and_that_is_said(larger):
     assert (own.description["split"], own.description["leaks"]) == ("infant", "")
 
 
-def bundle_like(data, job):
-    """Return what `held_out` needs to know of a bundle, without training one."""
+def fold_model_like(data, job):
+    """Return what `held_out` needs to know of a fold model, without training one."""
 
     class Known:
         spec, feature_names, units, fold = job.spec, data.feature_names, data.units, job.fold
@@ -133,7 +133,7 @@ def test_a_leaking_model_never_judges_those_it_knows(models, larger):
     recording = infant.removeprefix("i-")
     paths = {recording: larger.features[recording]}
     with pytest.raises(ConfigError, match="had a part in training"):
-        predict_model(list(models["snippet"][0].bundles), infant, paths)
+        predict_model(list(models["snippet"][0].fold_models), infant, paths)
 
 
 @pytest.mark.parametrize("split", ["infant", "snippet"])
@@ -164,12 +164,12 @@ def test_every_development_snippet_is_judged_once_by_who_did_not_learn_from_it(
     row = table.index[
         (table["recording"] == whole.recording[k]) & (table["start_s"] == whole.start_s[k])
     ][0]
-    bundle = own.bundles[0]
-    series = bundle.standardisation.apply_to(asked.series[int(asked.windows.series[row])])
+    fold_model = own.fold_models[0]
+    series = fold_model.standardisation.apply_to(asked.series[int(asked.windows.series[row])])
     start = int(asked.windows.start[row])
     x = torch.from_numpy(series.values[None, start : start + asked.windows.length])
     with torch.inference_mode():
-        expected = bundle.network(x).softmax(dim=1)[0].numpy()
+        expected = fold_model.network(x).softmax(dim=1)[0].numpy()
     np.testing.assert_allclose(whole.probability[0, 0, k], expected, atol=1e-6)
 
 
@@ -190,12 +190,12 @@ def test_a_refused_model_leaves_the_others_alone(models, larger, tmp_path):
     path = tmp_path / "model.json"
     write_refused(tmp_path / "weights.safetensors", path, "too much", {"fold": 1, "model": "m"})
     assert refusal(path) == "too much"
-    half = scoring.FoldModels(own.job, (None, own.bundles[0]), ("too much", ""))
+    half = scoring.FoldCandidates(own.job, (None, own.fold_models[0]), ("too much", ""))
     asked = scoring.held_out(half, larger.entries, larger.development, larger.features, {})
     answers = scoring.ask(half, asked)
     assert np.isnan(answers[0]).all()
     np.testing.assert_array_equal(answers[1], scoring.ask(own, asked)[0])
-    none = scoring.FoldModels(own.job, (None,), ("too much",))
+    none = scoring.FoldCandidates(own.job, (None,), ("too much",))
     nothing = scoring.held_out(none, larger.entries, larger.development, larger.features, {})
     assert scoring.ask(none, nothing).shape == (1, 0, 2)
     assert scoring.majority([none, half]) is half
@@ -204,8 +204,8 @@ def test_a_refused_model_leaves_the_others_alone(models, larger, tmp_path):
 
 def test_external_infants_meet_the_models_of_most_folds(models, larger):
     a, b = models["infant"]
-    strange = replace(b.bundles[0], units=("inch", "degrees"))
-    other = scoring.FoldModels(b.job, (strange,))
+    strange = replace(b.fold_models[0], units=("inch", "degrees"))
+    other = scoring.FoldCandidates(b.job, (strange,))
     assert scoring.majority([other, a, b]) is a
     table = larger.development.assign(label="risk", role="external")
     asked = scoring.external(a, table, larger.features, {})
@@ -260,9 +260,9 @@ def test_estimators_are_chosen_between_by_their_errors(larger):
 
 
 def test_candidates_that_read_other_snippets_are_refused(models):
-    a, b = (m.bundles[0] for m in models["infant"])
+    a, b = (m.fold_models[0] for m in models["infant"])
     with pytest.raises(StorageError, match="do not read the same snippets"):
-        scoring.FoldModels(models["infant"][0].job, (a, b))
+        scoring.FoldCandidates(models["infant"][0].job, (a, b))
 
 
 def scores_by_hand():
@@ -314,7 +314,7 @@ def test_a_grid_takes_what_validation_likes_best(larger, tmp_path):
     choices = [choice_text(choice) for choice in model.choices()]
     assert choices == ["learning_rate 0.01", "learning_rate 1e-06"]
     selection = select(paths, choices)
-    losses = [load_bundle(p).validation_loss for p in paths]
+    losses = [load_fold_model(p).validation_loss for p in paths]
     assert selection.loss == tuple(losses)
     assert selection.chosen == int(np.argmin(losses)) == 1
     (tmp_path / "kept").mkdir()
@@ -323,7 +323,7 @@ def test_a_grid_takes_what_validation_likes_best(larger, tmp_path):
         paths[1], selection, weights=kept.with_name("weights.safetensors"), model=kept,
         history=kept.with_name("history.tsv"),
     )  # fmt: skip
-    first, second = load_bundle(kept), load_bundle(paths[1])
+    first, second = load_fold_model(kept), load_fold_model(paths[1])
     a, b = weights_of(first.network), weights_of(second.network)
     assert all(torch.equal(a[k], b[k]) for k in a.keys() | b.keys())
     told = read_description(kept)["selection"]
@@ -353,7 +353,7 @@ def test_the_hidden_layer_is_the_networks(models, larger, tmp_path):
     keys = list(zip(layer.label, layer.infant, layer.recording, layer.start_s, strict=True))
     assert keys == sorted(keys)
     # The output layer on top of it gives the network's own answer.
-    network = own.bundles[0].network
+    network = own.fold_models[0].network
     with torch.inference_mode():
         z = network.output(torch.from_numpy(layer.embedding))[:, 0]
     np.testing.assert_allclose(torch.sigmoid(z).numpy(), layer.risk, atol=1e-5)

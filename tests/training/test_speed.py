@@ -7,7 +7,7 @@ import pytest
 
 from fidgety.errors import NotAssessable
 from fidgety.evaluation.cost import SPEED_COLUMNS, read_speed, speed_words
-from fidgety.training.bundle import load_bundle
+from fidgety.training.fold_model import load_fold_model
 from fidgety.training.speed import TimedRecording, time_model
 from tests.training.synthetic import write_recording
 from tests.training.test_predict import Names, train_job, write_clean
@@ -41,9 +41,9 @@ class Clock:
 def test_the_first_round_does_not_count(trained, tmp_path):
     path = tmp_path / "r.h5"
     write_recording(path, True, 8.0, seed=1)
-    bundle = load_bundle(trained / "models/cnn1d/fold-1/model.json")
+    fold_model = load_fold_model(trained / "models/cnn1d/fold-1/model.json")
     clock = Clock()
-    seconds = time_model(bundle, TimedRecording("r", "new", 0.1, path), 3, clock=clock)
+    seconds = time_model(fold_model, TimedRecording("r", "new", 0.1, path), 3, clock=clock)
     # A look before and one after every round: the differences are 2, 4, 6 and 8.
     assert clock.looks == 8
     assert seconds == [4.0, 6.0, 8.0]
@@ -52,9 +52,9 @@ def test_the_first_round_does_not_count(trained, tmp_path):
 def test_a_recording_without_a_result_has_no_time(trained, tmp_path):
     path = tmp_path / "short.h5"
     write_recording(path, True, 1.0, seed=1)
-    bundle = load_bundle(trained / "models/cnn1d/fold-1/model.json")
+    fold_model = load_fold_model(trained / "models/cnn1d/fold-1/model.json")
     with pytest.raises(NotAssessable, match="no_complete_window"):
-        time_model(bundle, TimedRecording("short", "new", 0.0, path), 2)
+        time_model(fold_model, TimedRecording("short", "new", 0.0, path), 2)
 
 
 def job(trained, folder, recordings):

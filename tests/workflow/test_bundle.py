@@ -158,6 +158,11 @@ def test_all_mistakes_are_told_before_any_job(ward: Workflow) -> None:
     assert "cohorts: ward-7 is development" in text
 
 
+def test_a_label_that_the_bundle_does_not_know_is_refused(ward: Workflow) -> None:
+    own_rows(ward, [MINE | {"label": "doubtful"}])
+    assert "'doubtful' is not among the bundle's classes (normal, risk)" in refusal(ward)
+
+
 def test_a_damaged_bundle_and_other_code_are_refused(ward: Workflow) -> None:
     path = ward.folder / "bundle.zip"
     whole = path.read_bytes()
@@ -171,6 +176,30 @@ def test_a_damaged_bundle_and_other_code_are_refused(ward: Workflow) -> None:
     assert "clean_pose" in text
 
 
-@pytest.mark.parametrize("target", ["bundle", "kaur2025", "gao2023"])
-def test_targets_that_train_are_refused(clinic: Workflow, target: str) -> None:
-    assert f"{target}: trains models" in refusal(clinic, target)
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("bundle", "bundle"),
+        ("results/bundle.zip", "bundle"),
+        ("./results/bundle.zip", "bundle"),
+        ("results/bundle", "bundle"),
+        ("kaur2025", "kaur2025"),
+        ("gao2023", "gao2023"),
+    ],
+)
+def test_targets_that_train_are_refused(clinic: Workflow, target: str, name: str) -> None:
+    assert f"{name}: trains models" in refusal(clinic, target)
+
+
+@pytest.mark.parametrize("name", ["results/bundle.zip", "results/bundle"])
+def test_the_bundle_of_the_same_results_folder_is_refused(tmp_path: Path, name: str) -> None:
+    workflow = copy_project(tmp_path / "copy")
+    configure(workflow, bundle=name)
+    assert f"bundle: {name} is where `snakemake bundle` writes" in refusal(workflow)
+
+
+def test_weights_that_hold_infants_are_refused_before_any_job(tmp_path: Path) -> None:
+    workflow = copy_project(tmp_path / "copy")
+    workflow.configure(models={"s": {"kind": "svm"}})
+    for target in ("bundle", "results/bundle.zip"):
+        assert "models.s: the weights of svm hold movement" in refusal(workflow, target)

@@ -1,4 +1,4 @@
-"""The bundle of a fold: weights and all that is needed to use them, ready to be shared.
+"""A fold model: weights and all that is needed to use them.
 
 ``weights.safetensors`` beside ``model.json`` (schema ``model/1``):
 
@@ -56,7 +56,7 @@ WEIGHTS_NAME = "weights.safetensors"
 
 
 @dataclass(frozen=True)
-class Bundle:
+class FoldModel:
     """A trained fold model, ready to predict.
 
     Parameters
@@ -104,7 +104,7 @@ class Bundle:
     seen: frozenset[str]
 
 
-def write_bundle(
+def write_fold_model(
     weights_path: str | os.PathLike[str],
     model_path: str | os.PathLike[str],
     network: nn.Module,
@@ -141,7 +141,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
+def load_fold_model(model_path: str | os.PathLike[str]) -> FoldModel:
     """Load a fold model: the weights beside its ``model.json``, checked.
 
     Raises
@@ -171,7 +171,7 @@ def load_bundle(model_path: str | os.PathLike[str]) -> Bundle:
         network.eval()
         seen = set(description["training_infants"]) | set(description["reference_infants"])
         seen |= {entry["infant"] for entry in description["validation"]}
-        return Bundle(
+        return FoldModel(
             model=description["model"],
             kind=description["kind"],
             fold=int(description["fold"]),
