@@ -53,6 +53,7 @@ def test_the_study_leaves_the_main_line_alone(tiny_copy: Workflow) -> None:
     assert set(planned) == {
         "build_gao_features",
         "train_gao_model",
+        "list_gao_models",
         "predict_gao_infant",
         "explain_gao_model",
         "report_gao2023",
