@@ -31,6 +31,7 @@ def rule(folder: Path, main, name: str, inputs: dict, outputs: dict, params: dic
         params=params,
         wildcards={"recording": "baby-01"},
         threads=1,
+        resources={},
         log=[str(folder / f"{name}.log")],
     )
     run(main, job, **options)

@@ -160,7 +160,7 @@ def test_all_mistakes_are_told_before_any_job(ward: Workflow) -> None:
 
 def test_a_label_that_the_bundle_does_not_know_is_refused(ward: Workflow) -> None:
     own_rows(ward, [MINE | {"label": "doubtful"}])
-    assert "'doubtful' is not among the bundle's classes (normal, risk)" in refusal(ward)
+    assert "'doubtful': is not among the bundle's classes (normal, risk)" in refusal(ward)
 
 
 def test_a_damaged_bundle_and_other_code_are_refused(ward: Workflow) -> None:
