@@ -159,11 +159,13 @@ def difference_of_means(
 
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p values for their number (Holm); undefined ones stay so and do not count."""
-    from statsmodels.stats.multitest import multipletests
-
     values = np.asarray(p, dtype=np.float64)
     known = np.isfinite(values)
+    if known.sum() <= 1:
+        # Nothing to correct; the library would look for garbage in all memory first.
+        return [float(v) for v in values]
+    from statsmodels.stats.multitest import multipletests
+
     found = np.full(values.shape, NAN)
-    if known.any():
-        found[known] = multipletests(values[known], method="holm")[1]
+    found[known] = multipletests(values[known], method="holm")[1]
     return [float(v) for v in found]
