@@ -220,15 +220,14 @@ def fold_models(models):
     )
 
 
-def fetched_models(patterns):
+def fetched_models(paths):
     """Return all files of the fold models, where storage brings to a job what it names alone.
 
     Elsewhere one list stands for them (`list_models`).
     """
     if not workflow.storage_settings.default_storage_provider:
         return []
-    files = [file for pattern in patterns for file in (pattern, weights_beside(pattern))]
-    return files
+    return [file for path in paths for file in (path, weights_beside(path))]
 
 
 def weights_beside(description):
