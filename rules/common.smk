@@ -220,14 +220,14 @@ def fold_models(models):
     )
 
 
-def fetched_models(paths):
+def fetched_models(descriptions):
     """Return all files of the fold models, where storage brings to a job what it names alone.
 
     Elsewhere one list stands for them (`list_models`).
     """
     if not workflow.storage_settings.default_storage_provider:
         return []
-    return [file for path in paths for file in (path, weights_beside(path))]
+    return [file for one in descriptions for file in (one, weights_beside(one))]
 
 
 def weights_beside(description):
