@@ -78,16 +78,18 @@ class Planned:
     ----------
     file, rule
         The file, and the rule that makes it.
-    pending
-        Whether the rule would run.
     reason
-        Why, in a user's words; nothing if it would not.
+        Why the rule would run, in a user's words; nothing if it would not.
     """
 
     file: str
     rule: str
-    pending: bool
     reason: str
+
+    @property
+    def pending(self) -> bool:
+        """Whether the rule would run."""
+        return bool(self.reason)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def parse_summary(text: str) -> list[Planned]:
     table = pd.read_csv(io.StringIO(text[start:]), sep="\t", dtype=str, keep_default_na=False)
     table = table[table["plan"] != ""]
     return [
-        Planned(file, rule, plan == PENDING, REASONS.get(status, status) if plan == PENDING else "")
+        Planned(file, rule, REASONS.get(status, status) if plan == PENDING else "")
         for file, rule, status, plan in table[["output_file", "rule", "status", "plan"]].itertuples(
             index=False, name=None
         )
