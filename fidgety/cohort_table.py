@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.config.inclusion import InclusionConfig
-from fidgety.errors import Outcome, Reason, Status, StorageError
+from fidgety.errors import Outcome, Status, StorageError
 from fidgety.inclusion import Decision, inclusion_decision
 from fidgety.pose.quality_record import CLEANING, MEASURES, read_quality_record
 from fidgety.sheet import CHARACTERISTICS, Recording
@@ -74,12 +74,8 @@ def read_quality(path: str | os.PathLike[str]) -> Quality:
     tracks, fitness = record["tracks"], record["measures"]
     known = {name: tracks.get(name) for name in CLEANING}
     known |= {name: fitness.get(name) for name in FITNESS}
-    reason = record["reason"]
-    outcome = Outcome(
-        Status(record["status"]), Reason(reason) if reason else None, record["reason_detail"]
-    )
     return Quality(
-        outcome,
+        Outcome.recorded(record),
         tracks.get("duration_s"),
         tracks.get("fps"),
         {name: float(value) for name, value in known.items() if value is not None},

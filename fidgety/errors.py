@@ -16,8 +16,10 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fidgety import __version__
 
@@ -177,6 +179,12 @@ class Outcome:
     def of(cls, error: NotAssessable) -> Outcome:
         """Turn the exception into the record that is written."""
         return cls(Status.NOT_ASSESSABLE, error.reason, error.detail)
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> Outcome:
+        """Read it from the fields or attributes of a file: status, reason, reason_detail."""
+        reason, detail = record.get("reason"), record.get("reason_detail")
+        return cls(Status(record["status"]), Reason(reason) if reason else None, str(detail or ""))
 
     def raise_if_not_ok(self) -> None:
         """Hand a recorded reason on to the next stage.

@@ -31,7 +31,7 @@ import numpy as np
 import xarray as xr
 
 from fidgety import __version__
-from fidgety.errors import NotAssessable, Outcome, Reason, Status, StorageError
+from fidgety.errors import NotAssessable, Outcome, StorageError
 
 _STRING = h5py.string_dtype("utf-8")
 
@@ -390,8 +390,8 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
     """
     try:
         with h5py.File(path, "r") as file:
-            attributes = {k: file.attrs.get(k) for k in ("schema", "status", "reason")}
-            detail = file.attrs.get("reason_detail", "")
+            wanted = ("schema", "status", "reason", "reason_detail")
+            attributes = {k: file.attrs.get(k) for k in wanted}
     except OSError as error:
         raise StorageError(
             f"{path}: cannot be read ({error}). Delete it and run the workflow again."
@@ -403,8 +403,7 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
             f"{path}: has schema {attributes['schema']!r}, expected {schema!r}. "
             "Delete it and run the workflow again."
         )
-    reason = attributes["reason"] or None
-    return Outcome(Status(attributes["status"]), Reason(reason) if reason else None, str(detail))
+    return Outcome.recorded(attributes)
 
 
 def read_dataset(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.config.report import ReportConfig
-from fidgety.errors import NotAssessable, Outcome, Reason, Status
+from fidgety.errors import NotAssessable, Outcome
 from fidgety.evaluation.fm_types import called_type
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
@@ -92,15 +92,6 @@ def _quality_rows(pose: Pose | None, record: Mapping[str, Any] | None) -> dict[s
     return quality(pose) | (fitness(record) if record is not None else {})
 
 
-def recorded_outcome(record: Mapping[str, Any]) -> Outcome:
-    """Return the verdict of a record of quality."""
-    if record.get("status", Status.OK.value) == Status.OK.value:
-        return Outcome()
-    return Outcome(
-        Status.NOT_ASSESSABLE, Reason(record["reason"]), str(record.get("reason_detail", ""))
-    )
-
-
 def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
     """Take what is shown out of a row of the sheet, the user's own columns last.
 
@@ -163,7 +154,7 @@ def recording_view(
     except NotAssessable as error:
         outcome = Outcome.of(error)
     if outcome.ok and record is not None:
-        outcome = recorded_outcome(record)
+        outcome = Outcome.recorded(record)
     strips = timeline.strips(predictions.models, recording, at_risk)
     annotated = timeline.marks(intervals, recording)
     quality_figure = trajectory_figure = ""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fidgety.datasets.folds import read_table
 from fidgety.errors import StorageError
 from fidgety.storage import atomic_path, file_sha256
 from fidgety.training.description import read_description
@@ -68,10 +69,7 @@ def read_model_list(path: str | os.PathLike[str]) -> list[Path]:
     StorageError
         If it is no such list, or a model is not what it was when the list was written.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read: {error}. Run the workflow again.") from error
+    table = read_table(path)
     if tuple(table.columns) != COLUMNS:
         raise StorageError(
             f"{path}: is no list of models with the columns {', '.join(COLUMNS)}. "

@@ -44,7 +44,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety.errors import NotAssessable, Outcome, Reason, Status
+from fidgety.errors import NotAssessable, Outcome
 from fidgety.storage import Provenance, groups, read_outcome, write_dataset
 from fidgety.training.risk import risk_probability
 
@@ -223,12 +223,7 @@ def _values(data: xr.Dataset, name: str) -> NDArray[np.float64] | None:
 def _prediction(data: xr.Dataset) -> ModelPrediction:
     classes = tuple(str(c) for c in json.loads(data.attrs["classes"]))
     risky = set(json.loads(data.attrs["at_risk"]))
-    reason = str(data.attrs["reason"])
-    outcome = Outcome(
-        Status(data.attrs["status"]),
-        Reason(reason) if reason else None,
-        str(data.attrs["reason_detail"]),
-    )
+    outcome = Outcome.recorded(data.attrs)
     empty = ModelPrediction(
         outcome=outcome,
         kind=str(data.attrs["kind"]),

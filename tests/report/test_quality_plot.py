@@ -12,7 +12,7 @@ from fidgety.config.quality import QualityConfig
 from fidgety.errors import Outcome, Reason
 from fidgety.pose.tracks import Origin, Pose
 from fidgety.pose.verdict import quality_record
-from fidgety.report.infant import fitness, recorded_outcome
+from fidgety.report.infant import fitness
 from fidgety.report.overlay import draw_skeleton
 from fidgety.report.quality_plot import KINDS, body_part, draw_fitness, part_shares
 from fidgety.skeletons import BLAZEPOSE_33, BODY_21
@@ -86,8 +86,8 @@ def test_words_say_what_is_not_known(pose: Pose) -> None:
     assert words["still (asleep, as a suspicion)"] == "100 % of the time"
     assert words["camera moves"] == "not known"
     written = {**record, "status": outcome.status.value, "reason": outcome.reason}
-    assert recorded_outcome(written).reason is Reason.INFANT_STILL
-    assert recorded_outcome({"status": "ok"}) == Outcome()
+    assert Outcome.recorded(written).reason is Reason.INFANT_STILL
+    assert Outcome.recorded({"status": "ok"}) == Outcome()
 
 
 def test_a_square_marks_what_a_hand_placed() -> None:
