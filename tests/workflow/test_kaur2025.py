@@ -13,8 +13,6 @@ from fidgety.evaluation.predictions import read_infant
 from fidgety.training.snippet_scores import read_snippet_scores
 from tests.workflow.conftest import Workflow
 
-pytestmark = pytest.mark.slow
-
 SHORT = {"preset": "kaur2025", "window_s": 4.0, "predict_step_s": 2.0, "centre": True}
 NETWORK = {**SHORT, "epochs": 3, "blind_epochs": 3}
 STUDY = {
@@ -51,6 +49,7 @@ def folder(workflow: Workflow) -> Path:
     return workflow.folder / "results" / "kaur2025"
 
 
+@pytest.mark.slow
 def test_the_sweep_is_planned_and_the_main_line_is_left_alone(tiny_copy: Workflow) -> None:
     tiny_copy.configure(kaur={**STUDY, "overlaps": [100, 60]})
     assert tiny_copy.planned() == {}, "the study's section changes nothing else"
@@ -70,6 +69,7 @@ def test_the_sweep_is_planned_and_the_main_line_is_left_alone(tiny_copy: Workflo
     }
 
 
+@pytest.mark.long
 def test_one_command_gives_tables_figures_and_a_page(studied: Workflow) -> None:
     results = folder(studied)
     table = pd.read_csv(results / "table.tsv", sep="\t", keep_default_na=False)
@@ -108,6 +108,7 @@ def test_one_command_gives_tables_figures_and_a_page(studied: Workflow) -> None:
     assert components[["component_1", "component_2"]].notna().all().all()
 
 
+@pytest.mark.long
 def test_scores_are_of_everybody_and_say_how(studied: Workflow) -> None:
     results = folder(studied)
     for split, leaks in (("infant", ""), ("snippet", LEAKS)):
@@ -126,10 +127,12 @@ def test_scores_are_of_everybody_and_say_how(studied: Workflow) -> None:
         assert description["leaks"] == leaks
 
 
+@pytest.mark.long
 def test_a_second_run_does_nothing(studied: Workflow) -> None:
     assert studied.planned("kaur2025") == {}
 
 
+@pytest.mark.long
 def test_another_model_trains_itself_alone(studied: Workflow) -> None:
     try:
         studied.configure(
@@ -150,6 +153,7 @@ def test_another_model_trains_itself_alone(studied: Workflow) -> None:
         studied.configure(kaur=RUN)
 
 
+@pytest.mark.long
 def test_another_number_of_resamples_writes_the_report_alone(studied: Workflow) -> None:
     studied.configure(kaur=RUN, evaluation={"bootstrap": 200})
     try:
@@ -158,6 +162,7 @@ def test_another_number_of_resamples_writes_the_report_alone(studied: Workflow) 
         studied.configure(kaur=RUN)
 
 
+@pytest.mark.slow
 def test_a_grid_is_trained_and_chosen_from(tiny_copy: Workflow) -> None:
     options = {"feature_sets": ["coordinates_2d"], **NETWORK, "preset": "none"}
     models = {

@@ -10,8 +10,6 @@ from fidgety.phantom.plan import plan_cohort
 from fidgety.training.description import read_description
 from tests.workflow.conftest import Workflow
 
-pytestmark = pytest.mark.slow
-
 MODELS = {
     "cnn1d": {"kind": "cnn1d", "options": {"window_s": 4.0, "blind_epochs": 2}},
     "mam_clip": {
@@ -43,6 +41,7 @@ def by_site(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Wor
     return workflow
 
 
+@pytest.mark.long
 def test_an_infant_is_tested_by_the_model_that_never_saw_its_site(by_site: Workflow) -> None:
     results = by_site.folder / "results"
     folds = pd.read_csv(results / "folds.tsv", sep="\t")
@@ -73,10 +72,12 @@ def test_an_infant_is_tested_by_the_model_that_never_saw_its_site(by_site: Workf
     assert {name: pooled[name] for name in MODELS} == answers, "scores of all sites are pooled"
 
 
+@pytest.mark.long
 def test_it_is_made_once(by_site: Workflow) -> None:
     assert by_site.planned(METRICS) == {}
 
 
+@pytest.mark.slow
 def test_the_number_of_folds_is_known_before_any_job(tiny_copy: Workflow) -> None:
     tiny_copy.configure(folds={"by": "site"}, models=MODELS)
     planned = tiny_copy.planned(METRICS)

@@ -28,7 +28,7 @@ from tests.workflow.conftest import Workflow, copy_project
 from tests.workflow.test_reruns import own_rows
 from tests.workflow.test_tracks import truth_as
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CLASSES = ("WMs", "FMs", "PR")
 MODEL = {
