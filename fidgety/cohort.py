@@ -38,7 +38,7 @@ from fidgety.sheet import (
     parse_row,
     read_table,
 )
-from fidgety.sources import has_frame_files
+from fidgety.sources import has_frame_files, is_remote
 from fidgety.tables import Findings, suggest
 
 __all__ = [
@@ -195,6 +195,11 @@ class Study:
         if name is None:
             raise KeyError(f"{recording} has no source file")
         return locate(self.folder, name)
+
+    def url(self, recording: str, column: str) -> str | None:
+        """Return where a recording's ``video`` or ``pose`` is, if that is a storage's URL."""
+        name = self.recordings[recording].sources.get(column)
+        return name if name is not None and is_remote(name) else None
 
 
 def development_sites(study: Study) -> tuple[str, ...]:
@@ -410,10 +415,17 @@ def _check_row(
 def _check_files(
     table: str, rows: Iterable[tuple[int, Recording]], folder: Path, findings: Findings
 ) -> None:
-    """Every file is there, can be read, and stands in one row alone."""
+    """Every file is there, can be read, and stands in one row alone.
+
+    Whether a storage has what a URL names is asked by Snakemake, before any job.
+    """
     seen: dict[object, int] = {}
     files = ((number, row, *item) for number, row in rows for item in row.sources.items())
     for number, row, column, name in files:
+        if is_remote(name):
+            _check_tracks_have_times(table, number, row, column, Path(name).suffix, findings)
+            _check_once(table, number, column, name, seen.setdefault(name, number), findings)
+            continue
         path = locate(folder, name)
         try:
             found = path.stat()
@@ -433,21 +445,35 @@ def _check_files(
                 "is a folder without OpenPose's files (..._000000000012_keypoints.json).",
             )  # fmt: skip
             continue
-        timeless = path.is_dir() or path.suffix.lower() in TIMELESS
-        if column == "pose" and timeless and row.video is None and row.fps is None:
-            findings.add(
-                table, number, "fps", None,
-                f"is empty; tracks of this form ({path.suffix or 'a folder'}) hold no times: write "
-                "their frame rate here, or name the video beside them.",
-            )  # fmt: skip
+        suffix = None if path.is_dir() else path.suffix
+        _check_tracks_have_times(table, number, row, column, suffix, findings)
         if not os.access(path, os.R_OK):
             findings.add(table, number, column, name, "may not be read; check its rights.")
         first = seen.setdefault((found.st_dev, found.st_ino), number)
-        if first != number:
-            findings.add(
-                table, number, column, name,
-                f"is the file of row {first}, too; one file is one recording.",
-            )  # fmt: skip
+        _check_once(table, number, column, name, first, findings)
+
+
+def _check_once(
+    table: str, number: int, column: str, name: str, first: int, findings: Findings
+) -> None:
+    if first != number:
+        findings.add(
+            table, number, column, name,
+            f"is the file of row {first}, too; one file is one recording.",
+        )  # fmt: skip
+
+
+def _check_tracks_have_times(
+    table: str, number: int, row: Recording, column: str, suffix: str | None, findings: Findings
+) -> None:
+    """Tracks that hold no times need a frame rate or a video; a folder has no suffix at all."""
+    timeless = suffix is None or suffix.lower() in TIMELESS
+    if column == "pose" and timeless and row.video is None and row.fps is None:
+        findings.add(
+            table, number, "fps", None,
+            f"is empty; tracks of this form ({'a folder' if suffix is None else suffix}) hold no "
+            "times: write their frame rate here, or name the video beside them.",
+        )  # fmt: skip
 
 
 def _check_phantom_names(

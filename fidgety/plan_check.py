@@ -283,13 +283,15 @@ def check_duplicates(study: Study, checksum: Callable[[Path], str]) -> list[str]
     Parameters
     ----------
     study
-        Its recordings' files exist; phantoms have none.
+        Its recordings' files exist; phantoms have none, and those of a storage do not count.
     checksum
         Checksum of a file's content. It is asked only of files that share their size.
     """
     by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
     for name, recording in study.recordings.items():
         for column in recording.sources:
+            if study.url(name, column):
+                continue  # a storage's files are not fetched to plan
             path = study.source(name, column)
             by_size[source_size(path)].append((name, path))
     findings = []

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -26,6 +27,11 @@ RACY_S = 2.0
 VERSION = 1
 
 Signature = tuple[int, int, int, int]
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a source is a URL of a storage (``s3://bucket/key``), not a path."""
+    return re.match(r"[a-z][a-z0-9+.-]*://", name, flags=re.IGNORECASE) is not None
 
 
 def folder_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:

@@ -356,18 +356,56 @@ IMPORTED = [
 ESTIMATED = [r.recording for r in recordings_of(*EVALUATED_ROLES) if not has_tracks(r.recording)]
 
 
+def check_storages():
+    """Ask for the plugins of the sheet's URLs before any job.
+
+    Raises
+    ------
+    WorkflowError
+        If one is missing: which one, and how to get it.
+    """
+    urls = [url for r in STUDY.recordings for c in ("video", "pose") if (url := STUDY.url(r, c))]
+    for scheme, url in {url.split("://")[0].lower(): url for url in urls}.items():
+        try:
+            _ = storage(url)
+        except WorkflowError as error:
+            raise WorkflowError(
+                f"sheet: {url}: no storage plugin takes this URL. Install it beside snakemake "
+                f"(python -m pip install snakemake-storage-plugin-{scheme}), or correct the URL: "
+                f"docs/clusters.md.\n{error}"
+            ) from None
+
+
+check_storages()
+
+
+def source_file(recording, column):
+    """Return the user's file: of this machine by content alone, of a storage by its date."""
+    if url := STUDY.url(recording, column):
+        return storage(url)
+    # With results in a storage, a path of the sheet is still one of this machine.
+    return ancient(local(str(STUDY.source(recording, column))))
+
+
+def source_content(recording, column):
+    """Return the content checksum of the user's file, or the URL of what a storage has."""
+    if url := STUDY.url(recording, column):
+        return url
+    return source_checksum(STUDY.source(recording, column), SOURCES)
+
+
 def source_video(wildcards):
     """Return a recording's source: the user's by content alone, a phantom's by its rule."""
     if wildcards.recording in PHANTOMS:
         return results(f"phantom/{wildcards.recording}/video.mp4")
-    return ancient(str(STUDY.source(wildcards.recording, "video")))
+    return source_file(wildcards.recording, "video")
 
 
 def track_inputs(wildcards):
     """Return a recording's tracks (a file or a folder), and the record of a video beside them."""
     if wildcards.recording in PHANTOMS:
         return {"track": results(f"phantom/{wildcards.recording}/track.nc")}
-    tracks = {"track": ancient(str(STUDY.source(wildcards.recording, "pose")))}
+    tracks = {"track": source_file(wildcards.recording, "pose")}
     if not has_video(wildcards.recording):
         return tracks
     return tracks | {"record": results("video/{recording}.json").format(**wildcards)}
@@ -377,14 +415,14 @@ def checksum_of_video(wildcards):
     """Return the content checksum of the user's video; a phantom's is its specification."""
     if wildcards.recording in PHANTOMS:
         return ""
-    return source_checksum(STUDY.source(wildcards.recording, "video"), SOURCES)
+    return source_content(wildcards.recording, "video")
 
 
 def checksum_of_track(wildcards):
     """Return the content checksum of the user's tracks; a phantom's is its specification."""
     if wildcards.recording in PHANTOMS:
         return ""
-    return source_checksum(STUDY.source(wildcards.recording, "pose"), SOURCES)
+    return source_content(wildcards.recording, "pose")
 
 
 def corrections_of(wildcards):
