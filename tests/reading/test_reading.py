@@ -1,4 +1,4 @@
-"""Readings: the plan is balanced and blind, files come back whole or not at all, kappas are right."""
+"""Readings: the plan is balanced and blind, files come back whole or not, kappas are right."""
 
 from __future__ import annotations
 

@@ -219,7 +219,13 @@
   $("note").addEventListener("input", () => { reading().note = $("note").value; keep(); });
   video.addEventListener("error", () => { $("open").textContent = texts.no_video; });
   $("early").addEventListener("click", open);
-  $("first").addEventListener("change", async () => unlock(await $("first").files[0].text()));
+  $("first").addEventListener("change", async () => {
+    const [file] = $("first").files;
+    if (!file) return;
+    const text = await file.text();
+    $("first").value = ""; // so that the same file can be chosen again
+    unlock(text);
+  });
   load();
   if (data.period === 1 || state.started) open();
   else $("lock").hidden = false;
