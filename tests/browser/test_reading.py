@@ -88,9 +88,10 @@ def test_marks_by_keyboard_come_back_as_annotations(
     assert "2 of 2 done" in page.inner_text("#done")
     intervals, readings = tabulate(read_returned([save(page, tmp_path)], key), key)
     first, second = (key.codes[code].recording for code in key.sittings[0].codes)
-    rows = intervals.set_index("recording")
-    assert rows.loc[first].tolist() == [1.0, 3.0, "fidgety", "r1"]
-    assert rows.loc[second].tolist() == [0.0, LENGTH_S, "other", "r1"]
+    assert intervals.to_numpy().tolist() == [
+        [first, 1.0, 3.0, "fidgety", "r1"],
+        [second, 0.0, LENGTH_S, "other", "r1"],
+    ]
     assert readings["verdict"].tolist() == ["not_at_risk", "at_risk"]
     assert readings["type"].tolist() == ["continuous", "intermittent"]
 

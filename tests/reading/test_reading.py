@@ -192,10 +192,10 @@ def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
         for v in ["at_risk" if truth[i] or not h else "not_at_risk"]
     ]
     table = accuracy_table(pd.DataFrame(rows), truth, truth, resamples=200, seed=0)
-    one = table.set_index(["rater", "part", "measure"])
-    assert one.loc[("r", "without help", "accuracy"), "value"] == 0.5
-    assert one.loc[("r", "with help", "accuracy"), "value"] == 1.0
-    gain = one.loc[("r", "with help less without", "accuracy")]
+    one = {(r["rater"], r["part"], r["measure"]): r for r in table.to_dict("records")}
+    assert one["r", "without help", "accuracy"]["value"] == 0.5
+    assert one["r", "with help", "accuracy"]["value"] == 1.0
+    gain = one["r", "with help less without", "accuracy"]
     assert gain["value"] == 0.5
     assert gain["p"] == pytest.approx(2 * 0.5**5)
-    assert one.loc[(MODEL, "alone", "accuracy"), "value"] == 1.0
+    assert one[MODEL, "alone", "accuracy"]["value"] == 1.0
