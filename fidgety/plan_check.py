@@ -389,6 +389,16 @@ def check_best_clips(config: Config) -> list[str]:
     return []
 
 
+def check_reading(config: Config, study: Study) -> list[str]:
+    """Check that the infants that raters are to read are in the study."""
+    known = sorted({recording.infant for recording in study.recordings.values()})
+    return [
+        f"reading.infants: {infant!r} is no infant of the study.{suggest(infant, known)}"
+        for infant in config.reading.infants or ()
+        if infant not in known
+    ]
+
+
 def check_plan(
     config: Config,
     study: Study,
@@ -422,6 +432,7 @@ def check_plan(
         *check_gao(config.gao, config.models),
         *check_pixels(config),
         *check_best_clips(config),
+        *check_reading(config, study),
         *check_compare_pose(config, study),
         *check_backend_files(config, checksum),
         *check_infants(config, study),

@@ -51,6 +51,7 @@ from fidgety.pose.lifters.registry import LIFTERS
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.errors import FidgetyError, texts_version
+from fidgety.reading.plan import choose_infants
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
@@ -174,6 +175,7 @@ CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
 BESIDE_THE_STUDY = {
     *("bundle", "compare_pose", "export", "gao", "kaur", "labelling", "pose_training", "publish"),
+    "reading",
     *(() if WITH_PIXELS else ("pixels",)),
 }
 POSE_OPTIONS = parse_options(
@@ -860,3 +862,15 @@ if is_asked_for("gao2023"):
         check_rater(CONFIG.gao, [i["rater"] for i in assessed_intervals()])
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
+
+
+def read_recordings():
+    """Return the recordings that raters read: of each chosen infant the first with a video."""
+    videos = {i: [r for r in own if has_video(r.recording)] for i, own in ASSESSED.items()}
+    known = [infant for infant, own in videos.items() if own]
+    return [videos[infant][0] for infant in choose_infants(known, CONFIG.reading, SEED)]
+
+
+def returned_files(wildcards):
+    """Return the files that raters sent back."""
+    return sorted(map(str, Path(CONFIG.reading.returned).expanduser().glob("*.json")))

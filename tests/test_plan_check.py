@@ -20,6 +20,7 @@ from fidgety.plan_check import (
     check_methods,
     check_pixels,
     check_plan,
+    check_reading,
 )
 from fidgety.sheet import Recording
 
@@ -197,3 +198,12 @@ def test_clips_are_chosen_by_a_model_that_finds_the_movement() -> None:
     assert "'mam_clp' is no model" in findings("mam_clp")[0]
     assert "mam_clip" in findings("mam_clp")[0]
     assert "finds no fidgety movements" in findings("cnn1d")[0]
+
+
+def test_infants_to_read_are_in_the_study() -> None:
+    def findings(*infants: str) -> list[str]:
+        config = parse_config({"reading": {"infants": list(infants)}})
+        return check_reading(config, study(["normal", "risk"]))
+
+    assert findings("i0", "i1") == []
+    assert findings("i0", "nobody")[0].startswith("reading.infants: 'nobody' is no infant")

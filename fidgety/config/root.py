@@ -30,6 +30,7 @@ from fidgety.config.pose import PoseConfig
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.config.publish import PublishConfig
 from fidgety.config.quality import QualityConfig
+from fidgety.config.reading import ReadingConfig
 from fidgety.config.report import ReportConfig
 from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
@@ -82,6 +83,7 @@ class Config(Section):
     """Models to train and compare, by a name of your own; null leaves one of another file out."""
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
+    reading: ReadingConfig = ReadingConfig()
     kaur: KaurConfig = KaurConfig()
     gao: GaoConfig = GaoConfig()
     labelling: LabellingConfig = LabellingConfig()

@@ -1,0 +1,45 @@
+"""The ``reading`` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fidgety.config.base import Section
+
+#: A rater's code name; it stands in file names.
+CodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+
+
+class ReadingConfig(Section):
+    """Blinded readings of the videos by raters (docs/reading.md)."""
+
+    raters: tuple[CodeName, ...] = ()
+    """Code names of the raters, not their names; two files a rater."""
+    infants: tuple[str, ...] | None = None
+    """Infants to read; null takes all that are assessed."""
+    sample: Annotated[int, Field(ge=1)] | None = None
+    """Read this many of them, drawn by the seed; null reads all."""
+    order: Literal["crossover", "first_without"] = "crossover"
+    """``crossover``: half of the raters, drawn by the seed, read with the model's help first.
+    ``first_without``: all read without help first (Gao 2023)."""
+    washout_days: Annotated[float, Field(ge=0)] = 14
+    """Days between a rater's two readings. The page of the second says when they are over."""
+    age: Literal["fidgety", "writhing"] = "fidgety"
+    """Which types of general movements the page offers."""
+    mos_r: bool = False
+    """Whether the page asks for the five items of the revised Motor Optimality Score, too."""
+    clips: Annotated[int, Field(ge=0, le=20)] = 3
+    """Likeliest instances that a reading with help offers. The model is
+    ``report.best_clips_model``."""
+    returned: str = "readings"
+    """Folder with the files that raters sent back, ``*.json``."""
+
+    @model_validator(mode="after")
+    def _check_raters(self) -> ReadingConfig:
+        names = [name.lower() for name in self.raters]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"raters: {', '.join(twice)} stands there twice")
+        return self

@@ -1,0 +1,185 @@
+"""What came of a reading study: tables of agreement and accuracy, the figure, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from fidgety.evaluation.fms import HALF, fm_probability
+from fidgety.evaluation.plots import COLOURS, draw_words, figure, to_svg
+from fidgety.reading.agreement import (
+    AGREEMENT_COLUMNS,
+    ALL,
+    VERDICTS,
+    Answers,
+    agreement_rows,
+    answers_of,
+    by_second,
+)
+from fidgety.reading.plan import Key
+from fidgety.reading.returned import rater_name
+from fidgety.reading.texts import TYPES
+from fidgety.report.pages import render
+from fidgety.report.plots import inline
+from fidgety.training.results import ModelPrediction
+
+SECONDS = ("yes", "no")
+PARTS = ("without help", "with help")
+
+
+def model_seconds(prediction: ModelPrediction, recording: str, duration_s: float) -> list[str]:
+    """Return for every second whether the model sees fidgety movements in it.
+
+    Where instances overlap, their mean probability decides; a second without any is a no.
+    """
+    middles = np.arange(int(duration_s)) + 0.5
+    total, n = np.zeros(middles.size), np.zeros(middles.size)
+    spans = zip(
+        prediction.recording,
+        prediction.start_s,
+        prediction.stop_s,
+        fm_probability(prediction),
+        strict=True,
+    )
+    for owner, start, stop, probability in spans:
+        if owner == recording:
+            inside = (middles >= start) & (middles < stop)
+            total += probability * inside
+            n += inside
+    return ["yes" if c and t / c > HALF else "no" for t, c in zip(total, n, strict=True)]
+
+
+def seconds_of(
+    intervals: pd.DataFrame, readings: pd.DataFrame, key: Key, with_help: bool
+) -> dict[str, Answers]:
+    """Return rater to infant to a yes or no a second, of the recordings that were judged."""
+    found: dict[str, dict[str, list[str]]] = {}
+    lengths = {one.recording: one.duration_s for one in key.codes.values()}
+    fidgety = intervals[intervals["movement"] == "fidgety"]
+    judged = readings[(readings["help"] == with_help) & readings["verdict"].isin(list(VERDICTS))]
+    for row in judged.to_dict("records"):
+        mine = fidgety["rater"] == rater_name(row["rater"], with_help)
+        own = fidgety[mine & (fidgety["recording"] == row["recording"])]
+        spans = list(zip(own["start_s"], own["end_s"], strict=True))
+        answers = by_second(spans, lengths[row["recording"]])
+        found.setdefault(str(row["rater"]), {})[str(row["infant"])] = answers
+    return dict(found)
+
+
+def agreement_table(
+    readings: pd.DataFrame,
+    intervals: pd.DataFrame,
+    key: Key,
+    models: Mapping[str, ModelPrediction],
+    age: str,
+    *,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return all kappas, of the readings without help and of those with.
+
+    Parameters
+    ----------
+    readings, intervals
+        As :func:`fidgety.reading.returned.tabulate` gives them.
+    key
+        Of the study.
+    models
+        Infant to what the model says, of those with a result.
+    age
+        Whose types were asked for.
+    resamples, seed
+        Of the bootstrap by infant.
+    """
+    verdicts = {i: ["at_risk" if m.positive else "not_at_risk"] for i, m in models.items()}
+    seconds = {
+        one.infant: model_seconds(models[one.infant], one.recording, one.duration_s)
+        for one in key.codes.values()
+        if one.infant in models and models[one.infant].detects_fidgety
+    }
+    types = tuple(TYPES[age].answers)
+    kappas = partial(agreement_rows, resamples=resamples, seed=seed)
+    rows: list[dict[str, Any]] = []
+    for helped in (False, True):
+        own = readings[readings["help"] == helped]
+        said = answers_of(own, "verdict", VERDICTS)
+        rows += kappas("verdict", helped, said, VERDICTS, model=verdicts)
+        rows += kappas("type", helped, answers_of(own, "type", types), types)
+        marked = seconds_of(intervals, readings, key, helped)
+        rows += kappas("seconds", helped, marked, SECONDS, model=seconds)
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+
+
+def draw_accuracy(accuracy: pd.DataFrame) -> str:
+    """Draw every rater's accuracy without and with help, with its interval (Gao's Figure 4b)."""
+    shown = accuracy[
+        (accuracy["measure"] == "accuracy") & accuracy["part"].isin(PARTS) & accuracy["n"].gt(0)
+    ]
+    raters = sorted(set(shown["rater"]) - {ALL}) + [ALL] * (ALL in set(shown["rater"]))
+    if not raters:
+        return draw_words("No rater judged an infant with a label.")
+    with figure(2.0 + 0.9 * len(raters), 3.2) as drawing:
+        axes = drawing.axes[0]
+        for k, (part, colour, marker) in enumerate(zip(PARTS, COLOURS, "os", strict=False)):
+            rows = shown[shown["part"] == part]
+            x = np.array([raters.index(r) for r in rows["rater"]]) + 0.2 * (k - 0.5)
+            axes.plot(x, rows["value"], marker, color=colour, label=part)
+            axes.vlines(x, rows["low"], rows["high"], color=colour)
+        axes.set_xticks(range(len(raters)), raters)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("accuracy")
+        axes.legend(frameon=False, loc="lower right")
+        return to_svg(drawing)
+
+
+def flow(readings: pd.DataFrame, key: Key) -> list[dict[str, Any]]:
+    """Return how far every rater got, with the washout that was kept."""
+    rows = []
+    for sitting in key.sittings:
+        mine = (readings["rater"] == sitting.rater) & (readings["period"] == sitting.period)
+        own = readings[mine]
+        days = own["washout_days"].dropna()
+        rows.append(
+            {
+                "rater": sitting.rater,
+                "period": sitting.period,
+                "help": sitting.help,
+                "read": len(own),
+                "planned": len(sitting.codes),
+                "judged": int(own["verdict"].isin(list(VERDICTS)).sum()),
+                "median_s": float(own["spent_s"].median()) if len(own) else float("nan"),
+                "washout_days": float(days.iloc[0]) if len(days) else float("nan"),
+                "early": bool(len(own)) and str(own["early"].iloc[0]) == "True",
+            }
+        )
+    return rows
+
+
+def results_page(
+    flow_rows: Sequence[Mapping[str, Any]],
+    agreement: pd.DataFrame,
+    accuracy: pd.DataFrame,
+    svg: str,
+    phantoms: bool,
+    washout_days: float,
+) -> str:
+    """Return the page of the study's results."""
+
+    def records(table: pd.DataFrame) -> Iterable[Mapping[Any, Any]]:
+        return table.to_dict("records")
+
+    label = "Accuracy of every rater without and with the model's help"
+    return render(
+        "readings.html",
+        phantoms=phantoms,
+        flow=flow_rows,
+        agreement=records(agreement),
+        accuracy=records(accuracy),
+        figure=inline(svg, "accuracy", label) if svg else Markup(),
+        washout_days=washout_days,
+    )

@@ -1,0 +1,149 @@
+"""Every English word of the reading pages, in one place, and the items that they ask for.
+
+The items of the revised Motor Optimality Score are its five subcategories with the points that
+each can give; their sum lies between 5 and 28. The score sheet itself is not reproduced: a rater
+uses the published one.
+
+References
+----------
+Einspieler et al. 2019, J Clin Med 8:1616 (MOS-R). Einspieler and Prechtl 2005, Ment Retard Dev
+Disabil Res Rev 11:61 (types of general movements).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question with its answers.
+
+    Parameters
+    ----------
+    name
+        In files.
+    question
+        On the page.
+    answers
+        Value in files to word on the page.
+    """
+
+    name: str
+    question: str
+    answers: dict[str, str]
+
+
+VERDICT = Item(
+    "verdict",
+    "Is the infant at risk?",
+    {"at_risk": "At risk", "not_at_risk": "Not at risk", "not_judged": "Cannot be judged"},
+)
+CONFIDENCE = Item(
+    "confidence",
+    "How sure are you?",
+    {"1": "1, a guess", "2": "2", "3": "3", "4": "4", "5": "5, certain"},
+)
+TYPES = {
+    "fidgety": Item(
+        "type",
+        "Fidgety movements",
+        {
+            "continuous": "Continuous",
+            "intermittent": "Intermittent",
+            "sporadic": "Sporadic",
+            "absent": "Absent",
+            "abnormal": "Abnormal",
+        },
+    ),
+    "writhing": Item(
+        "type",
+        "General movements",
+        {
+            "normal": "Normal",
+            "poor_repertoire": "Poor repertoire",
+            "cramped_synchronised": "Cramped-synchronised",
+            "chaotic": "Chaotic",
+        },
+    ),
+}
+
+
+def _points(name: str, question: str, *points: int) -> Item:
+    return Item(name, question, {str(p): str(p) for p in points})
+
+
+MOS_R = (
+    _points("mos_fidgety", "MOS-R: fidgety movements, points", 12, 4, 1),
+    _points("mos_patterns", "MOS-R: observed movement patterns, points", 4, 2, 1),
+    _points("mos_repertoire", "MOS-R: age-adequate movement repertoire, points", 4, 2, 1),
+    _points("mos_postures", "MOS-R: observed postural patterns, points", 4, 2, 1),
+    _points("mos_character", "MOS-R: movement character, points", 4, 2, 1),
+)
+#: Answers without which a reading is not done.
+NEEDED = ("verdict", "confidence", "type")
+
+
+def items(age: str, mos_r: bool) -> tuple[Item, ...]:
+    """Return the questions of a page."""
+    return (VERDICT, CONFIDENCE, TYPES[age], *(MOS_R if mos_r else ()))
+
+
+#: What the page's script says.
+SCRIPT_TEXTS = {
+    "at": "Recording {n} of {all}",
+    "done": "{n} of {all} done",
+    "mark_on": "Fidgety movements from {start} s: press F or the button again where they end",
+    "mark_off": "No interval is open",
+    "marked": "Marked {start} to {stop} s",
+    "too_short": "Nothing marked: the end is not after the start",
+    "overlap": "Nothing marked: it overlaps another interval",
+    "removed": "Removed {start} to {stop} s",
+    "remove": "Remove {start} to {stop} s",
+    "go_to": "Go to {start} s",
+    "clip": "{start} to {stop} s, probability {p}",
+    "saved": "The file {name} is in your downloads. {open} recordings are not done.",
+    "kept": "Kept in this browser",
+    "not_kept": "This browser keeps nothing: save the file before you close the page",
+    "wait": "Your first reading was saved {days} days ago; {washout} days should lie between. "
+    "Come back on {date}.",
+    "wrong_file": "This is not the file of your first reading in this study.",
+    "no_video": "The video cannot be shown.",
+}
+PAGE_TEXTS = {
+    "title": "Reading of videos",
+    "with_help": "With the model's help",
+    "without_help": "Without help",
+    "intro": "Watch each video, mark where you see fidgety movements, and answer the questions. "
+    "Your work is kept in this browser; at the end save the file and send it to whoever runs "
+    "the study.",
+    "keys": "Keys",
+    "lock": "This is your second reading. Choose the file that you saved after the first.",
+    "first_file": "File of the first reading",
+    "open_early": "Open before the time (this is recorded)",
+    "help": "What the model says",
+    "help_words": "Probability of fidgety movements over time, and the likeliest clips. "
+    "The model errs; the verdict is yours.",
+    "no_help": "The model says nothing of this recording.",
+    "marks": "Your intervals with fidgety movements",
+    "note": "Note (no names)",
+    "play": "Play or pause",
+    "back": "Back 1 s",
+    "forward": "Forward 1 s",
+    "mark": "Start or end an interval",
+    "undo": "Remove the last interval",
+    "previous": "Previous recording",
+    "next": "Next recording",
+    "save": "Save the file",
+}
+KEYS = (
+    ("Space", PAGE_TEXTS["play"]),
+    ("← →", "Back or forward 1 s; with Shift 5 s"),
+    ("F", PAGE_TEXTS["mark"]),
+    ("U", PAGE_TEXTS["undo"]),
+    ("R, O, X", "At risk, not at risk, cannot be judged"),
+    ("1 to 5", CONFIDENCE.question),
+    ("T", "Next type of movements"),
+    ("P, N", "Previous, next recording"),
+    ("S", PAGE_TEXTS["save"]),
+)

@@ -1,0 +1,201 @@
+"""Readings: the plan is balanced and blind, files come back whole or not, kappas are right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from fidgety.config.reading import ReadingConfig
+from fidgety.errors import FidgetyError
+from fidgety.reading.agreement import MODEL, accuracy_table, by_second, cohen, fleiss
+from fidgety.reading.page import reading_page
+from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
+from fidgety.reading.returned import parse_returned, safe_text, tabulate
+from fidgety.reading.texts import MOS_R
+from fidgety.sheet import Interval
+
+INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
+CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]
+CONFIG = ReadingConfig(raters=("r1", "r2"))
+HELP = {"cells": [[0.0, 9.0, 0.918273]], "clips": [[0.0, 9.0, 0.918273]]}
+
+
+def key_of(config: ReadingConfig = CONFIG) -> Key:
+    return plan_reading(CODED, config, seed=1)
+
+
+def file_of(key: Key, **changed: Any) -> dict[str, Any]:
+    sitting = key.sittings[0]
+    reading = {
+        "code": sitting.codes[0],
+        "intervals": [[1.0, 4.5], [10, 20]],
+        "answers": {"verdict": "not_at_risk", "confidence": "4", "type": "continuous"},
+        "spent_s": 71,
+        "note": "=cmd()\tand\nmore",
+    }
+    return {
+        "format": "fidgety-reading/1",
+        "study": key.study,
+        "rater": sitting.rater,
+        "period": 1,
+        "help": sitting.help,
+        "started": "2026-01-01T10:00:00.000Z",
+        "saved": "2026-01-01T11:00:00.000Z",
+        "readings": [reading],
+        **changed,
+    }
+
+
+@given(n=st.integers(1, 30), seed=st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_half_of_the_raters_of_a_crossover_begin_with_help(n: int, seed: int) -> None:
+    raters = [f"r{k}" for k in range(n)]
+    assert len(helped_first(raters, "crossover", seed)) == n // 2
+    assert not helped_first(raters, "first_without", seed)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_everybody_reads_everything_once_with_help_and_once_without(seed: int) -> None:
+    key = plan_reading(CODED, CONFIG, seed)
+    for rater in CONFIG.raters:
+        own = [s for s in key.sittings if s.rater == rater]
+        assert [s.period for s in own] == [1, 2]
+        assert {s.help for s in own} == {False, True}
+        assert all(sorted(s.codes) == sorted(key.codes) for s in own)
+    assert read_key(json.loads(json.dumps(key.as_dict()))) == key
+    assert plan_reading(CODED[::-1], CONFIG, seed) == key
+
+
+def test_a_page_names_no_infant_and_without_help_nothing_of_the_model() -> None:
+    key = key_of()
+    for sitting in key.sittings:
+        page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=False)
+        assert not any(name in page for name in INFANTS)
+        assert ("0.918273" in page) == sitting.help
+        assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+        assert "https://" not in page
+
+
+def test_a_returned_file_becomes_rows_of_the_annotations_table() -> None:
+    key = key_of()
+    returned = parse_returned(json.dumps(file_of(key)), "a.json", key)
+    intervals, readings = tabulate([returned], key)
+    rows = [Interval.model_validate(row) for row in intervals.to_dict("records")]
+    assert [(r.start_s, r.end_s, r.movement.value) for r in rows] == [
+        (1.0, 4.5, "fidgety"),
+        (10.0, 20.0, "fidgety"),
+    ]
+    assert rows[0].recording == key.codes[key.sittings[0].codes[0]].recording
+    assert readings["fm_s"].tolist() == [13.5]
+    assert readings["note"].tolist() == ["'=cmd() and more"]
+
+
+def test_a_recording_without_fidgety_movements_counts_as_rated() -> None:
+    key = key_of()
+    content = file_of(key)
+    content["readings"][0]["intervals"] = []
+    intervals, _ = tabulate([parse_returned(json.dumps(content), "a.json", key)], key)
+    assert intervals[["start_s", "end_s", "movement"]].values.tolist() == [[0.0, 60.0, "other"]]
+
+
+def test_the_washout_that_was_kept_is_recorded() -> None:
+    key = key_of()
+    second = key.sittings[1]
+    later = {"started": "2026-01-08T11:00:00Z", "saved": "2026-01-08T12:00:00Z"}
+    files = [file_of(key), file_of(key, period=2, help=second.help, **later)]
+    returned = [parse_returned(json.dumps(f), "f.json", key) for f in files]
+    _, readings = tabulate(returned, key)
+    assert readings["washout_days"].tolist()[1] == 7.0
+    assert readings["early"].tolist()[1]  # 14 days were planned
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "fidgety-reading/9"}, "format"),
+        ({"study": "other"}, "another study"),
+        ({"rater": "nobody"}, "no such period"),
+        ({"started": "2026-01-02T10:00:00Z"}, "saved before"),
+        ({"code": "../../etc"}, "reading 1: code '../../etc'"),
+        ({"intervals": [[1, 5], [4, 9]]}, "reading 1: interval 4 to 9 s overlaps"),
+        ({"intervals": [[5, 5]]}, "ends before it starts"),
+        ({"intervals": [[5, 500]]}, "longer than the video"),
+        ({"intervals": [[-5, 5]]}, "reading 1, intervals"),
+        ({"answers": {"verdict": "<b>"}}, "reading 1: verdict"),
+        ({"answers": {"__proto__": "x"}}, "is no question"),
+        ({"evil": 1}, "reading 1, evil"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_file_and_reading(
+    change: dict[str, Any], message: str
+) -> None:
+    key = key_of()
+    content = file_of(key)
+    known = set(content)
+    content |= {k: v for k, v in change.items() if k in known}
+    content["readings"][0] |= {k: v for k, v in change.items() if k not in known}
+    with pytest.raises(FidgetyError, match=r"a\.json") as error:
+        parse_returned(json.dumps(content), "a.json", key)
+    assert message in str(error.value)
+
+
+@given(st.text(max_size=60))
+def test_free_text_stays_one_cell(text: str) -> None:
+    cell = safe_text(text)
+    assert not set(cell) & set("\t\n\r\x00\u2028")
+    assert cell[:1] not in ("=", "+", "-", "@")
+
+
+def test_the_points_of_the_motor_optimality_score_add_up() -> None:
+    points = [[int(p) for p in item.answers] for item in MOS_R]
+    assert (sum(map(max, points)), sum(map(min, points))) == (28, 5)
+
+
+def test_cohens_kappa_is_that_of_scikit_learn_and_needs_no_interval_where_all_agree() -> None:
+    rng = np.random.default_rng(0)
+    first = {str(i): rng.choice(["yes", "no"], 20).tolist() for i in range(12)}
+    second = {i: rng.choice(["yes", "no"], 20).tolist() for i in first}
+    found = cohen(first, second, ("yes", "no"), resamples=200, seed=0)
+    flat = [[a for i in sorted(first) for a in side[i]] for side in (first, second)]
+    assert found.value == pytest.approx(cohen_kappa_score(*flat))
+    assert found.low < found.value < found.high
+    assert found.n == 12
+    assert cohen(first, first, ("yes", "no"), resamples=50, seed=0).value == 1.0
+
+
+def test_fleiss_kappa_of_two_judges_who_split_is_known() -> None:
+    # Two judges, two infants, one agreement: P = 1/2, shares 3/4 and 1/4, so P_e = 5/8.
+    a, b = {"1": ["at_risk"], "2": ["at_risk"]}, {"1": ["at_risk"], "2": ["not_at_risk"]}
+    found = fleiss([a, b], ("at_risk", "not_at_risk"), resamples=100, seed=0)
+    assert found.value == pytest.approx((0.5 - 0.625) / (1 - 0.625))
+
+
+def test_seconds_count_by_their_middle() -> None:
+    assert by_second([(0.6, 2.4)], 3.9) == ["no", "yes", "no"]
+
+
+def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
+    truth = {str(k): k < 5 for k in range(10)}
+    rows = [
+        {"rater": "r", "infant": i, "help": h, "period": 1 + h, "verdict": v}
+        for h in (False, True)
+        for i in truth
+        # Without help everybody is called at risk; with help everybody rightly.
+        for v in ["at_risk" if truth[i] or not h else "not_at_risk"]
+    ]
+    table = accuracy_table(pd.DataFrame(rows), truth, truth, resamples=200, seed=0)
+    one = {(r["rater"], r["part"], r["measure"]): r for r in table.to_dict("records")}
+    assert one["r", "without help", "accuracy"]["value"] == 0.5
+    assert one["r", "with help", "accuracy"]["value"] == 1.0
+    gain = one["r", "with help less without", "accuracy"]
+    assert gain["value"] == 0.5
+    assert gain["p"] == pytest.approx(2 * 0.5**5)
+    assert one[MODEL, "alone", "accuracy"]["value"] == 1.0

@@ -1,0 +1,55 @@
+"""Write the reading pages of all raters, and the key that says whom a code stands for."""
+
+from pathlib import Path
+
+from fidgety.config.reading import ReadingConfig
+from fidgety.errors import ConfigError
+from fidgety.evaluation.predictions import read_infant
+from fidgety.reading.page import copy_video, model_help, page_name, reading_page
+from fidgety.reading.plan import Coded, plan_reading
+from fidgety.report.clips import overlay_length_s
+from fidgety.storage import atomic_directory, write_json, write_text
+from workflow_scripts.stage import Job, run
+
+
+def main(job: Job) -> None:
+    """Deal the codes, copy the videos under them, write a page a sitting."""
+    config = ReadingConfig.model_validate(dict(job.params.config))
+    if not config.raters:
+        raise ConfigError("reading.raters: name at least one rater to make reading pages.")
+    recordings = [str(row["recording"]) for row in job.params.rows]
+    media = dict(zip(recordings, map(Path, job.input.media), strict=True))
+    said = dict(zip(recordings, map(str, job.input.predictions), strict=True))
+    lengths = {recording: overlay_length_s(path) for recording, path in media.items()}
+    coded = [
+        Coded(row["recording"], row["infant"], lengths[row["recording"]])
+        for row in job.params.rows
+        if lengths[row["recording"]] > 0
+    ]
+    if not coded:
+        raise ConfigError("reading: no infant to read has a video.")
+    key = plan_reading(coded, config, int(job.params.seed))
+    helps = {
+        code: model_help(
+            read_infant(said[one.recording]),
+            one.recording,
+            one.duration_s,
+            job.params.get("model"),
+            config.clips,
+        )
+        for code, one in key.codes.items()
+    }
+    with atomic_directory(str(job.output.pages)) as folder:
+        (folder / "videos").mkdir()
+        for code, one in key.codes.items():
+            copy_video(media[one.recording], folder / "videos" / f"{code}.mp4")
+        for sitting in key.sittings:
+            page = reading_page(sitting, key, helps, config, bool(job.params.phantoms))
+            write_text(folder / page_name(sitting), page)
+    write_json(job.output.key, key.as_dict())
+    left_out = sorted(set(recordings) - {one.recording for one in coded})
+    print(f"{len(coded)} recordings, {len(key.sittings)} pages; no overlay video: {left_out}")
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
