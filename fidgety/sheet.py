@@ -108,7 +108,7 @@ class Recording(_Row):
     cohort: Text
     """Name of the cohort; its role is in ``cohorts`` of the configuration."""
     video: Text | None = None
-    """Video file, relative to the sheet's folder."""
+    """Video file, relative to the sheet's folder; or the URL of a storage (docs/clusters.md)."""
     pose: Text | None = None
     """File or folder of another tracker's tracks, relative to the sheet's folder; with a video
     the tracks count and the video is drawn on (docs/track-files.md)."""
