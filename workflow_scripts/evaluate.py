@@ -30,7 +30,7 @@ def main(job: Job) -> None:
     cohort = read_cohorts(job.input.cohort)
     known = infants(cohort)
     records = collect(
-        known, [read_infant(p) for p in job.input.predictions], models, list(classes.values())
+        known, map(read_infant, job.input.predictions), models, list(classes.values())
     )
     metrics = tables.metric_table(records, models, classes, config, seed)
     # The baseline is asked about the infants that the models were asked about, and no others.

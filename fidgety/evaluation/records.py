@@ -216,9 +216,31 @@ def with_result(records: Iterable[Assessment]) -> set[str]:
     return {r.infant for r in records if r.outcome.ok}
 
 
+def _of_infant(
+    infant: Infant,
+    prediction: InfantPredictions | None,
+    models: Sequence[str],
+    at_risk: Sequence[bool],
+) -> list[Assessment]:
+    """Make the records of one infant, one a model."""
+    records = []
+    for model in models:
+        if prediction is not None and model in prediction.models:
+            records.append(assess(infant, model, prediction.models[model], at_risk))
+            continue
+        outcome = infant.outcome if prediction is None else prediction.outcome
+        if outcome.ok:
+            raise StorageError(
+                f"infant {infant.infant} is assessable but has no prediction of {model}. "
+                "Delete its predictions file and run the workflow again."
+            )
+        records.append(Assessment(infant.infant, infant.role, infant.label, model, outcome=outcome))
+    return records
+
+
 def collect(
     known: Sequence[Infant],
-    predictions: Sequence[InfantPredictions],
+    predictions: Iterable[InfantPredictions],
     models: Sequence[str],
     at_risk: Sequence[bool],
 ) -> list[Assessment]:
@@ -226,31 +248,40 @@ def collect(
 
     Infants of reference cohorts have one only if a prediction was made for them.
 
+    Parameters
+    ----------
+    known
+        Infants of the tables.
+    predictions
+        Gone through once, and no instance is kept: read one after another, they take the memory
+        of one infant.
+    models
+        Names.
+    at_risk
+        For each class whether it is at risk.
+
     Raises
     ------
     StorageError
         If there is a prediction for an infant that no table has, or a model's is missing.
     """
-    by_infant = {p.infant: p for p in predictions}
-    strangers = sorted(set(by_infant) - {i.infant for i in known})
+    by_name = {infant.infant: infant for infant in known}
+    made: dict[str, list[Assessment]] = {}
+    strangers = []
+    for prediction in predictions:
+        infant = by_name.get(prediction.infant)
+        if infant is None:
+            strangers.append(prediction.infant)
+        else:
+            made[infant.infant] = _of_infant(infant, prediction, models, at_risk)
     if strangers:
-        raise StorageError(f"predictions of infants that no cohort has: {', '.join(strangers)}.")
+        raise StorageError(
+            f"predictions of infants that no cohort has: {', '.join(sorted(strangers))}."
+        )
     records = []
     for infant in known:
-        prediction = by_infant.get(infant.infant)
-        if prediction is None and infant.role == "reference":
-            continue
-        for model in models:
-            if prediction is not None and model in prediction.models:
-                records.append(assess(infant, model, prediction.models[model], at_risk))
-                continue
-            outcome = infant.outcome if prediction is None else prediction.outcome
-            if outcome.ok:
-                raise StorageError(
-                    f"infant {infant.infant} is assessable but has no prediction of {model}. "
-                    "Delete its predictions file and run the workflow again."
-                )
-            records.append(
-                Assessment(infant.infant, infant.role, infant.label, model, outcome=outcome)
-            )
+        if infant.infant in made:
+            records += made[infant.infant]
+        elif infant.role != "reference":
+            records += _of_infant(infant, None, models, at_risk)
     return records
