@@ -43,7 +43,7 @@ def hold_one(paths: Sequence[Path], waiting: str = "", poll_s: float = 0.2) -> I
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                held = _lock(handle)
+                held = _lock(handle, path)
                 if held:
                     yield index
                     return
@@ -56,7 +56,7 @@ def hold_one(paths: Sequence[Path], waiting: str = "", poll_s: float = 0.2) -> I
         time.sleep(poll_s)
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, path: Path) -> bool:
     """Lock an open file, or tell that another process has."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,4 +65,9 @@ def _lock(handle: int) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        print(
+            f"{path.parent}: this file system knows no locks. Jobs that run at once may take the "
+            "same GPU, or train the same model twice.",
+            flush=True,
+        )
     return True

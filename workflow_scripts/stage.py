@@ -27,9 +27,10 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fidgety.errors import FidgetyError, NotAssessable
+from fidgety.faults import machine_fault
 from fidgety.fingerprint import library_versions
 from fidgety.gpu_slots import take_gpu
 from fidgety.locks import LOCKS_VARIABLE, hold_one
@@ -140,6 +141,16 @@ def _gpu_of(resources: Any) -> Iterator[None]:
         yield
 
 
+def _leave_at_once() -> NoReturn:
+    """End the process with an error, without the libraries' farewells.
+
+    HDF5 crashes at its end over what it could not write, and covers the message with its own.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def run(
     main: Callable[[Job], None],
     snakemake: Any,
@@ -183,6 +194,9 @@ def run(
                 return
             # A reason that a script has no file for is a fault like any other.
             traceback.print_exc()
+            if lacking := machine_fault(error):
+                print(f"{snakemake.rule}: {lacking}", file=terminal, flush=True)
+                _leave_at_once()
             print(
                 f"{snakemake.rule}: an unexpected error; this is a fault of fidgety, please "
                 f"report it with the log {log}",
