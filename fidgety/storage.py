@@ -375,7 +375,7 @@ def write_not_assessable(
     )
 
 
-def number_of(file: h5py.File, name: str) -> float:
+def number_of(file: h5py.Group, name: str) -> float:
     """Return a number among the attributes of an HDF5 file, which holds it as an array of one."""
     return float(np.asarray(file.attrs[name]).item())
 
