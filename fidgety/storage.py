@@ -380,6 +380,10 @@ def number_of(file: h5py.Group, name: str) -> float:
     return float(np.asarray(file.attrs[name]).item())
 
 
+#: What HDF5 and its readers raise at damaged bytes, by where in the file they are.
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+
+
 def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:
     """Read status and reason of a results file.
 
@@ -392,7 +396,7 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
         with h5py.File(path, "r") as file:
             wanted = ("schema", "status", "reason", "reason_detail")
             attributes = {k: file.attrs.get(k) for k in wanted}
-    except OSError as error:
+    except _DAMAGE as error:
         raise StorageError(
             f"{path}: cannot be read ({error}). Delete it and run the workflow again."
         ) from None
@@ -403,7 +407,12 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
             f"{path}: has schema {attributes['schema']!r}, expected {schema!r}. "
             "Delete it and run the workflow again."
         )
-    return Outcome.recorded(attributes)
+    try:
+        return Outcome.recorded(attributes)
+    except ValueError as error:
+        raise StorageError(
+            f"{path}: its status cannot be read ({error}). Delete it and run the workflow again."
+        ) from None
 
 
 def read_dataset(
@@ -422,7 +431,7 @@ def read_dataset(
     try:
         with xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
             return dataset.load()
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise StorageError(
             f"{path}: cannot be read ({error}). Delete it and run the workflow again."
         ) from None

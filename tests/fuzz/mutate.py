@@ -1,0 +1,28 @@
+"""Changing the bytes of valid files, and how often it is tried."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+
+def examples(n: int) -> int:
+    """Return how many examples to try: ``FIDGETY_FUZZ`` is a factor."""
+    return n * int(os.environ.get("FIDGETY_FUZZ", "1"))
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> bytes:
+    """Overwrite, take out, put in or repeat some bytes, or cut the end off."""
+    for _ in range(int(rng.integers(1, 6))):
+        at = int(rng.integers(0, len(data) + 1))
+        length = int(rng.integers(1, 9))
+        noise = rng.bytes(length)
+        data = (
+            data[:at] + noise + data[at + length :],
+            data[:at] + data[at + length :],
+            data[:at] + noise + data[at:],
+            data[:at] + data[at : at + length] * 2 + data[at + length :],
+            data[: max(at, len(data) // 2)],
+        )[int(rng.choice(5, p=(0.5, 0.15, 0.15, 0.15, 0.05)))]
+    return data

@@ -1,0 +1,88 @@
+"""Input changed at random: only messages and reasons come out, never a traceback or a hang."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fidgety.cohort import read_study
+from fidgety.config.root import Config, parse_config
+from fidgety.errors import ConfigError, StorageError
+from fidgety.pose.tracks import write_pose
+from fidgety.storage import Provenance, read_outcome
+from tests.fuzz.mutate import examples, mutate
+from tests.gallery.tables import BEYOND, GOOD
+from tests.pose.infant import infant_pose
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = {"sheet": "recordings.tsv", "cohorts": {"ward": "development"}}
+VALID = parse_config(BASE).model_dump(mode="json")
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+SEEDS = st.integers(0, 2**32 - 1)
+LOOSE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+@settings(LOOSE, max_examples=examples(60))
+@given(st.data())
+def test_any_value_of_the_configuration(data: Any) -> None:
+    """A value somewhere in a whole configuration is replaced by anything."""
+    values = copy.deepcopy(VALID)
+    place, key = values, data.draw(st.sampled_from(sorted(Config.model_fields)))
+    while isinstance(place.get(key), dict) and place[key] and data.draw(st.booleans()):
+        place = place[key]
+        key = data.draw(st.sampled_from(sorted(place)))
+    place[key] = data.draw(ANY)
+    with contextlib.suppress(ConfigError):
+        parse_config(values)
+
+
+@settings(LOOSE, max_examples=examples(80))
+@given(seed=SEEDS, which=st.sampled_from(["sheet", "intervals"]))
+def test_any_bytes_of_the_tables(tmp_path: Path, seed: int, which: str) -> None:
+    tables = {"sheet": GOOD, "intervals": BEYOND + "a1\t0\t5\tfidgety\n"}
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    for name, text in tables.items():
+        content = text.encode()
+        if name == which:
+            content = mutate(content, np.random.default_rng(seed))
+        (tmp_path / f"{name}.tsv").write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        read_study(
+            parse_config(BASE | {"sheet": "sheet.tsv", "intervals": "intervals.tsv"}), tmp_path
+        )
+
+
+def test_any_bytes_of_a_results_file(tmp_path: Path) -> None:
+    source = tmp_path / "pose.nc"
+    write_pose(source, infant_pose(2.0), Provenance(recording="a"))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.results_worker", source, "0", str(examples(60))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60 * examples(1),
+    )
+    assert done.returncode == 0, f"seed {done.stdout.split()[-1]}: {done.stderr[-3000:]}"
+
+
+def test_a_status_that_is_none_of_ours_is_a_damaged_file(tmp_path: Path) -> None:
+    source = tmp_path / "pose.nc"
+    write_pose(source, infant_pose(2.0), Provenance(recording="a"))
+    with h5py.File(source, "a") as file:
+        file.attrs["status"] = "oj"
+    with pytest.raises(StorageError, match="status cannot be read"):
+        read_outcome(source)

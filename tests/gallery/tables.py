@@ -1,0 +1,75 @@
+"""Sample sheets as spreadsheets, and people, write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.gallery.kinds import REFUSED, SHEET, Kind
+
+HEAD = "recording\tinfant\tcohort\tvideo\tlabel\tcorrected_age_weeks\n"
+GOOD = HEAD + "a1\ta\tward\ta.mp4\tnormal\t12.5\n"
+BEYOND = "recording\tstart_s\tend_s\tmovement\n"
+
+
+def sheet(
+    text: str | bytes, intervals: str = "", names: tuple[str, ...] = ()
+) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        for name in ("a.mp4", "b.mp4", *names):
+            (folder / name).write_bytes(name.encode())
+        data = text.encode() if isinstance(text, str) else text
+        (folder / SHEET).write_bytes(data)
+        if intervals:
+            (folder / "intervals.tsv").write_text(BEYOND + intervals)
+        return folder / SHEET
+
+    return make
+
+
+def with_(old: str, new: str) -> Callable[[Path], Path]:
+    assert old in GOOD
+    return sheet(GOOD.replace(old, new))
+
+
+def refused(name: str, make: Callable[[Path], Path], says: str) -> Kind:
+    return Kind("table", name, make, REFUSED, says)
+
+
+KINDS = [
+    Kind("table", "byte order mark", sheet(b"\xef\xbb\xbf" + GOOD.encode())),
+    Kind("table", "Windows line ends", sheet(GOOD.replace("\n", "\r\n"))),
+    Kind("table", "UTF-16", sheet(GOOD.encode("utf-16"))),
+    Kind(
+        "table",
+        "Latin-1",
+        sheet(
+            GOOD.replace("12.5", "12.5\tK\xf6ln")
+            .replace("weeks\n", "weeks\tsite\n")
+            .encode("latin-1")
+        ),
+    ),
+    refused("empty table", sheet(""), "is empty"),
+    refused("header alone", sheet(HEAD), "no row"),
+    refused("column missing", with_("infant\t", "x_child\t"), "infant"),
+    refused("column doubled", with_("label\t", "video\t"), "twice"),
+    refused("id doubled", sheet(GOOD + "a1\ta\tward\tb.mp4\tnormal\t12\n"), "a1"),
+    refused("label typo", with_("normal", "nromal"), "label"),
+    refused("decimal comma", with_("12.5", "12,5"), "corrected_age_weeks"),
+    refused("Excel date", with_("12.5", "12-May"), "corrected_age_weeks"),
+    refused("id with ../", with_("a1", "../a1"), "recording"),
+    refused("id with shell characters", with_("a1", "a;rm -rf $HOME"), "recording"),
+    refused("id with a null byte", with_("a1", "a\0b"), "recording"),
+    refused("video with a null byte", with_("a.mp4", "a\0.mp4"), "video"),
+    refused("video name of 5,000 letters", with_("a.mp4", "a" * 5000), "video"),
+    refused("number beyond any float", with_("12.5", "1e999"), "corrected_age_weeks"),
+    refused("quotation mark left open", with_("normal", '"normal'), "quotation"),
+    refused("a workbook", sheet(b"PK\x03\x04" + bytes(99)), "workbook"),
+    refused("commas for tabs", sheet(GOOD.replace("\t", ",")), "commas"),
+    refused("cell of 200,000 letters", with_("normal", "n" * 200_000), "row 2"),
+    refused(
+        "intervals that overlap", sheet(GOOD, "a1\t0\t5\tfidgety\na1\t4\t9\tfidgety\n"), "row 3"
+    ),
+    refused("interval that ends first", sheet(GOOD, "a1\t5\t2\tfidgety\n"), "end_s"),
+    refused("interval of an unknown recording", sheet(GOOD, "zz\t0\t5\tfidgety\n"), "zz"),
+]

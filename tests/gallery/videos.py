@@ -1,0 +1,121 @@
+"""Videos as phones, cameras and accidents make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.gallery.kinds import REFUSED, Kind
+from tests.video.clips import numbered_clip, write_clip
+
+Make = Callable[[Path], Path]
+
+
+def clip(name: str = "a.mp4", n: int = 20, **options: object) -> Make:
+    return lambda folder: numbered_clip(folder / name, n, **options)
+
+
+def content(data: bytes, name: str = "a.mp4") -> Make:
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(data)
+        return folder / name
+
+    return make
+
+
+def changed(change: Callable[[bytes], bytes], **options: object) -> Make:
+    def make(folder: Path) -> Path:
+        path = clip(**options)(folder)
+        path.write_bytes(change(path.read_bytes()))
+        return path
+
+    return make
+
+
+def plain(value: int, n: int = 20, **options: object) -> Make:
+    """Make a picture that never changes."""
+    frame = np.full((96, 160, 3), value, np.uint8)
+    return lambda folder: write_clip(folder / "a.mp4", [frame] * n, **options)
+
+
+def loop(folder: Path) -> Path:
+    path = folder / "a.mp4"
+    path.symlink_to(path)
+    return path
+
+
+def a_folder(folder: Path) -> Path:
+    path = folder / "a.mp4"
+    path.mkdir()
+    return path
+
+
+def renamed(folder: Path) -> Path:
+    return clip("a.mkv")(folder).rename(folder / "a.mp4")
+
+
+def half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def without_end(data: bytes) -> bytes:
+    return data[: len(data) * 9 // 10]
+
+
+def without_index(data: bytes) -> bytes:
+    # Not "free": FFmpeg knows that editors hide an index so, and finds it.
+    return data.replace(b"moov", b"lost")
+
+
+FAST = {"movflags": "faststart"}
+GAPS = [k / 25 for k in range(10)] + [4 + k / 25 for k in range(10)]
+HLG = {
+    "codec": "libx265",
+    "pix_fmt": "yuv420p10le",
+    "colour": (9, 18, 9),
+    "options": {"crf": "12", "x265-params": "log-level=0:repeat-headers=1"},
+}
+
+KINDS = [
+    Kind("video", "empty file", content(b""), "video_empty"),
+    Kind("video", "text named .mp4", content(b"my notes\n" * 99), "video_unreadable"),
+    Kind("video", "noise named .mp4", content(bytes(range(256)) * 64), "video_unreadable"),
+    Kind("video", "cut in half, index at the end", changed(half), "video_unreadable"),
+    Kind("video", "end cut off, index first", changed(without_end, n=50, container=FAST)),
+    Kind("video", "header damaged", changed(lambda d: bytes(64) + d[64:]), "video_unreadable"),
+    Kind("video", "index missing", changed(without_index), "video_unreadable"),
+    Kind("video", "one frame", clip(n=1), "video_too_short"),
+    Kind("video", "two frames", clip(n=2), "video_too_short"),
+    Kind("video", "with sound", clip(audio=True)),
+    Kind("video", "10-bit HEVC with HLG", clip(**HLG), slow=True),
+    Kind("video", "variable rate with long gaps", clip(stamps_s=GAPS)),
+    *(
+        Kind(
+            "video",
+            f"turned by {turn}{', mirrored' * flip}",
+            clip(rotation=turn, hflip=bool(flip)),
+        )
+        for turn in (90, 180, 270)
+        for flip in (0, 1)
+    ),
+    Kind("video", "odd width", clip("a.mkv", width=161, codec="ffv1", pix_fmt="bgr0")),
+    Kind("video", "16 x 16", clip(width=16, height=16), "video_resolution"),
+    Kind("video", "7680 x 4320", clip(width=7680, height=4320), long=True),
+    Kind("video", "240 frames a second", clip(n=240, rate=240)),
+    Kind("video", "1 frame a second", clip(n=5, rate=1)),
+    Kind("video", "alpha channel", clip("a.mkv", codec="ffv1", pix_fmt="bgra")),
+    Kind("video", "grey", clip("a.mkv", codec="ffv1", pix_fmt="gray")),
+    Kind("video", "black", plain(0)),
+    Kind("video", "frozen picture", plain(120)),
+    Kind("video", "wrong extension", renamed),
+    Kind("video", "name with spaces", clip("my clip.mp4")),
+    Kind("video", "name with quotes", clip('it\'s "a".mp4')),
+    Kind("video", "name with emoji", clip("\N{BABY}.mp4")),
+    Kind("video", "name with a newline", clip("a\nb.mp4")),
+    Kind("video", "name with per cent", clip("a%03d.mp4")),
+    Kind("video", "symbolic link that loops", loop, REFUSED, "a.mp4"),
+    Kind("video", "a folder", a_folder, REFUSED, "a.mp4"),
+    Kind("video", "no such file", lambda folder: folder / "a.mp4", REFUSED, "a.mp4"),
+]
