@@ -66,3 +66,7 @@ rule features:
 rule assess:
     input:
         collect_predictions,
+
+
+# Behind all others, whose files it looks for.
+include: "rules/forget_infant.smk"

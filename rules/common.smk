@@ -31,6 +31,7 @@ from fidgety.config.study import Role
 from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
+from fidgety.forget import check_known, find_traces, recordings_in, told
 from fidgety.hardware import visible_gpus
 from fidgety.inclusion import criteria
 from fidgety.locks import LOCKS_VARIABLE
@@ -175,7 +176,7 @@ CLASSES = [c.model_dump() for c in CONFIG.classes]
 # Sections of targets of their own: the report neither shows them nor changes with them.
 BESIDE_THE_STUDY = {
     *("bundle", "compare_pose", "export", "gao", "kaur", "labelling", "pose_training", "publish"),
-    "reading",
+    *("infant", "reading"),
     *(() if WITH_PIXELS else ("pixels",)),
 }
 POSE_OPTIONS = parse_options(

@@ -89,6 +89,9 @@ class Config(Section):
     labelling: LabellingConfig = LabellingConfig()
     pose_training: PoseTrainingConfig = PoseTrainingConfig()
     publish: PublishConfig = PublishConfig()
+    infant: str | None = None
+    """The infant that ``snakemake forget`` erases (docs/data-protection.md); given with
+    ``--config infant=ID``, not in a file."""
 
     @field_validator("models", mode="before")
     @classmethod
