@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,8 @@ from fidgety.reading.page import page_name, reading_page
 from fidgety.reading.plan import Coded, Key, plan_reading
 from fidgety.reading.returned import read_returned, tabulate
 from fidgety.video.write import VideoWriter
+from tests.browser.conftest import serious
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.slow
 
 CONFIG = ReadingConfig(raters=("r1",), order="first_without", mos_r=True)
@@ -43,25 +40,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     return folder, key
 
 
-@pytest.fixture
-def reader_page() -> Iterator[Any]:
-    """Give a page without network that fails on any word in the console."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Debian's chromium is not installed")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    said: list[str] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=arguments)
-        context = browser.new_context(offline=True, accept_downloads=True)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        yield page
-        browser.close()
-    assert said == []
-
-
 def save(page: Any, folder: Path) -> Path:
     """Press the key that saves, and return the file."""
     with page.expect_download() as waiting:
@@ -72,10 +50,9 @@ def save(page: Any, folder: Path) -> Path:
 
 
 def test_marks_by_keyboard_come_back_as_annotations(
-    reader_page: Any, study: tuple[Path, Key], tmp_path: Path
+    page: Any, study: tuple[Path, Key], tmp_path: Path
 ) -> None:
     folder, key = study
-    page = reader_page
     page.goto((folder / "r1-1.html").as_uri())
     page.wait_for_function("document.getElementById('video').readyState >= 1")
     press = page.keyboard.press
@@ -97,10 +74,9 @@ def test_marks_by_keyboard_come_back_as_annotations(
 
 
 def test_the_second_reading_opens_after_the_washout_or_says_that_it_did_not(
-    reader_page: Any, study: tuple[Path, Key], tmp_path: Path
+    page: Any, study: tuple[Path, Key], tmp_path: Path
 ) -> None:
     folder, _ = study
-    page = reader_page
     page.goto((folder / "r1-1.html").as_uri())
     page.keyboard.press("o")
     saved = save(page, tmp_path)
@@ -117,10 +93,8 @@ def test_the_second_reading_opens_after_the_washout_or_says_that_it_did_not(
     assert page.evaluate("document.getElementById('video').currentTime") < 2
 
 
-def test_axe_finds_nothing_serious(reader_page: Any, study: tuple[Path, Key]) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+@pytest.mark.parametrize("name", ["r1-1.html", "r1-2.html"])
+def test_axe_finds_nothing_serious(page: Any, study: tuple[Path, Key], name: str) -> None:
     folder, _ = study
-    reader_page.goto((folder / "r1-1.html").as_uri())
-    found = axe.Axe().run(reader_page).response["violations"]
-    serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
-    assert serious == []
+    page.goto((folder / name).as_uri())
+    assert serious(page) == []

@@ -1,28 +1,98 @@
 "use strict";
-// Sortable tables: a button in every heading, numbers as numbers, missing values last.
+// Sortable tables: a button in every heading, numbers as numbers, missing values last. Long ones
+// can be searched, are filtered by the headings that say so, and show a page at a time. Without
+// scripts all rows are there.
+const TABLE = {
+  perPage: 100,
+  searchFrom: 12, // rows that are too many to be read at a glance
+  search: "Search this table",
+  any: "all",
+  count: (from, to, n, all) => `${n ? `${from} to ${to} of ${n}` : "No"} rows${n < all ? ` that match, of ${all}` : ""}`,
+  previous: "Previous rows",
+  next: "Next rows",
+};
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
-  [...table.tHead.rows[0].cells].forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
+  const heads = [...table.tHead.rows[0].cells];
+  const names = heads.map((head) => head.textContent.trim());
+  const value = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  const all = [...body.rows].map((row) => ({ row, text: row.textContent.toLowerCase() }));
+  const chosen = new Map(); // column to the value that rows must have
+  let order = all, matching = all, first = 0, query = "";
+
+  const make = (name, properties = {}, ...children) => {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  };
+  const count = make("span", { className: "count" });
+  count.setAttribute("role", "status");
+  const previous = make("button", { type: "button", textContent: TABLE.previous });
+  const next = make("button", { type: "button", textContent: TABLE.next });
+  const show = () => {
+    const last = Math.min(first + TABLE.perPage, matching.length);
+    body.replaceChildren(...matching.slice(first, last).map((one) => one.row));
+    count.textContent = TABLE.count(first + 1, last, matching.length, all.length);
+    previous.disabled = first === 0;
+    next.disabled = last === matching.length;
+  };
+  const filter = () => {
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    matching = order.filter(({ row, text }) => words.every((word) => text.includes(word))
+      && [...chosen].every(([column, wanted]) => value(row, column) === wanted));
+    first = 0;
+    show();
+  };
+  const turn = (step) => {
+    first = Math.max(0, Math.min(first + step * TABLE.perPage, matching.length - 1));
+    show();
+    table.scrollIntoView({ block: "nearest" });
+  };
+
+  heads.forEach((head, column) => {
+    const button = make("button", { type: "button" });
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
       const rising = head.getAttribute("aria-sort") !== "ascending";
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
-      const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
-      const rows = [...body.rows].sort((a, b) => {
-        const x = key(a), y = key(b);
-        if (x === "" || y === "") return (x === "") - (y === "");
-        const p = Number(x), q = Number(y);
-        const order = Number.isNaN(p) || Number.isNaN(q)
-          ? x.localeCompare(y, undefined, { numeric: true }) : p - q;
+      const keyed = all.map((one) => {
+        const text = value(one.row, column);
+        return { one, text, missing: text === "" || text === "–", number: Number(text) };
+      });
+      keyed.sort((a, b) => {
+        if (a.missing || b.missing) return a.missing - b.missing;
+        const order = Number.isNaN(a.number) || Number.isNaN(b.number)
+          ? a.text.localeCompare(b.text, undefined, { numeric: true }) : a.number - b.number;
         return rising ? order : -order;
       });
-      body.append(...rows);
+      order = keyed.map(({ one }) => one);
+      filter();
     });
   });
+  if (all.length < TABLE.searchFrom) continue;
+
+  const search = make("input", { type: "search" });
+  search.addEventListener("input", () => { query = search.value; filter(); });
+  const tools = make("div", { className: "table-tools" }, make("label", {}, `${TABLE.search} `, search));
+  heads.forEach((head, column) => {
+    if (!("choose" in head.dataset)) return;
+    const values = [...new Set(all.map(({ row }) => value(row, column)))].sort();
+    const select = make("select", {}, make("option", { value: "", textContent: TABLE.any }),
+      ...values.map((text) => make("option", { value: text, textContent: text })));
+    select.addEventListener("change", () => {
+      if (select.selectedIndex) chosen.set(column, select.value); else chosen.delete(column);
+      filter();
+    });
+    tools.append(make("label", {}, `${names[column]} `, select));
+  });
+  previous.addEventListener("click", () => turn(-1));
+  next.addEventListener("click", () => turn(1));
+  tools.append(count);
+  if (all.length > TABLE.perPage) tools.append(previous, next);
+  (table.closest(".scroll") ?? table).before(tools);
+  show();
 }
 
 // Timelines: a strip is a slider over its instances; it seeks the video, the video moves it.

@@ -1,0 +1,127 @@
+"""The report in headless Chromium: opened from disk, sorted, searched, paged, played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import serious
+from tests.report.conftest import ATTACK, Site, build_site
+
+pytestmark = pytest.mark.slow
+
+INFANTS = "#infants ~ .scroll table"
+TOOLS = "#infants ~ .table-tools"
+TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
+EVERYWHERE = pytest.mark.parametrize("page", [{}, TABLET], indirect=True, ids=["desk", "tablet"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return build_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def thousand(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the index with 1,000 rows in its table of infants."""
+    text = site.text()
+    begin = text.index("<tbody>", text.index('id="infants"'))
+    end = text.index("</tbody>", begin)
+    row = (
+        '<tr><th scope="row"><a href="infants/i{k}.html">i{k}</a></th><td>{role}</td><td>–</td>'
+        '<td class="text">cnn1d</td><td>ok</td><td class="num" data-sort="{p}">{p}</td>'
+        '<td class="num">–</td><td class="num">0.5</td><td class="text">words {k}</td></tr>'
+    )
+    roles = ("external", "new", "new", "new")
+    rows = [
+        row.format(k=k, role=roles[k % 4], p="" if k == 7 else k * 37 % 1000 / 1000)
+        for k in range(1000)
+    ]
+    path = tmp_path_factory.mktemp("thousand") / "index.html"
+    path.write_text(text[:begin] + "<tbody>" + "".join(rows) + text[end:], encoding="utf-8")
+    return path
+
+
+def first_column(page: Any) -> list[str]:
+    """Return the ids in the table of infants as it is shown."""
+    return page.locator(f"{INFANTS} >> nth=0").locator("tbody th").all_inner_texts()
+
+
+def count(page: Any) -> str:
+    """Return what the table says of itself."""
+    return page.locator(f"{TOOLS} >> nth=0").locator("[role=status]").inner_text()
+
+
+def test_a_thousand_infants_are_sorted_searched_filtered_and_paged(
+    page: Any, thousand: Path
+) -> None:
+    page.goto(thousand.as_uri())
+    tools = page.locator(TOOLS).first
+    assert first_column(page) == [f"i{k}" for k in range(100)]
+    assert count(page) == "1 to 100 of 1000 rows"
+    tools.get_by_role("button", name="Next rows").click()
+    assert first_column(page) == [f"i{k}" for k in range(100, 200)]
+
+    page.locator(INFANTS).first.get_by_role("button", name="Probability").click()
+    in_order = sorted((k for k in range(1000) if k != 7), key=lambda k: k * 37 % 1000)
+    assert first_column(page) == [f"i{k}" for k in in_order[:100]]
+    page.keyboard.press("Enter")  # the heading has the focus: the other way round
+    assert first_column(page) == [f"i{k}" for k in in_order[::-1][:100]]
+    heading = page.locator(f"{INFANTS} thead th").nth(5)
+    assert heading.get_attribute("aria-sort") == "descending"
+    for _ in range(9):
+        tools.get_by_role("button", name="Next rows").press("Enter")
+    assert first_column(page)[-1] == "i7", "what is missing comes last, either way"
+    assert tools.get_by_role("button", name="Next rows").is_disabled()
+
+    tools.get_by_label("Role").select_option("external")
+    assert count(page) == "1 to 100 of 250 rows that match, of 1000"
+    tools.get_by_label("Search").fill("WORDS i48")
+    matching = [k for k in in_order[::-1] if k % 4 == 0 and str(k).startswith("48")]
+    assert first_column(page) == [f"i{k}" for k in matching]
+    tools.get_by_label("Search").fill("nobody is called so")
+    assert (first_column(page), count(page)) == ([], "No rows that match, of 1000")
+
+
+@EVERYWHERE
+def test_pages_open_from_disk_and_axe_finds_nothing_serious(page: Any, site: Site) -> None:
+    for path in (site.index, site.pages["e1"], site.pages["d5"]):
+        page.goto(path.as_uri())
+        assert serious(page) == []
+
+
+def test_text_from_the_sheet_stays_text(page: Any, site: Site) -> None:
+    page.goto(site.index.as_uri())
+    assert ATTACK in page.inner_text("body")
+    assert page.locator("img[src=x]").count() == 0
+    page.goto(site.pages["e1"].as_uri())
+    assert ATTACK in page.locator("body").text_content()
+    assert page.locator("img[src=x]").count() == 0
+
+
+@EVERYWHERE
+def test_the_timeline_moves_the_video_and_the_video_the_timeline(page: Any, site: Site) -> None:
+    page.goto(site.pages["e1"].as_uri())
+    page.wait_for_function("document.querySelector('.recording video').readyState >= 1")
+    strip = page.locator(".recording .strip").first
+    box = strip.locator("svg").bounding_box()
+    strip.click(position={"x": box["width"] / 20, "y": 5})
+    seconds = page.evaluate("document.querySelector('.recording video').currentTime")
+    length = float(strip.get_attribute("aria-valuemax"))
+    assert seconds == pytest.approx(length / 20, abs=0.05 * length)
+    strip.press("Home")
+    assert page.evaluate("document.querySelector('.recording video').currentTime") == 0
+    page.evaluate("document.querySelector('.recording video').currentTime = 1.5")
+    page.wait_for_function(
+        "+document.querySelector('.recording .strip').getAttribute('aria-valuenow') === 1.5"
+    )
+
+
+def test_without_scripts_all_rows_are_there(browser: Any, thousand: Path) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    shown = context.new_page()
+    shown.goto(thousand.as_uri())
+    assert len(first_column(shown)) == 1000
+    context.close()
