@@ -19,13 +19,15 @@ from workflow_scripts.stage import Job, run
 
 
 def cut_clips(job: Job, said: InfantPredictions, config: ReportConfig) -> None:
-    """Cut the clips with the likeliest fidgety movements out of the overlay videos; list them."""
+    """Cut the clips most and least like fidgety movements out of the overlay videos; list them."""
     recordings = [str(row["recording"]) for row in job.params.rows]
     media = dict(zip(recordings, map(Path, job.input.media), strict=True))
     name = clip_model(said.models, config.best_clips_model)
     lengths_s = {recording: overlay_length_s(path) for recording, path in media.items()}
     clips = (
-        [] if name is None else choose_clips(name, said.models[name], config.best_clips, lengths_s)
+        []
+        if name is None
+        else choose_clips(name, said.models[name], config.best_clips, lengths_s, config.least_clips)
     )
     with atomic_directory(str(job.output.clips)) as folder:
         for clip in clips:

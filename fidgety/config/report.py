@@ -27,6 +27,9 @@ class ReportConfig(Section):
     best_clips: Annotated[int, Field(ge=0, le=20)] = 3
     """Instances with the likeliest fidgety movements that are cut out of an infant's overlay
     videos, to look at first; 0 for none."""
+    least_clips: Annotated[int, Field(ge=0, le=20)] = 1
+    """Instances with the least likely fidgety movements that are cut out beside them; none where
+    ``best_clips`` is 0."""
     best_clips_model: str | None = None
     """The one of ``models`` that they are chosen by; null takes the first, by name, that finds
     fidgety movements."""

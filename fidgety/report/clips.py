@@ -1,4 +1,4 @@
-"""The clips to look at first: those with the likeliest fidgety movements, cut out and ranked.
+"""The clips to look at first: most and least like fidgety movements, cut out and ranked.
 
 Beginners in the assessment gained most from seeing them again and again (Gao 2023, "MAM's ability
 to assist GMA beginners"). They are cut from the overlay video, so what is hidden there is hidden
@@ -18,7 +18,7 @@ from fidgety.training.results import ModelPrediction, best_apart
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
 
-COLUMNS = ("rank", "file", "model", "recording", "start_s", "stop_s", "probability")
+COLUMNS = ("rank", "file", "model", "recording", "start_s", "stop_s", "probability", "least")
 LIST = "clips.tsv"
 #: Quality of the clips: they are encoded twice.
 CRF = 24
@@ -33,13 +33,15 @@ class Clip:
     Parameters
     ----------
     rank
-        From 1, the likeliest.
+        From 1: the likeliest, or the least likely.
     model, recording
         Who says so, and where it lies.
     start_s, stop_s
         In the recording.
     probability
         Of fidgety movements, mean over the fold models.
+    least
+        Whether it is one of the least likely.
     """
 
     rank: int
@@ -48,11 +50,12 @@ class Clip:
     start_s: float
     stop_s: float
     probability: float
+    least: bool = False
 
     @property
     def file(self) -> str:
         """Name of its video."""
-        return f"{self.rank:02d}.mp4"
+        return f"{'least-' if self.least else ''}{self.rank:02d}.mp4"
 
 
 def clip_model(models: Mapping[str, ModelPrediction], wanted: str | None = None) -> str | None:
@@ -69,9 +72,13 @@ def clip_model(models: Mapping[str, ModelPrediction], wanted: str | None = None)
 
 
 def choose_clips(
-    name: str, prediction: ModelPrediction, n: int, lengths_s: Mapping[str, float]
+    name: str,
+    prediction: ModelPrediction,
+    n: int,
+    lengths_s: Mapping[str, float],
+    n_least: int = 0,
 ) -> list[Clip]:
-    """Choose the likeliest instances of which no two overlap.
+    """Choose the likeliest instances and then the least likely, of which no two overlap.
 
     Parameters
     ----------
@@ -80,15 +87,22 @@ def choose_clips(
     prediction
         What it says of an infant.
     n
-        How many, at most.
+        How many of the likeliest, at most.
     lengths_s
         Lengths of the overlay videos; a recording without one has no clips, nor has what begins
         less than a second before its end (tracks may go on behind their video).
+    n_least
+        How many of the least likely, at most; none of them is one of the likeliest.
     """
     probability = 1 - prediction.instance_risk
     places = zip(prediction.recording, prediction.start_s, strict=True)
     seen = [float(s) <= lengths_s.get(recording, 0.0) - SHORTEST_S for recording, s in places]
-    chosen = best_apart(prediction, probability, n, seen)
+    best = best_apart(prediction, probability, n, seen)
+    free = [
+        can and not any(_overlap(prediction, k, other) for other in best)
+        for k, can in enumerate(seen)
+    ]
+    least = best_apart(prediction, -probability, n_least, free)
     return [
         Clip(
             rank,
@@ -97,9 +111,16 @@ def choose_clips(
             float(prediction.start_s[k]),
             float(prediction.stop_s[k]),
             float(probability[k]),
+            chosen is least,
         )
+        for chosen in (best, least)
         for rank, k in enumerate(chosen, 1)
     ]
+
+
+def _overlap(prediction: ModelPrediction, a: int, b: int) -> bool:
+    start, stop, recording = prediction.start_s, prediction.stop_s, prediction.recording
+    return recording[a] == recording[b] and bool(start[a] < stop[b] and start[b] < stop[a])
 
 
 def overlay_length_s(overlay: str | os.PathLike[str]) -> float:
@@ -138,6 +159,7 @@ def read_clips(folder: str | os.PathLike[str]) -> list[Clip]:
             float(r["start_s"]),
             float(r["stop_s"]),
             float(r["probability"]),
+            str(r["least"]) == "True",
         )
         for r in table.to_dict("records")
     ]

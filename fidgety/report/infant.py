@@ -207,6 +207,27 @@ def _strips(
     ]
 
 
+def _clips(
+    folder: str | os.PathLike[str] | None, page: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
+    """Return the clips by kind, the likeliest first: heading, order, and every clip's video."""
+    found = read_clips(folder) if folder is not None else []
+    kinds = (
+        (False, "Most like fidgety movements", "highest probability of fidgety movements"),
+        (True, "Least like fidgety movements", "lowest probability of fidgety movements"),
+    )
+    return [
+        {
+            "heading": heading,
+            "order": order,
+            "model": own[0].model,
+            "videos": [(clip, relative(Path(str(folder)) / clip.file, page)) for clip in own],
+        }
+        for least, heading, order in kinds
+        if (own := [clip for clip in found if clip.least == least])
+    ]
+
+
 def infant_page(
     infant: str,
     predictions: InfantPredictions,
@@ -293,9 +314,7 @@ def infant_page(
             for name, model in predictions.models.items()
             if model.outcome.ok and np.isfinite(model.fms_frequency)
         },
-        clips=[(clip, relative(Path(clips) / clip.file, page)) for clip in read_clips(clips)]
-        if clips is not None
-        else [],
+        clips=_clips(clips, page),
         pictures=_strips(pictures, page),
         rules={
             name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)

@@ -119,6 +119,17 @@ def test_the_timeline_moves_the_video_and_the_video_the_timeline(page: Any, site
     )
 
 
+def test_a_clip_is_shown_in_its_recording(page: Any, site: Site) -> None:
+    page.goto(site.pages["e1"].as_uri())
+    page.wait_for_function("document.querySelector('.recording video').readyState >= 1")
+    page.evaluate("document.querySelector('.recording video').currentTime = 2")
+    button = page.get_by_role("button", name="Show in the recording").first
+    start = float(button.get_attribute("data-start"))
+    button.press("Enter")
+    assert page.evaluate("document.querySelector('.recording video').currentTime") == start != 2
+    assert page.evaluate("document.activeElement.closest('.recording') !== null")
+
+
 def test_without_scripts_all_rows_are_there(browser: Any, thousand: Path) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
     shown = context.new_page()

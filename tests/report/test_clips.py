@@ -33,6 +33,18 @@ def test_the_likeliest_come_first_and_none_overlap() -> None:
     assert [c.recording for c in apart] == ["r1", "r2"]
 
 
+def test_the_least_likely_come_behind_and_are_none_of_the_likeliest() -> None:
+    said = prediction([[0.2, 0.9, 0.8, 0.7, 0.95, 0.1]])  # 9.6 s every 6 s
+    chosen = choose_clips("mam", said, 1, LONG, 2)
+    assert [(c.start_s, c.rank, c.least, c.file) for c in chosen] == [
+        (24.0, 1, False, "01.mp4"),
+        (0.0, 1, True, "least-01.mp4"),
+        (12.0, 2, True, "least-02.mp4"),
+    ], "30 s overlaps 24 s, 6 s overlaps 0 s, 18 s overlaps 24 s"
+    few = choose_clips("mam", prediction([[0.3]]), 3, LONG, 3)
+    assert [c.least for c in few] == [False]
+
+
 def test_equal_ones_keep_the_order_of_time() -> None:
     chosen = choose_clips("mam", prediction([[0.5] * 6]), 3, LONG)
     assert [c.start_s for c in chosen] == [0.0, 12.0, 24.0]
@@ -66,7 +78,7 @@ def test_a_clip_holds_the_very_frames(tmp_path: Path) -> None:
 
 
 def test_the_list_is_read_as_it_was_written(tmp_path: Path) -> None:
-    clips = [Clip(1, "mam", "007", 1.0, 2.5, 0.9), Clip(2, "mam", "NA", 4.0, 5.5, 0.25)]
+    clips = [Clip(1, "mam", "007", 1.0, 2.5, 0.9), Clip(1, "mam", "NA", 4.0, 5.5, 0.25, True)]
     (tmp_path / "clips.tsv").write_text(to_tsv(list_clips(clips)))
     assert read_clips(tmp_path) == clips
     (tmp_path / "clips.tsv").write_text(to_tsv(list_clips([])))

@@ -143,3 +143,16 @@ for (const section of document.querySelectorAll(".recording")) {
   }
   if (video) video.addEventListener("timeupdate", () => strips.forEach((s) => show(s, video.currentTime)));
 }
+
+// Clips: a button shows where in its recording a clip lies, with what is before and behind it.
+for (const button of document.querySelectorAll("button.jump")) {
+  const section = [...document.querySelectorAll(".recording")]
+    .find((one) => one.dataset.recording === button.dataset.recording);
+  const video = section?.querySelector("video");
+  button.hidden = !video;
+  button.addEventListener("click", () => {
+    video.currentTime = Number(button.dataset.start);
+    video.scrollIntoView({ block: "center" });
+    video.focus({ preventScroll: true });
+  });
+}
