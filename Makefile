@@ -106,11 +106,13 @@ gallery: $(STAMP) ## Print what becomes of each kind of bad input
 	@$(BIN)/python -m tests.gallery.run
 
 bench: $(STAMP) ## Speed and memory, each against a plain baseline
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
+		$(BIN)/python -m "benchmarks.$$(basename "$$script" .py)"; done
 
-bench-scale: $(STAMP) ## What planning costs with 1,000 and 10,000 recordings (an hour)
+bench-scale: $(STAMP) ## What 1,000 and 10,000 recordings cost to plan and to sum up (an hour)
 	$(BIN)/python -m benchmarks.planning --recordings 1000 --up-to-date
 	$(BIN)/python -m benchmarks.planning --recordings 10000 --up-to-date
+	$(BIN)/python -m benchmarks.aggregates --infants 1000 10000
 
 lock: $(STAMP) ## Resolve the lock anew and all that is derived from it (needs the network)
 	@test -x $(VENV)/uv/bin/uv || { $(BIN)/python -m venv $(VENV)/uv && \

@@ -224,7 +224,7 @@ def run(main: Callable[[Any], None], **parts: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure and print, or run one step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--infants", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--infants", type=int, nargs="+", default=[1000])
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
