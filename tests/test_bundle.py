@@ -637,7 +637,7 @@ def test_every_section_has_a_place() -> None:
     users = {
         *("seed", "results", "sheet", "intervals", "cohorts", "bundle", "phantom", "corrections"),
         *("compare_pose", "export", "report", "kaur", "gao", "labelling", "pose_training"),
-        "publish",
+        *("infant", "publish", "reading"),
     }
     told = {"classes", "models", "folds", "training"}
     assert set(DECIDING) | told | users == set(Config.model_fields)
