@@ -32,7 +32,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$p; break; fi; done
 
-.PHONY: help run validate cluster test test-fast test-long test-cluster lint gallery bench bench-scale lock clean install
+.PHONY: help run validate cluster test test-fast test-long test-cluster lint gallery screenshots bench bench-scale lock clean install
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -104,6 +104,9 @@ lint: $(STAMP) ## Style, types and generated files
 
 gallery: $(STAMP) ## Print what becomes of each kind of bad input
 	@$(BIN)/python -m tests.gallery.run
+
+screenshots: $(STAMP) ## Take the README's pictures of the report in results/ (needs chromium)
+	@$(BIN)/python docs/screenshots.py
 
 bench: $(STAMP) ## Speed and memory, each against a plain baseline
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
