@@ -28,8 +28,9 @@ def take(page: Page, path: Path, name: str) -> None:
 
 def main(report: Path) -> None:
     """Take both."""
-    # A filmed infant takes more bytes than a skeleton on black.
-    with_clips = sorted(report.glob("clips/*/01.mp4"), key=lambda clip: clip.stat().st_size)
+    # One who was filmed, if there is any: of tracks alone there is a skeleton on black.
+    filmed = {path.stem for path in report.parent.glob("background/*.h5")}
+    with_clips = sorted(report.glob("clips/*/01.mp4"), key=lambda clip: clip.parent.name in filmed)
     if not with_clips:
         sys.exit(f"{report}: no infant with clips; run the workflow first (make run)")
     infant = with_clips[-1].parent.name
