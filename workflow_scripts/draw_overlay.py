@@ -13,6 +13,7 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track
+from fidgety.report.media import MOST_KBPS
 from fidgety.report.overlay import even, overlay_frames, overlay_size, track_frames
 from fidgety.storage import atomic_path, read_outcome
 from fidgety.video.read import Frame, iter_frames, video_info
@@ -43,7 +44,7 @@ def pictures(job: Job, source: str) -> Iterator[tuple[Iterator[Frame], Iterator[
 
 def write(job: Job, frames: Iterable[Frame], fps: float, size: tuple[int, int], n: int) -> None:
     """Write the overlay video."""
-    with VideoWriter(job.output.video, fps, *size, crf=CRF) as writer:
+    with VideoWriter(job.output.video, fps, *size, crf=CRF, most_kbps=MOST_KBPS) as writer:
         for frame in track(frames, "draw overlay", n):
             writer.write(frame)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fidgety.report.media import MOST_KBPS
 from fidgety.training.results import ModelPrediction, best_apart
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
@@ -135,7 +136,8 @@ def cut_clip(overlay: str | os.PathLike[str], clip: Clip, path: Path) -> None:
     """Cut a clip out of an overlay video, whole or not at all."""
     info = video_info(Path(overlay))
     first, stop = round(clip.start_s * info.fps), round(clip.stop_s * info.fps)
-    with VideoWriter(path, info.rate, info.width_px, info.height_px, crf=CRF) as writer:
+    size = (info.width_px, info.height_px)
+    with VideoWriter(path, info.rate, *size, crf=CRF, most_kbps=MOST_KBPS) as writer:
         for frame in iter_frames(Path(overlay), start=first, stop=stop):
             writer.write(frame)
 

@@ -46,6 +46,9 @@ class VideoWriter:
         Quality from 0 (lossless) to 51; 18 looks like the source.
     preset
         x264's preset: speed against size.
+    most_kbps
+        Kilobits a second that it takes at most, over any two seconds; quality gives way. None is
+        no limit.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class VideoWriter:
         height: int,
         crf: int = 18,
         preset: str = "veryfast",
+        most_kbps: int | None = None,
     ) -> None:
         if width % 2 or height % 2 or width < 2 or height < 2:
             raise ValueError(f"sizes must be even and positive, found {width} x {height}")
@@ -70,6 +74,7 @@ class VideoWriter:
         self.height = height
         self.crf = crf
         self.preset = preset
+        self.most_kbps = most_kbps
         self.n_frames = 0
         self._stack = contextlib.ExitStack()
         self._reformatter = VideoReformatter()
@@ -88,7 +93,12 @@ class VideoWriter:
             self._stream = self._container.add_stream(
                 "libx264",
                 rate=self.rate,
-                options={"crf": str(self.crf), "preset": self.preset, **REPRODUCIBLE_X264},
+                options={
+                    "crf": str(self.crf),
+                    "preset": self.preset,
+                    **self._limit(),
+                    **REPRODUCIBLE_X264,
+                },
             )
             self._stream.width = self.width
             self._stream.height = self.height
@@ -103,6 +113,11 @@ class VideoWriter:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
         return self
+
+    def _limit(self) -> dict[str, str]:
+        if self.most_kbps is None:
+            return {}
+        return {"maxrate": f"{self.most_kbps}k", "bufsize": f"{2 * self.most_kbps}k"}
 
     def write(self, frame: NDArray[np.uint8] | av.VideoFrame) -> None:
         """Append a frame.
