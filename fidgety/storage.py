@@ -384,6 +384,17 @@ def number_of(file: h5py.Group, name: str) -> float:
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
+@contextlib.contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Tell in one way that a results file is damaged."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
+        ) from None
+
+
 def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:
     """Read status and reason of a results file.
 
@@ -392,14 +403,9 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
     StorageError
         If it is not one of our files, or has another schema.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            wanted = ("schema", "status", "reason", "reason_detail")
-            attributes = {k: file.attrs.get(k) for k in wanted}
-    except _DAMAGE as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+    with _reading(path), h5py.File(path, "r") as file:
+        wanted = ("schema", "status", "reason", "reason_detail")
+        attributes = {k: file.attrs.get(k) for k in wanted}
     if attributes["status"] is None:
         raise StorageError(f"{path}: not a results file of fidgety (no status attribute).")
     if schema is not None and attributes["schema"] != schema:
@@ -428,24 +434,31 @@ def read_dataset(
         If it is not one of our files, or has another schema or no such group.
     """
     read_outcome(path, schema).raise_if_not_ok()
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
-            return dataset.load()
-    except _DAMAGE as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+    with _reading(path), xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
+        return dataset.load()
 
 
 def groups(path: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the groups of a results file."""
-    with h5py.File(path, "r") as file:
+    """Return the names of the groups of a results file.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged.
+    """
+    with _reading(path), h5py.File(path, "r") as file:
         return sorted(name for name, item in file.items() if isinstance(item, h5py.Group))
 
 
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what made a file."""
-    with h5py.File(path, "r") as file:
+    """Return what made a file.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged.
+    """
+    with _reading(path), h5py.File(path, "r") as file:
         return dict(json.loads(str(file.attrs["provenance"])))
 
 

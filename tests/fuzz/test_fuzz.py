@@ -6,6 +6,7 @@ import contextlib
 import copy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fidgety.cohort import read_study
 from fidgety.config.root import Config, parse_config
 from fidgety.errors import ConfigError, StorageError
 from fidgety.pose.tracks import write_pose
-from fidgety.storage import Provenance, read_outcome
+from fidgety.storage import Provenance, groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import examples, mutate
 from tests.gallery.tables import BEYOND, GOOD
 from tests.pose.infant import infant_pose
@@ -77,6 +78,20 @@ def test_any_bytes_of_a_results_file(tmp_path: Path) -> None:
         timeout=60 * examples(1),
     )
     assert done.returncode == 0, f"seed {done.stdout.split()[-1]}: {done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("read", [read_outcome, read_dataset, groups, read_provenance])
+def test_a_false_checksum_is_a_damaged_file(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """What h5py tells as a KeyError."""
+    source = tmp_path / "pose.nc"
+    write_pose(source, infant_pose(2.0), Provenance(recording="a"))
+    content = bytearray(source.read_bytes())
+    content[content.index(b"OHDR") + 8] ^= 0xFF
+    source.write_bytes(content)
+    with pytest.raises(KeyError, match="checksum"), h5py.File(source) as file:
+        file.attrs.get("status")
+    with pytest.raises(StorageError, match="Delete it and run the workflow again"):
+        read(source)
 
 
 def test_a_status_that_is_none_of_ours_is_a_damaged_file(tmp_path: Path) -> None:
