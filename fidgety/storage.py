@@ -381,7 +381,33 @@ def number_of(file: h5py.Group, name: str) -> float:
 
 
 #: What HDF5 and its readers raise at damaged bytes, by where in the file they are.
-_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    AssertionError,  # h5netcdf's own, where a dimension is gone
+)
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Tell in one way that a results file is damaged.
+
+    Raises
+    ------
+    StorageError
+        For whatever damaged bytes, or content that is not of its schema, make readers raise.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
+        ) from None
 
 
 def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:
@@ -392,14 +418,9 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
     StorageError
         If it is not one of our files, or has another schema.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            wanted = ("schema", "status", "reason", "reason_detail")
-            attributes = {k: file.attrs.get(k) for k in wanted}
-    except _DAMAGE as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+    with reading(path), h5py.File(path, "r") as file:
+        wanted = ("schema", "status", "reason", "reason_detail")
+        attributes = {k: file.attrs.get(k) for k in wanted}
     if attributes["status"] is None:
         raise StorageError(f"{path}: not a results file of fidgety (no status attribute).")
     if schema is not None and attributes["schema"] != schema:
@@ -408,11 +429,14 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
             "Delete it and run the workflow again."
         )
     try:
-        return Outcome.recorded(attributes)
-    except ValueError as error:
+        outcome = Outcome.recorded(attributes)
+        if not outcome.ok and outcome.reason is None:
+            raise ValueError("it has no reason")
+    except (ValueError, TypeError) as error:
         raise StorageError(
             f"{path}: its status cannot be read ({error}). Delete it and run the workflow again."
         ) from None
+    return outcome
 
 
 def read_dataset(
@@ -428,24 +452,31 @@ def read_dataset(
         If it is not one of our files, or has another schema or no such group.
     """
     read_outcome(path, schema).raise_if_not_ok()
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
-            return dataset.load()
-    except _DAMAGE as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+    with reading(path), xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
+        return dataset.load()
 
 
 def groups(path: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the groups of a results file."""
-    with h5py.File(path, "r") as file:
+    """Return the names of the groups of a results file.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged.
+    """
+    with reading(path), h5py.File(path, "r") as file:
         return sorted(name for name, item in file.items() if isinstance(item, h5py.Group))
 
 
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what made a file."""
-    with h5py.File(path, "r") as file:
+    """Return what made a file.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged.
+    """
+    with reading(path), h5py.File(path, "r") as file:
         return dict(json.loads(str(file.attrs["provenance"])))
 
 

@@ -160,6 +160,12 @@ def read_feature_set(path: str | os.PathLike[str], name: str) -> FeatureSet:
             "Add it to features.sets in config.yaml."
         )
     group = storage.read_dataset(path, schema=FEATURES_SCHEMA, group=name)
+    with storage.reading(path):
+        return _of_group(name, group, float(root.attrs["fps"]))
+
+
+def _of_group(name: str, group: xr.Dataset, fps: float) -> FeatureSet:
+    """Take a feature set out of the layout of :func:`_group`."""
     if group.attrs["status"] != Status.OK.value:
         why = Reason(group.attrs["reason"])
         raise NotAssessable(
@@ -170,7 +176,7 @@ def read_feature_set(path: str | os.PathLike[str], name: str) -> FeatureSet:
         values=group["values"].values.astype(np.float32),
         names=tuple(str(n) for n in group["feature"].values),
         time_s=group["time"].values.astype(np.float64),
-        fps=float(root.attrs["fps"]),
+        fps=fps,
         units=str(group.attrs["units"]),
         parameters=json.loads(str(group.attrs["parameters"])),
     )

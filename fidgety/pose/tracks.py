@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable
 from fidgety.skeletons import SKELETONS, Skeleton, as_dict, from_dict, identify
-from fidgety.storage import Provenance, dumps, read_dataset, write_dataset
+from fidgety.storage import Provenance, dumps, read_dataset, reading, write_dataset
 
 POSE_SCHEMA = "pose/1"
 INDIVIDUAL = "infant"
@@ -228,4 +228,6 @@ def read_pose(path: str | os.PathLike[str]) -> Pose:
     StorageError
         If it is not such a file.
     """
-    return from_dataset(read_dataset(path, schema=POSE_SCHEMA))
+    dataset = read_dataset(path, schema=POSE_SCHEMA)
+    with reading(path):
+        return from_dataset(dataset)

@@ -1,8 +1,11 @@
-"""Changing the bytes of valid files, and how often it is tried."""
+"""Changing the bytes of valid files, how often it is tried, and for how long."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,6 +13,22 @@ import numpy as np
 def examples(n: int) -> int:
     """Return how many examples to try: ``FIDGETY_FUZZ`` is a factor."""
     return n * int(os.environ.get("FIDGETY_FUZZ", "1"))
+
+
+@contextlib.contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError where the body takes longer: a hang is a finding, too."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.gallery import tables, tracks, videos
+from tests.gallery import content, tables, tracks, videos
 from tests.gallery.kinds import Kind, attempt
 
-KINDS: list[Kind] = [*videos.KINDS, *tables.KINDS, *tracks.KINDS]
+KINDS: list[Kind] = [*videos.KINDS, *content.KINDS, *tables.KINDS, *tracks.KINDS]
 
 
 def cell(text: str, most: int = 160) -> str:

@@ -36,7 +36,20 @@ def refused(name: str, make: Callable[[Path], Path], says: str) -> Kind:
     return Kind("table", name, make, REFUSED, says)
 
 
+def many_intervals(n: int) -> str:
+    return "".join(f"a1\t{k}\t{k + 1}\tfidgety\n" for k in range(n))
+
+
+def many_rows(n: int) -> Callable[[Path], Path]:
+    text = HEAD + "".join(f"r{k}\ti{k}\tward\tr{k}.mp4\tnormal\t{9 + k % 8}\n" for k in range(n))
+    return sheet(text, names=tuple(f"r{k}.mp4" for k in range(n)))
+
+
 KINDS = [
+    Kind("table", "100,000 rows", many_rows(100_000), slow=True),
+    Kind("table", "100,000 intervals", sheet(GOOD, many_intervals(100_000)), slow=True),
+    # How long a video is, nobody knows when the tables are read.
+    Kind("table", "intervals outside the video", sheet(GOOD, "a1\t1e6\t2e6\tfidgety\n")),
     Kind("table", "byte order mark", sheet(b"\xef\xbb\xbf" + GOOD.encode())),
     Kind("table", "Windows line ends", sheet(GOOD.replace("\n", "\r\n"))),
     Kind("table", "UTF-16", sheet(GOOD.encode("utf-16"))),

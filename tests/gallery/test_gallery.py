@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fidgety.datasets.clips import FM, NON_FM, reference_clips
+from fidgety.datasets.series import Series
 from tests.gallery.kinds import Kind, attempt
 from tests.gallery.run import KINDS
+
+#: Processor time of a kind, making included.
+MOST_S = 30.0
 
 
 def test_there_are_enough_kinds_each_once() -> None:
@@ -27,6 +34,20 @@ def test_there_are_enough_kinds_each_once() -> None:
     ],
 )
 def test_a_kind_comes_to_what_is_written_down(kind: Kind, tmp_path: Path) -> None:
+    began = time.process_time()
     tried = attempt(kind, tmp_path)
+    assert kind.long or time.process_time() - began < MOST_S
     assert tried.outcome == kind.expected, tried.detail
     assert kind.says in tried.detail
+
+
+def test_intervals_outside_the_video_reach_no_clip_of_it() -> None:
+    """Part of one counts as far as the video goes; of one beyond its end there is nothing."""
+    video = Series("a1", "a", "", np.zeros((200, 1), np.float32), ("f",), 0.0, 25.0)
+    row = {"recording": "a1", "rater": "consensus", "movement": "fidgety"}
+    for start_s, end_s, expected in ((4.0, 1e6, [NON_FM, FM]), (1e6, 2e6, [NON_FM, NON_FM])):
+        clips, labels = reference_clips(
+            [video], [row | {"start_s": start_s, "end_s": end_s}], length=100, step=100
+        )
+        assert clips.start.tolist() == [0, 100]
+        assert labels.tolist() == expected

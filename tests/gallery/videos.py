@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
+from av.container import OutputContainer
 
 from tests.gallery.kinds import REFUSED, Kind
-from tests.video.clips import numbered_clip, write_clip
+from tests.video.clips import numbered, numbered_clip, write_clip
 
 Make = Callable[[Path], Path]
 
@@ -56,6 +58,75 @@ def renamed(folder: Path) -> Path:
     return clip("a.mkv")(folder).rename(folder / "a.mp4")
 
 
+def packed(folder: Path, add: Callable[[OutputContainer], None]) -> Path:
+    path = folder / "a.mp4"
+    with av.open(str(path), "w") as output:
+        add(output)
+    return path
+
+
+def no_frame(folder: Path) -> Path:
+    def add(output: OutputContainer) -> None:
+        stream = output.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        output.start_encoding()
+
+    return packed(folder, add)
+
+
+def sound_alone(folder: Path) -> Path:
+    def add(output: OutputContainer) -> None:
+        stream = output.add_stream("aac", rate=8000, layout="mono")
+        wave = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        wave.sample_rate, wave.pts = 8000, 0
+        output.mux(stream.encode(wave))
+        output.mux(stream.encode(None))
+
+    return packed(folder, add)
+
+
+def two_streams(folder: Path) -> Path:
+    """Make a small picture and a large one, as cameras with a preview do."""
+
+    def add(output: OutputContainer) -> None:
+        streams = [output.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, (width, height) in zip(streams, ((48, 32), (160, 96)), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for k in range(20):
+            for stream in streams:
+                picture = numbered(k, stream.width, stream.height)
+                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+                frame.pts = k
+                output.mux(stream.encode(frame))
+        for stream in streams:
+            output.mux(stream.encode(None))
+
+    return packed(folder, add)
+
+
+def twice(folder: Path) -> Path:
+    """Join a stream to itself, so that its clock starts again."""
+    path = clip("a.ts")(folder)
+    path.write_bytes(path.read_bytes() * 2)
+    return path
+
+
+def no_permission(folder: Path) -> Path:
+    path = clip()(folder)
+    path.chmod(0)
+    return path
+
+
+def at_once(data: bytes) -> bytes:
+    """Set the time from each frame to the next to nothing."""
+    table = data.index(b"stts") + 8
+    n = int.from_bytes(data[table : table + 4], "big")
+    entries = bytearray(data)
+    for at in range(table + 4, table + 4 + 8 * n, 8):
+        entries[at + 4 : at + 8] = bytes(4)
+    return bytes(entries)
+
+
 def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
@@ -88,6 +159,13 @@ KINDS = [
     Kind("video", "index missing", changed(without_index), "video_unreadable"),
     Kind("video", "one frame", clip(n=1), "video_too_short"),
     Kind("video", "two frames", clip(n=2), "video_too_short"),
+    Kind("video", "no frame", no_frame, "video_no_stream"),
+    Kind("video", "zero duration", changed(at_once), "video_too_short"),
+    Kind("video", "sound alone", sound_alone, "video_no_stream", "audio"),
+    Kind("video", "two pictures, the larger one counts", two_streams),
+    Kind("video", "interlaced", clip(options={"crf": "12", "x264-params": "tff=1:weightp=0"})),
+    Kind("video", "time stamps that run backwards", twice),
+    Kind("video", "mirrored", clip(hflip=True)),
     Kind("video", "with sound", clip(audio=True)),
     Kind("video", "10-bit HEVC with HLG", clip(**HLG), slow=True),
     Kind("video", "variable rate with long gaps", clip(stamps_s=GAPS)),
@@ -117,5 +195,7 @@ KINDS = [
     Kind("video", "name with per cent", clip("a%03d.mp4")),
     Kind("video", "symbolic link that loops", loop, REFUSED, "a.mp4"),
     Kind("video", "a folder", a_folder, REFUSED, "a.mp4"),
+    # In a folder of root's own it is the folder that refuses: the message is the same.
+    Kind("video", "no permission", no_permission, REFUSED, "Permission denied", ordinary=True),
     Kind("video", "no such file", lambda folder: folder / "a.mp4", REFUSED, "a.mp4"),
 ]
