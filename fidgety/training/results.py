@@ -44,8 +44,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety.errors import NotAssessable, Outcome, StorageError
-from fidgety.storage import Provenance, number_of, read_outcome, write_dataset
+from fidgety.errors import NotAssessable, Outcome
+from fidgety.storage import Provenance, number_of, read_outcome, reading, write_dataset
 from fidgety.training.risk import risk_probability
 
 PREDICTIONS_SCHEMA = "predictions/1"
@@ -269,14 +269,9 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, ModelPrediction]
         If it is not one of our files, or has another schema, or is damaged.
     """
     read_outcome(path, PREDICTIONS_SCHEMA)
-    try:
-        with h5py.File(path, "r") as file:
-            found = sorted(file.items())
-            return {name: _prediction(g) for name, g in found if isinstance(g, h5py.Group)}
-    except (OSError, ValueError, KeyError) as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+    with reading(path), h5py.File(path, "r") as file:
+        found = sorted(file.items())
+        return {name: _prediction(g) for name, g in found if isinstance(g, h5py.Group)}
 
 
 def read_whom(path: str | os.PathLike[str]) -> tuple[str, str]:
