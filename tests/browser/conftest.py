@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,14 @@ def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     yield shown
     context.close()
     assert said == []
+
+
+def until(page: Any, expression: str, seconds: float = 30) -> None:
+    """Wait until an expression is true. Asked from outside: the page forbids itself to evaluate."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never came: {expression}"
+        page.wait_for_timeout(50)
 
 
 def serious(page: Any) -> list[str]:

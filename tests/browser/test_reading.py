@@ -14,7 +14,7 @@ from fidgety.reading.page import page_name, reading_page
 from fidgety.reading.plan import Coded, Key, plan_reading
 from fidgety.reading.returned import read_returned, tabulate
 from fidgety.video.write import VideoWriter
-from tests.browser.conftest import serious
+from tests.browser.conftest import serious, until
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def test_marks_by_keyboard_come_back_as_annotations(
 ) -> None:
     folder, key = study
     page.goto((folder / "r1-1.html").as_uri())
-    page.wait_for_function("document.getElementById('video').readyState >= 1")
+    until(page, "document.getElementById('video').readyState >= 1")
     press = page.keyboard.press
     for one in ("ArrowRight", "f", "ArrowRight", "ArrowRight", "f"):
         press(one)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import serious
+from tests.browser.conftest import serious, until
 from tests.report.conftest import ATTACK, Site, build_site
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,7 @@ def test_text_from_the_sheet_stays_text(page: Any, site: Site) -> None:
 @EVERYWHERE
 def test_the_timeline_moves_the_video_and_the_video_the_timeline(page: Any, site: Site) -> None:
     page.goto(site.pages["e1"].as_uri())
-    page.wait_for_function("document.querySelector('.recording video').readyState >= 1")
+    until(page, "document.querySelector('.recording video').readyState >= 1")
     strip = page.locator(".recording .strip").first
     box = strip.locator("svg").bounding_box()
     strip.click(position={"x": box["width"] / 20, "y": 5})
@@ -114,14 +114,14 @@ def test_the_timeline_moves_the_video_and_the_video_the_timeline(page: Any, site
     strip.press("Home")
     assert page.evaluate("document.querySelector('.recording video').currentTime") == 0
     page.evaluate("document.querySelector('.recording video').currentTime = 1.5")
-    page.wait_for_function(
-        "+document.querySelector('.recording .strip').getAttribute('aria-valuenow') === 1.5"
+    until(
+        page, "+document.querySelector('.recording .strip').getAttribute('aria-valuenow') === 1.5"
     )
 
 
 def test_a_clip_is_shown_in_its_recording(page: Any, site: Site) -> None:
     page.goto(site.pages["e1"].as_uri())
-    page.wait_for_function("document.querySelector('.recording video').readyState >= 1")
+    until(page, "document.querySelector('.recording video').readyState >= 1")
     page.evaluate("document.querySelector('.recording video').currentTime = 2")
     button = page.get_by_role("button", name="Show in the recording").first
     start = float(button.get_attribute("data-start"))
