@@ -200,8 +200,10 @@ def test_a_failed_job_is_retried(story: Story) -> None:
 def test_small_jobs_share_a_job_of_the_queue(story: Story) -> None:
     jobs = len(re.findall(r"has been submitted with SLURM jobid", story.texts[1]))
     steps = int(re.findall(r"of (\d+) steps", story.texts[1])[-1])
+    again = story.texts[1].count("Trying to restart")
+    # How many steps are left for the second main process depends on when the first was killed.
     assert steps > 25
-    assert jobs < steps / 3
+    assert jobs - again < steps / 2
 
 
 def test_a_job_on_a_gpu_asks_for_model_and_partition_of_the_profile(
