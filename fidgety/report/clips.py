@@ -99,11 +99,7 @@ def choose_clips(
     places = zip(prediction.recording, prediction.start_s, strict=True)
     seen = [float(s) <= lengths_s.get(recording, 0.0) - SHORTEST_S for recording, s in places]
     best = best_apart(prediction, probability, n, seen)
-    free = [
-        can and not any(_overlap(prediction, k, other) for other in best)
-        for k, can in enumerate(seen)
-    ]
-    least = best_apart(prediction, -probability, n_least, free)
+    least = best_apart(prediction, -probability, n_least, seen, beside=best)
     return [
         Clip(
             rank,
@@ -117,11 +113,6 @@ def choose_clips(
         for chosen in (best, least)
         for rank, k in enumerate(chosen, 1)
     ]
-
-
-def _overlap(prediction: ModelPrediction, a: int, b: int) -> bool:
-    start, stop, recording = prediction.start_s, prediction.stop_s, prediction.recording
-    return recording[a] == recording[b] and bool(start[a] < stop[b] and start[b] < stop[a])
 
 
 def overlay_length_s(overlay: str | os.PathLike[str]) -> float:

@@ -285,6 +285,7 @@ def best_apart(
     score: NDArray[np.float64],
     n: int,
     allowed: Sequence[bool] | None = None,
+    beside: Sequence[int] = (),
 ) -> list[int]:
     """Choose the instances with the highest scores, of which no two overlap.
 
@@ -298,6 +299,8 @@ def best_apart(
         How many, at most.
     allowed
         For each instance whether it may be chosen; all may where it is left out.
+    beside
+        Instances that are chosen already, which none may overlap either.
 
     Returns
     -------
@@ -314,7 +317,8 @@ def best_apart(
     for k in np.argsort(-score, kind="stable").tolist():
         if len(chosen) == n:
             break
-        if (allowed is None or allowed[k]) and not any(overlap(k, other) for other in chosen):
+        taken = any(overlap(k, other) for other in (*beside, *chosen))
+        if (allowed is None or allowed[k]) and not taken:
             chosen.append(k)
     return chosen
 
