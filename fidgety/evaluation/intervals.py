@@ -134,6 +134,22 @@ def newcombe_auc(value: float, positives: int, negatives: int, confidence: float
     return Estimate(value, low, high, positives + negatives, "newcombe")
 
 
+def percentile_interval(draws: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """Return the percentile interval of a bootstrap's draws, undefined ones left out.
+
+    Returns
+    -------
+    tuple of float
+        NaN where no draw is defined or all agree: an interval would only pretend.
+    """
+    known = draws[np.isfinite(draws)]
+    if not known.size or np.ptp(known) == 0:
+        return NAN, NAN
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def bootstrap(
     statistic: Callable[..., NDArray[np.float64]],
     positive: NDArray[np.float64],

@@ -37,7 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 from fidgety.datasets.clips import Rating, Stretches
 from fidgety.datasets.windows import in_intervals
 from fidgety.evaluation.fms import HALF, fm_probability
-from fidgety.evaluation.intervals import NAN
+from fidgety.evaluation.intervals import NAN, percentile_interval
 from fidgety.training.results import ModelPrediction
 
 Array = NDArray[np.float64]
@@ -410,11 +410,7 @@ def ap_rows(
     names = [*(f"{at:g}" for at in IOUS), MEAN]
     values = [*value, value.mean()]
     for name, own, draws in zip(names, values, [*drawn, drawn.mean(axis=0)], strict=True):
-        known = draws[np.isfinite(draws)]
-        low = high = NAN
-        if known.size and np.ptp(known) > 0:
-            tail = (1 - confidence) / 2
-            low, high = (float(q) for q in np.quantile(known, [tail, 1 - tail]))
+        low, high = percentile_interval(draws, confidence)
         rows.append({"iou": name, "ap": float(own), "low": low, "high": high, **counts})
     return rows
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from fidgety.evaluation.intervals import NAN, Estimate, proportion
+from fidgety.evaluation.intervals import NAN, Estimate, percentile_interval, proportion
 
 Matrix = NDArray[np.float64]
 #: Figures of all classes together, in the order of the tables.
@@ -122,13 +122,10 @@ def estimates(
         value = float(figure(matrix))
         if not np.isfinite(value):
             return Estimate(NAN, n=n, method="undefined")
-        values = figure(draws)
-        values = values[np.isfinite(values)]
-        if not values.size or np.ptp(values) == 0:
+        low, high = percentile_interval(figure(draws), confidence)
+        if np.isnan(low):
             return Estimate(value, n=n, method="none: all resamples agree")
-        tail = (1 - confidence) / 2
-        low, high = np.quantile(values, [tail, 1 - tail])
-        return Estimate(value, float(low), float(high), n, "bootstrap percentile")
+        return Estimate(value, low, high, n, "bootstrap percentile")
 
     found = {"class_accuracy": proportion(int(np.trace(matrix)), n, confidence)}
     for name in OVERALL:

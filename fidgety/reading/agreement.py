@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
 from fidgety.evaluation.comparison import compare_decisions
-from fidgety.evaluation.intervals import NAN, Estimate, proportion
+from fidgety.evaluation.intervals import NAN, Estimate, percentile_interval, proportion
 from fidgety.evaluation.metrics import Counts
 from fidgety.evaluation.multiclass import confusion, overall
 
+CONFIDENCE = 0.95
 MODEL = "(model)"
 ALL = "(all raters)"
 VERDICTS = ("at_risk", "not_at_risk")
@@ -55,12 +56,10 @@ def resampled(
     value = statistic(np.arange(n))
     rng = np.random.default_rng(seed)
     draws = np.array([statistic(rng.integers(0, n, n)) for _ in range(resamples if n > 1 else 0)])
-    draws = draws[np.isfinite(draws)]
-    # Where all resamples agree, or most are undefined, an interval would only pretend.
-    if draws.size <= resamples / 2 or np.ptp(draws) == 0:
+    # Where most resamples are undefined, an interval would only pretend.
+    if np.isfinite(draws).sum() <= resamples / 2:
         return Estimate(value, n=n, method="bootstrap by infant")
-    low, high = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
-    return Estimate(value, low, high, n, "bootstrap by infant")
+    return Estimate(value, *percentile_interval(draws, CONFIDENCE), n, "bootstrap by infant")
 
 
 def cohen(
