@@ -14,17 +14,18 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import csv
 import glob
-import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
+from fidgety.sources import index_without
 from fidgety.storage import write_text
 
 _WILDCARD = re.compile(r"\{(\w+)(?:,[^{}]*)?\}")
@@ -70,15 +71,10 @@ def recordings_in(tables: Iterable[Path], infant: str) -> set[str]:
     """Return an infant's recordings as tables of earlier runs know them."""
     found = set()
     for table in tables:
-        header, *lines = table.read_text(encoding="utf-8").splitlines() or [""]
-        columns = header.split("\t")
-        if not {"infant", "recording"} <= set(columns):
-            continue
-        for line in lines:
-            row = dict(zip(columns, line.split("\t"), strict=False))
-            if row.get("infant") == infant:
-                found.add(row["recording"])
-    return found
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t")
+            found |= {row.get("recording") for row in rows if row.get("infant") == infant}
+    return {name for name in found if name}
 
 
 def check_known(infant: str, recordings: Collection[str], infants: Iterable[str]) -> None:
@@ -97,6 +93,16 @@ def check_known(infant: str, recordings: Collection[str], infants: Iterable[str]
         )
 
 
+def _replaced(
+    pattern: str, wildcard: Callable[[str], str], text: Callable[[str], str] = str
+) -> str:
+    """Return a rule's pattern with every wildcard, by its name, and the text between replaced."""
+    # Text and names of wildcards take turns.
+    return "".join(
+        wildcard(part) if k % 2 else text(part) for k, part in enumerate(_WILDCARD.split(pattern))
+    )
+
+
 def filled(pattern: str, infant: str, recordings: Iterable[str]) -> Iterator[str]:
     """Yield the glob patterns of an infant's files among those of a rule's output.
 
@@ -111,13 +117,8 @@ def filled(pattern: str, infant: str, recordings: Iterable[str]) -> Iterator[str
     if not names:
         return
     for recording in sorted(recordings) if "recording" in names else [""]:
-        values = {"infant": infant, "recording": recording}
-        parts = _WILDCARD.split(pattern)
-        # Text and names of wildcards take turns.
-        yield "".join(
-            (glob.escape(values[part]) if part in values else "*") if k % 2 else glob.escape(part)
-            for k, part in enumerate(parts)
-        )
+        values = {"infant": glob.escape(infant), "recording": glob.escape(recording)}
+        yield _replaced(pattern, lambda name, v=values: v.get(name, "*"), glob.escape)  # type: ignore[misc]
 
 
 def of_the_same_job(path: str, rules: Iterable[Sequence[str]]) -> set[str]:
@@ -138,23 +139,21 @@ def of_the_same_job(path: str, rules: Iterable[Sequence[str]]) -> set[str]:
                 continue
             for other in outputs:
                 if set(_WILDCARD.findall(other)) <= set(values):
-                    parts = _WILDCARD.split(other)
-                    found.add("".join(values[p] if k % 2 else p for k, p in enumerate(parts)))
+                    found.add(_replaced(other, values.__getitem__))
     return found
 
 
 def _values(pattern: str, path: str) -> dict[str, str] | None:
     """Return the values of a pattern's wildcards in a path, or None if it is of another kind."""
-    parts = _WILDCARD.split(pattern)
-    text, seen = "", set()
-    for k, part in enumerate(parts):
-        if k % 2 == 0:
-            text += re.escape(part)
-        elif part in seen:
-            text += f"(?P={part})"
-        else:
-            seen.add(part)
-            text += f"(?P<{part}>[^/]+)"
+    seen: set[str] = set()
+
+    def group(name: str) -> str:
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return f"(?P<{name}>[^/]+)"
+
+    text = _replaced(pattern, group, re.escape)
     match = re.fullmatch(text, path)
     return match.groupdict() if match else None
 
@@ -170,9 +169,7 @@ def owned(patterns: Iterable[str]) -> list[re.Pattern[str]]:
     for pattern in patterns:
         if not set(_WILDCARD.findall(pattern)) & set(OWNERS):
             continue
-        parts = _WILDCARD.split(pattern)
-        text = "".join("[^/]+" if k % 2 else re.escape(p) for k, p in enumerate(parts))
-        found.append(re.compile(text + "(/|$)"))
+        found.append(re.compile(_replaced(pattern, lambda _: "[^/]+", re.escape) + "(/|$)"))
     return found
 
 
@@ -290,12 +287,10 @@ def in_use(locks: Path, paths: Collection[Path]) -> list[str]:
 def rewritten(path: Path, names: re.Pattern[bytes]) -> str:
     """Return a file's text without the lines, or entries, that name the infant."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix != ".json":
-        kept = [line for line in text.splitlines(keepends=True) if not names.search(line.encode())]
-        return "".join(kept)
-    content = json.loads(text)
-    kept_files = {n: v for n, v in content["files"].items() if not names.search(n.encode())}
-    return json.dumps({**content, "files": kept_files}, sort_keys=True) + "\n"
+    if path.name == SOURCES.name:
+        return index_without(text, lambda source: names.search(source.encode()) is not None)
+    kept = [line for line in text.splitlines(keepends=True) if not names.search(line.encode())]
+    return "".join(kept)
 
 
 def forget(traces: Traces, names: re.Pattern[bytes]) -> None:

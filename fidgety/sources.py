@@ -15,7 +15,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fidgety.errors import ConfigError, StorageError
 from fidgety.storage import file_sha256, write_text
@@ -142,11 +144,20 @@ class SourceIndex:
         merged = self._read() | self._new
         files = {name: [*signature, checksum] for name, (signature, checksum) in merged.items()}
         with contextlib.suppress(OSError, StorageError):
-            write_text(
-                self.path, json.dumps({"version": VERSION, "files": files}, sort_keys=True) + "\n"
-            )
+            write_text(self.path, _index_text({"version": VERSION, "files": files}))
             self._new = {}
         self._saved_at = time.monotonic()
+
+
+def _index_text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True) + "\n"
+
+
+def index_without(text: str, gone: Callable[[str], bool]) -> str:
+    """Return the text of an index without some sources, by their paths."""
+    content = json.loads(text)
+    files = {name: known for name, known in content["files"].items() if not gone(name)}
+    return _index_text({**content, "files": files})
 
 
 def source_checksum(path: str | os.PathLike[str], index: SourceIndex) -> str:

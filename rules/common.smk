@@ -379,7 +379,8 @@ def check_storages():
             ) from None
 
 
-check_storages()
+if workflow.is_main_process:
+    check_storages()
 
 
 def source_file(recording, column):

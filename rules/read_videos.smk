@@ -1,6 +1,7 @@
 """Blinded readings by raters: `snakemake reading` makes their pages, `readings` takes them back."""
 
-READ = read_recordings()
+# Every job reads this file: without raters there is nothing to look for.
+READ = read_recordings() if CONFIG.reading.raters else []
 
 
 rule write_reading:
