@@ -126,6 +126,15 @@ class Workflow:
         return Workflow(folder)
 
 
+def assert_unharmed(before: Workflow, after: Workflow) -> None:
+    """Assert that everybody who was there before has equal bytes after, in every stage."""
+    for part in ("video", "background", "pose", "features", "models", "predictions"):
+        expected = before.checksums(part)
+        assert expected
+        found = after.checksums(part)
+        assert {name: found[name] for name in expected} == expected
+
+
 def message_templates(rules: Path) -> dict[str, re.Pattern[str]]:
     """Return a pattern for each rule's message, from the rules themselves."""
     patterns = {}

@@ -12,7 +12,7 @@ from fidgety.errors import NotAssessable
 from fidgety.storage import read_outcome
 from fidgety.video.standardise import standardise_video
 from tests.gallery.videos import KINDS
-from tests.workflow.conftest import Workflow
+from tests.workflow.conftest import Workflow, assert_unharmed
 from tests.workflow.test_reruns import own_rows
 
 #: Kind of the gallery to the name of its recording, and its reason in a whole run.
@@ -76,8 +76,4 @@ def test_each_has_its_outcome(ward: Workflow, recording: str, reason: str) -> No
 
 @pytest.mark.long
 def test_everybody_elses_files_are_equal_bytes(ward: Workflow, tiny_run: Workflow) -> None:
-    for part in ("video", "background", "pose", "features", "models", "predictions"):
-        before = tiny_run.checksums(part)
-        assert before
-        after = ward.checksums(part)
-        assert {name: after[name] for name in before} == before
+    assert_unharmed(tiny_run, ward)

@@ -14,7 +14,7 @@ import pytest
 
 from fidgety.errors import Status
 from fidgety.storage import read_outcome
-from tests.workflow.conftest import Workflow
+from tests.workflow.conftest import Workflow, assert_unharmed
 from tests.workflow.test_reruns import own_rows
 
 pytestmark = pytest.mark.slow
@@ -121,11 +121,7 @@ def test_each_gives_a_result_or_its_reason(
 
 
 def test_other_infants_are_unharmed(clinic: Workflow, tiny_run: Workflow) -> None:
-    for part in ("video", "background", "pose", "features", "models", "predictions"):
-        before = tiny_run.checksums(part)
-        assert before
-        after = clinic.checksums(part)
-        assert {name: after[name] for name in before} == before
+    assert_unharmed(tiny_run, clinic)
 
 
 def test_one_row_runs_by_one_command_and_then_nothing(clinic: Workflow) -> None:
