@@ -58,7 +58,7 @@ rule write_infant_page:
         classes=CLASSES,
         threshold=CONFIG.evaluation.threshold,
         texts=texts_version(),
-        config=section("report", without=["pictures"]),
+        config=section("report", without=["pictures", "pages"]),
         continuous_from=CONFIG.evaluation.continuous_from,
         bundle=ABOUT_BUNDLE,
         code=code_of("write_infant_page", libraries=("av", "jinja2", "matplotlib"), data=PAGE_FILES),
@@ -78,7 +78,7 @@ rule write_report:
         roc_figure=rules.evaluate.output.roc_figure,
         calibration_figure=rules.evaluate.output.calibration_figure,
         cohort=cohort_tables,
-        pages=[results(f"report/infants/{infant}.html") for infant in sorted(ASSESSED)],
+        pages=[results(f"report/infants/{infant}.html") for infant in WITH_PAGE],
     output:
         index=results("report/index.html"),
     log:

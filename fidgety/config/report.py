@@ -14,6 +14,10 @@ class ReportConfig(Section):
 
     title: str = "General Movements Assessment"
     """Title of the pages."""
+    pages: Literal["all", "new", "none"] = "all"
+    """Whose pages, with their overlay videos, are made beside the study's: everybody's, those of
+    the role ``new`` alone, or nobody's. Any other is made by its name:
+    ``snakemake results/report/infants/ID.html``."""
     faces: Literal["hidden", "visible"] = "hidden"
     """Whether overlay videos show faces. ``hidden`` covers the infant's head and makes all that is
     outside the body mask unrecognisable: other people's faces are there."""

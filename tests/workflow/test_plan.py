@@ -54,6 +54,28 @@ def test_models_of_pictures_read_pixels_and_are_explained(fresh: Workflow) -> No
     assert not {"build_pixels", "explain_pictures"} & set(fresh.planned())
 
 
+def test_pages_are_made_of_those_that_want_one(fresh: Workflow) -> None:
+    """A study of thousands wants its figures first, and the overlay of whom it asks for."""
+    (fresh.folder / "ward.mp4").write_bytes(b"nobody opens it")
+    (fresh.folder / "ward.tsv").write_text(
+        "recording\tinfant\tcohort\tvideo\nward-01\tw1\tward\tward.mp4\n"
+    )
+    ward = {"sheet": "ward.tsv", "cohorts": {"ward": "new"}}
+    fresh.configure(**ward)
+    everybody = fresh.planned()
+    fresh.configure(**ward, report={"pages": "new"})
+    new = fresh.planned()
+    asked = fresh.planned("results/report/infants/phantom-ext-01.html")
+    fresh.configure(**ward, report={"pages": "none"})
+    nobody = fresh.planned()
+    assert len(everybody["write_infant_page"]) > 1
+    assert new["write_infant_page"] == {"infant=w1"}
+    assert new["draw_overlay"] == {"recording=ward-01"}
+    assert asked["write_infant_page"] == {"infant=phantom-ext-01"}
+    assert not {"write_infant_page", "draw_overlay"} & set(nobody)
+    assert set(nobody["predict_infant"]) == set(everybody["predict_infant"])
+
+
 def test_lint_finds_nothing(fresh: Workflow) -> None:
     fresh.configure()
     done = fresh.run("--lint", ok=False)
