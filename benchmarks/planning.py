@@ -7,7 +7,10 @@ processor seconds, seconds by the clock and largest memory of the whole process,
 - the same dry runs of as many empty jobs: `bare` (an input, an output and a shell command) and
   `alike` (a script, a log, a benchmark and parameters, and as many files, as the rules have);
 - reading the configuration, the sheet and the source files (``--list-rules``);
-- a dry run with 200 recordings more.
+- a dry run with 200 recordings more;
+- with ``--start``, how long it takes from the first look at the jobs until so many of them, all
+  of them ready, were handed to a scheduler that does nothing; again beside bare jobs. It needs
+  the executor for any scheduler (``make cluster``).
 
 ``python -m benchmarks.planning --recordings 1000``; `make bench-scale` runs 1,000 and 10,000.
 """
@@ -21,6 +24,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,18 +147,75 @@ def touch_everything(snakemake: Sequence[str], folder: Path) -> None:
     measure([*snakemake, "--touch", "--cores", "1", "--quiet", "all"], folder)
 
 
+#: Every ready job is submitted to a command that prints something and does nothing.
+SUBMIT = (
+    *("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "echo"),
+    *("--scheduler", "greedy", "--quiet", "reason", "--jobs"),
+)
+FIRST_LOOK, SUBMITTED = "Select jobs to execute", "with external jobid"
+
+
+def measure_start(command: Sequence[str], folder: Path, n: int) -> float:
+    """Return the seconds from the first look at the jobs until n of them are submitted.
+
+    Raises
+    ------
+    RuntimeError
+        With the end of its output, if the process ends before.
+    """
+    log = folder / "start.log"
+    with open(log, "w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [*command, *SUBMIT, str(n)],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path[1:]))},
+        )
+    first = None
+    try:
+        while process.poll() is None:
+            time.sleep(0.1)
+            text = log.read_text(encoding="utf-8")
+            if first is None and FIRST_LOOK in text:
+                first = time.monotonic()
+            if first is not None and text.count(SUBMITTED) >= n:
+                return time.monotonic() - first
+    finally:
+        process.kill()
+        process.wait()
+    raise RuntimeError(f"{' '.join(command)}\n{log.read_text(encoding='utf-8')[-3000:]}")
+
+
+def compare_start(run: Sequence[str], ours: Sequence[str], folder: Path, n: int) -> None:
+    """Print how long n ready jobs take to be handed over, ours and bare ones."""
+    write_cohort(folder, n)
+    # Of each recording's jobs the first is ready.
+    own = measure_start(ours, folder, n)
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    (empty / "bare").write_text(EMPTY + BARE)
+    size = ("--config", f"samples={n}", "rules=1", "alike=no")
+    bare = measure_start([*run, "all", "--snakefile", "bare", *size], empty, n)
+    print(f"{n} ready jobs handed over: {own:.1f} s, bare ones {bare:.1f} s ({own / bare:.2f})")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recordings", type=int, default=1000)
     parser.add_argument("--more", type=int, default=200)
     parser.add_argument("--up-to-date", action="store_true", help="as well with everything done")
+    parser.add_argument("--start", type=int, default=0, help="start so many ready jobs, no more")
     asked = parser.parse_args()
     run = [sys.executable, "-m", "snakemake"]
     ours = [*run, "--snakefile", str(ROOT / "Snakefile"), "--configfile", "own.yaml"]
     dry = ["--dry-run", "--quiet", "rules", "host"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if asked.start:
+            compare_start(run, ours, folder, asked.start)
+            return
         write_cohort(folder, asked.recordings)
         measure([*ours, "--list-rules"], folder)  # checksums and modules are looked at once
         read = measure([*ours, "--list-rules"], folder)

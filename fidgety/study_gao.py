@@ -14,6 +14,7 @@ from fidgety.config.gao import GaoConfig
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.learning import (
     MODEL_NAME,
+    SERIES_IN_MEMORY_MB,
     FoldsConfig,
     ModelConfig,
     TrainingConfig,
@@ -79,7 +80,7 @@ def check_rater(config: GaoConfig, raters: Iterable[str]) -> None:
 
 
 def gao_memory_mb(recordings: int, numbers: int) -> int:
-    """Estimate a training's memory: every recording as it is, standardised, mirrored both ways.
+    """Estimate a training's memory: its recordings, mirrored as well, as far as these stay there.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ def gao_memory_mb(recordings: int, numbers: int) -> int:
     numbers
         That are read of a frame.
     """
-    return 3000 + round(recordings * 7500 * numbers * 4 * 4 / 1e6)
+    values = 2 * 4 * recordings * 7500 * numbers
+    return 3000 + round(min(values / 1e6, SERIES_IN_MEMORY_MB))
 
 
 def gao_runtime(config: GaoConfig, name: str, recordings: int, gpu: bool) -> int:

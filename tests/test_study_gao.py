@@ -169,8 +169,9 @@ def test_a_rater_without_intervals_is_named_before_anything_is_trained() -> None
 
 def test_a_training_asks_for_what_it_needs() -> None:
     """725 and 243 recordings of five minutes, as in the paper."""
-    assert 8_000 < gao_memory_mb(968, 51) < 12_000
-    assert gao_memory_mb(968, 153) > 20_000
+    assert 3_000 < gao_memory_mb(20, 51) < 3_100
+    # What does not fit lies on disk.
+    assert gao_memory_mb(968, 51) == gao_memory_mb(9680, 153) < 4_000
     small = GaoConfig.model_validate({"options": {}})
     assert gao_runtime(small, "mam", 52, gpu=False) < 24 * 60
     days = gao_runtime(PUBLISHED, "mam", 968, gpu=False) / 24 / 60

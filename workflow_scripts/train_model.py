@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from fidgety.datasets.folds import read_folds, read_table
+from fidgety.datasets.shelf import Shelf
 from fidgety.errors import RefusedError
 from fidgety.storage import atomic_path, file_sha256
 from fidgety.training.fold import train_fold
@@ -72,6 +73,7 @@ def record_refusal(job: Job, fold_job: FoldJob, reason: str) -> None:
 def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
     """Train the fold's model and write it."""
     name, fold = fold_job.model, fold_job.fold
+    work = job.work_folder(decisive_parts(job))
     data = gather(
         fold_job,
         read_folds(job.input.folds),
@@ -79,6 +81,7 @@ def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
         {Path(path).stem: Path(path) for path in job.input.features},
         read_table(reference[0]) if reference else None,
         job.params.get("characteristics") or {},
+        Shelf(work),
     )
     print(
         f"{name}, fold {fold}: {len(data.labels)} training and "
@@ -87,7 +90,6 @@ def trained_fold(job: Job, fold_job: FoldJob, reference: list[str]) -> None:
     )
     for what, why in data.left_out.items():
         print(f"left out: {what}: {why}")
-    work = job.work_folder(decisive_parts(job))
     trained = train_fold(
         fold_job, data, list(job.params.intervals), work, readers=max(job.threads - 1, 0)
     )

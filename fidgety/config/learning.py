@@ -11,6 +11,8 @@ from pydantic import Field, field_validator
 
 from fidgety.config.base import Section
 
+#: What of a training's recordings stays in memory; the others lie on disk.
+SERIES_IN_MEMORY_MB = 512
 #: What a model may be called: the name is part of file names.
 MODEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 

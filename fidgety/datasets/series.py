@@ -401,6 +401,13 @@ class Standardisation:
         mirrored = None if series.mirrored is None else self.apply(series.mirrored)
         return replace(series, values=self.apply(series.values), mirrored=mirrored)
 
+    def apply_inside(self, series: Series) -> Series:
+        """Standardise a series' own values, where they lie: the raw ones are gone."""
+        series.values[...] = self.apply(series.values)
+        if series.mirrored is not None:
+            series.mirrored[...] = self.apply(series.mirrored)
+        return series
+
 
 def _pool(per_column: NDArray[Any], space_dimensions: int | None, sets: int) -> NDArray[np.float64]:
     """Sum over a set's columns of the same space dimension, and give the sum to each of them."""

@@ -34,6 +34,7 @@ from fidgety.datasets.series import (
     take_features,
     without_video,
 )
+from fidgety.datasets.shelf import Shelf
 from fidgety.datasets.snippet_split import SnippetSplit, split_snippets
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import ConfigError, NotAssessable, RefusedError, Status
@@ -182,6 +183,7 @@ def load_labelled(
     features: Mapping[str, Path],
     job: FoldJob,
     left_out: dict[str, str],
+    shelf: Shelf | None = None,
 ) -> list[Series]:
     """Load recordings that give an instance in training and in validation; name the others."""
     spec, found = job.spec, []
@@ -207,7 +209,7 @@ def load_labelled(
             left_out[recording] = str(error)
             continue
         if all(len(_cut(job, [series], training)) for training in (True, False)):
-            found.append(series)
+            found.append(series if shelf is None else shelf.put_series(series))
         else:
             left_out[recording] = f"no complete window of {spec.window_s:g} s"
     return found
@@ -253,6 +255,7 @@ def gather(
     features: Mapping[str, Path],
     reference: pd.DataFrame | None = None,
     characteristics: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    shelf: Shelf | None = None,
 ) -> FoldData:
     """Load, split and standardise what a fold's model is made from.
 
@@ -271,6 +274,8 @@ def gather(
         site that is left out, are not learned from.
     characteristics
         Recording to the infant's characteristics, for models that read them.
+    shelf
+        Where the recordings' values lie; None keeps all of them in memory.
 
     Raises
     ------
@@ -284,8 +289,8 @@ def gather(
             f"{', '.join(job.classes)}: correct the sheet or `classes` in config.yaml."
         )
     if job.snippets is not None:
-        return _split_snippets(job, entries, cohort, features)
-    return _split_infants(job, entries, cohort, features, reference, characteristics)
+        return _split_snippets(job, entries, cohort, features, shelf)
+    return _split_infants(job, entries, cohort, features, reference, characteristics, shelf)
 
 
 def load_training(
@@ -295,6 +300,7 @@ def load_training(
     features: Mapping[str, Path],
     left_out: dict[str, str],
     characteristics: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    shelf: Shelf | None = None,
 ) -> tuple[list[Series], dict[str, str]]:
     """Load the recordings of some infants, all with the same features in the same units.
 
@@ -304,7 +310,7 @@ def load_training(
         Which model and fold.
     labels
         Infant to class.
-    cohort, features
+    cohort, features, characteristics, shelf
         As in :func:`gather`.
     left_out
         Infants and recordings that cannot be used are added, with the reason.
@@ -316,7 +322,8 @@ def load_training(
     labels : dict
         Of the infants that are left.
     """
-    series = load_labelled(usable_rows(cohort, set(labels)), labels, features, job, left_out)
+    rows = usable_rows(cohort, set(labels))
+    series = load_labelled(rows, labels, features, job, left_out, shelf)
     # One scaling fits one set of units and of features: the most frequent ones are the model's.
     units = _most_frequent(s.units for s in series)
     names = _most_frequent(s.names for s in series if s.units == units)
@@ -366,12 +373,13 @@ def _split_infants(
     features: Mapping[str, Path],
     reference: pd.DataFrame | None,
     characteristics: Mapping[str, Mapping[str, Any]],
+    shelf: Shelf | None,
 ) -> FoldData:
     """Split by infant: whoever is tested in this fold is not read."""
     tested = {e.infant for e in entries if e.fold == job.fold}
     left_out: dict[str, str] = {}
     others = {e.infant: e.label for e in entries if e.fold != job.fold}
-    series, labels = load_training(job, others, cohort, features, left_out, characteristics)
+    series, labels = load_training(job, others, cohort, features, left_out, characteristics, shelf)
     kept_aside = choose_validation(labels, job.folds.validation_share, job.seed, job.fold)
     train = [s for s in series if s.infant not in kept_aside]
     scaling = Standardisation.of(job.spec, train)
@@ -385,20 +393,21 @@ def _split_infants(
             for recording, infant in usable_rows(elsewhere, None)
             if infant not in tested and infant not in kept_aside
         ]
-        references = load_labelled(rows, {}, features, job, left_out)
+        references = load_labelled(rows, {}, features, job, left_out, shelf)
         references = keep_alike(references, units, names, job, left_out)
     info = None
     if job.system.reads_info(job.options):
         info = InfoScaling.fit(train, job.options.info_missing)
         series = [info.apply(s) for s in series]
-    train = [scaling.apply_to(s) for s in series if s.infant not in kept_aside]
-    validation = [scaling.apply_to(s) for s in series if s.infant in kept_aside]
+    # Nobody needs the raw values any more, and two copies would not fit.
+    train = [scaling.apply_inside(s) for s in series if s.infant not in kept_aside]
+    validation = [scaling.apply_inside(s) for s in series if s.infant in kept_aside]
     return FoldData(
         labels={i: label for i, label in labels.items() if i not in kept_aside},
         validation_labels={i: labels[i] for i in kept_aside},
         train=train,
         validation=validation,
-        reference=[scaling.apply_to(s) for s in references],
+        reference=[scaling.apply_inside(s) for s in references],
         train_windows=_cut(job, train, True),
         validation_windows=_cut(job, validation, False),
         standardisation=scaling,
@@ -434,16 +443,17 @@ def _split_snippets(
     entries: Sequence[FoldEntry],
     cohort: pd.DataFrame,
     features: Mapping[str, Path],
+    shelf: Shelf | None,
 ) -> FoldData:
     """Split by snippet, as published: every infant stands on both sides."""
     left_out: dict[str, str] = {}
     series, labels = load_training(
-        job, {e.infant: e.label for e in entries}, cohort, features, left_out
+        job, {e.infant: e.label for e in entries}, cohort, features, left_out, shelf=shelf
     )
     snippets, (train, validation, _) = snippet_parts(job, series)
     own = snippets.take(train)
     scaling = Standardisation.of(job.spec, series, covered(series, own))
-    scaled = [scaling.apply_to(s) for s in series]
+    scaled = [scaling.apply_inside(s) for s in series]
     kept = snippets.take(validation)
     validated = {series[k].infant for k in kept.series}
     return FoldData(

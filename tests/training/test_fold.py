@@ -12,6 +12,7 @@ from fidgety.config.learning import TrainingConfig
 from fidgety.datasets.folds import FoldEntry
 from fidgety.datasets.instances import Draw, InstanceData
 from fidgety.datasets.series import Standardisation
+from fidgety.datasets.shelf import Shelf
 from fidgety.datasets.windows import cut_windows
 from fidgety.errors import ConfigError, FidgetyError
 from fidgety.models.base import OptimiserPlan, TrainingPlan, weights_of
@@ -477,3 +478,15 @@ def test_characteristics_of_tested_infants_leave_no_trace(larger, tmp_path):
     changed = characteristics(larger, **{mine: {"birth_weight_g": 900.0}})
     third = trained(job, larger, tmp_path / "c", characteristics=changed)
     assert not same(weights_of(first.network), weights_of(third.network))
+
+
+@pytest.mark.parametrize("kind", ["cnn1d", "mam_clip", "mam", "svm"])
+def test_what_lies_on_disk_trains_alike(kind, cohort, tmp_path):
+    """Not a bit of the model changes."""
+    job = make_job(kind)
+    plain = trained(job, cohort, tmp_path / "plain")
+    shelf = Shelf(tmp_path / "shelf", in_memory_bytes=2000, chunk_bytes=1 << 16)
+    other = trained(job, cohort, tmp_path / "other", shelf=shelf)
+    assert (tmp_path / "shelf").is_dir(), "nothing was put on disk"
+    assert same(weights_of(plain.network), weights_of(other.network))
+    assert plain.history.equals(other.history)
