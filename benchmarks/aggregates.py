@@ -3,7 +3,9 @@
 Infants are made up: a record of quality and a file of predictions each, as a 5-minute recording
 gives them (two models, five folds, an instance every second). Each step then runs as its rule's
 script does, in a process of its own. With a step that reads one infant after another, time grows
-with the cohort and memory hardly does.
+with the cohort and memory hardly does. For the data sets of a training, the features of one made-up
+recording stand under every recording's name; what is printed beside is the memory that the process
+has for itself at the end, without files that the system maps in and takes out again.
 
 ``python -m benchmarks.aggregates --infants 1000 10000``
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -28,8 +31,10 @@ from benchmarks.planning import measure
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.config.root import parse_config
 from fidgety.errors import Outcome
+from fidgety.features.store import Features, FeatureSet, coordinate_names, write_features
 from fidgety.pose.quality_record import CLEANING, MEASURES, write_quality
 from fidgety.sheet import Recording
+from fidgety.skeletons import HUMAN36M_17
 from fidgety.storage import Provenance
 from fidgety.training.results import ModelPrediction, write_predictions
 
@@ -78,6 +83,16 @@ def prediction(rng: np.random.Generator) -> ModelPrediction:
     )
 
 
+def write_features_of_one(path: Path, rng: np.random.Generator) -> None:
+    """Write the features of a recording of five minutes that the main line's models read."""
+    fps = 25.0
+    time_s = np.arange(int(DURATION_S * fps)) / fps
+    names = coordinate_names(HUMAN36M_17.keypoints, 3)
+    values = rng.normal(size=(len(time_s), len(names))).astype(np.float32)
+    sets = {"coordinates_3d": FeatureSet(values, names, time_s, fps, "trunk")}
+    write_features(path, Features(fps, sets, {}), Provenance())
+
+
 def write_files(folder: Path, n: int) -> None:
     """Write the records and predictions of n infants, each from the first one's."""
     rng = np.random.default_rng(0)
@@ -97,6 +112,7 @@ def write_files(folder: Path, n: int) -> None:
         role="development",
         provenance=Provenance(),
     )
+    write_features_of_one(folder / "features.h5", rng)
     for k in range(n):
         (folder / "quality" / f"r{k:05d}.json").write_text(text.replace("RECORDING", f"r{k:05d}"))
         path = folder / "predictions" / f"i{k:05d}.h5"
@@ -151,6 +167,31 @@ def assign_folds(folder: Path, _: int) -> None:
         output={"folds": str(folder / "folds.tsv")},
         params={"sites": [], "n": FOLDS, "seed": 0},
     )
+
+
+def gather_training(folder: Path, n: int) -> None:
+    """Put together what the model of the main line learns from in one fold."""
+    from fidgety.datasets.folds import read_folds, read_table
+    from fidgety.datasets.shelf import Shelf
+    from fidgety.training.gather import FoldJob, gather
+
+    others: dict[str, dict[str, str]] = {key: {} for key in ("training", "folds", "evaluation")}
+    config = {"model": {"kind": "mam_clip", "options": {}}} | others
+    table = read_table(folder / "development.tsv")
+    data = gather(
+        FoldJob.of("mam_clip", 1, config, CLASSES, 0),
+        read_folds(folder / "folds.tsv"),
+        table,
+        dict.fromkeys(table["recording"], folder / "features.h5"),
+        shelf=Shelf(folder / "shelf"),
+    )
+    values = sum(s.values.nbytes for s in (*data.train, *data.validation))
+    mirrored = sum(s.mirrored.nbytes for s in data.train if s.mirrored is not None)
+    print(f"  {len(data.labels)} training infants, {(values + mirrored) / 1e6:.0f} MB of values")
+    status = Path("/proc/self/status")
+    if status.exists():
+        own = re.search(r"RssAnon:\s+(\d+)", status.read_text())
+        print(f"  memory of its own at the end: {int(own[1]) / 1024 if own else 0:.0f} MB")
 
 
 EVALUATION = {
@@ -208,7 +249,8 @@ def write_report(folder: Path, n: int) -> None:
 
 
 STEPS: Mapping[str, Callable[[Path, int], None]] = {
-    step.__name__: step for step in (collect_cohort, assign_folds, evaluate, write_report)
+    step.__name__: step
+    for step in (collect_cohort, assign_folds, gather_training, evaluate, write_report)
 }
 
 
@@ -239,7 +281,11 @@ def main() -> None:
             for step in STEPS:
                 command = [sys.executable, "-m", "benchmarks.aggregates", "--infants", str(n)]
                 cost = measure([*command, "--step", step, "--folder", str(folder)], folder)
-                print(cost.row(step), flush=True)
+                print(
+                    cost.row(step),
+                    cost.output.rstrip() if step == "gather_training" else "",
+                    sep="\n",
+                )
             size = (folder / "index.html").stat().st_size / 1e6
             print(f"  the report's first page: {size:.1f} MB")
             metrics = pd.read_csv(folder / "metrics.tsv", sep="\t")

@@ -40,6 +40,7 @@ from fidgety.config.background import BackgroundConfig
 from fidgety.config.pixels import PixelsConfig
 from fidgety.config.pose import PoseConfig
 from fidgety.config.video import VideoConfig
+from fidgety.files import file_sha256
 from fidgety.phantom.plan import PhantomSpec
 from fidgety.phantom.record import record_video
 from fidgety.pixels.alignment import fit_alignment
@@ -50,7 +51,7 @@ from fidgety.pixels.packing import pack_flow
 from fidgety.pose.estimate import estimate_pose
 from fidgety.pose.registry import ESTIMATORS
 from fidgety.pose.tracks import read_pose, write_pose
-from fidgety.storage import Provenance, file_sha256
+from fidgety.storage import Provenance
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.standardise import standardise_video
 from fidgety.video.write import VideoWriter

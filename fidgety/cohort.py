@@ -24,9 +24,8 @@ from pydantic import ValidationError
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.study import ClassConfig, Role
 from fidgety.errors import ConfigError
-from fidgety.inclusion import CRITERION_TEXTS, Decision, FlowStep, inclusion_decision
+from fidgety.inclusion import CRITERION_TEXTS, Decision, inclusion_decision
 from fidgety.inclusion import criteria as inclusion_criteria
-from fidgety.inclusion import inclusion_flow as inclusion_flow
 from fidgety.sheet import (
     CHARACTERISTICS,
     OWN_PREFIX,
@@ -43,13 +42,11 @@ from fidgety.tables import Findings, suggest
 
 __all__ = [
     "CRITERION_TEXTS",
-    "FlowStep",
     "Interval",
     "Recording",
     "Study",
     "development_sites",
     "inclusion_decision",
-    "inclusion_flow",
     "read_study",
 ]
 

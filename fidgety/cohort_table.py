@@ -17,10 +17,10 @@ from typing import Any
 
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.errors import Outcome, Status, StorageError
+from fidgety.files import write_text
 from fidgety.inclusion import Decision, inclusion_decision
 from fidgety.pose.quality_record import CLEANING, MEASURES, read_quality_record
 from fidgety.sheet import CHARACTERISTICS, Recording
-from fidgety.storage import write_text
 
 #: What is known of the recording beside its tracks (`fidgety.pose.verdict`).
 FITNESS = tuple(name for name in MEASURES if name not in CLEANING)

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fidgety.errors import StorageError
-from fidgety.storage import write_text
+from fidgety.files import write_text
 
 PACKAGE = "fidgety"
 ROOT = Path(__file__).resolve().parent.parent

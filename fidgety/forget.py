@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fidgety.errors import ConfigError
+from fidgety.files import write_text
 from fidgety.registry import nearest
 from fidgety.sources import index_without
-from fidgety.storage import write_text
 
 _WILDCARD = re.compile(r"\{(\w+)(?:,[^{}]*)?\}")
 #: Wildcards that say whose a file is.

@@ -22,7 +22,7 @@ from fidgety.config.study import Role
 from fidgety.errors import ConfigError
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.models.registry import FIND_FIDGETY, MODEL_SYSTEMS, READ_PIXELS
-from fidgety.pose.corrections_table import find_corrections, pose_keypoints, read_corrections
+from fidgety.pose.corrections_files import find_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.finetune.inputs import check_labelling, check_pose_training
 from fidgety.pose.lifters.registry import LIFTERS
@@ -330,6 +330,11 @@ def check_corrections(config: Config, study: Study) -> list[str]:
     """
     findings = Findings()
     files = find_corrections(config.corrections.folder, study.recordings, findings)
+    if not files:
+        return findings.lines()
+    # Reading them takes libraries that planning does without.
+    from fidgety.pose.corrections_table import pose_keypoints, read_corrections
+
     skeletons = {name for skeleton in SKELETONS.values() for name in skeleton.keypoints}
     for recording, path in files.items():
         folder = Path(config.results) / "pose"

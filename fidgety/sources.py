@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import ConfigError, StorageError
-from fidgety.storage import file_sha256, write_text
+from fidgety.files import file_sha256, write_text
 
 #: Wait between two writes of a growing index, so that many small files do not cost n squared.
 SAVE_EVERY_S = 2.0

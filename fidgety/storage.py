@@ -1,27 +1,19 @@
-"""Files of the workflow: whole or absent, checked, with provenance.
+"""Results files: whole or absent, checked, with provenance.
 
 Every ``.h5`` file is a netCDF-4 file that :func:`xarray.open_dataset` and :mod:`h5py` both
 read. It carries, as attributes: ``schema`` (``"pose/1"``), ``status``, ``reason``,
 ``reason_detail``, ``fidgety_version`` and ``provenance`` (JSON: parameters, checksum of the
 input, code fingerprint, seed, library versions). No dates are written: equal content is
 equal bytes.
-
-A file is written beside its place and renamed, so a killed job leaves nothing that looks
-finished.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +24,15 @@ import xarray as xr
 
 from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, StorageError
+from fidgety.files import atomic_directory as atomic_directory
+from fidgety.files import atomic_path as atomic_path
+from fidgety.files import dumps as dumps
+from fidgety.files import file_sha256 as file_sha256
+from fidgety.files import job_seed as job_seed
+from fidgety.files import read_json as read_json
+from fidgety.files import read_json_record as read_json_record
+from fidgety.files import write_json as write_json
+from fidgety.files import write_text as write_text
 
 _STRING = h5py.string_dtype("utf-8")
 
@@ -66,131 +67,6 @@ class Provenance:
     def to_json(self) -> str:
         """Serialise with sorted keys."""
         return dumps(asdict(self))
-
-
-def dumps(value: Any) -> str:
-    """Serialise to JSON in one canonical way; NaN becomes null."""
-    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, Path):
-        return str(value)
-    return value
-
-
-@contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file name beside ``path``; on success it takes its place.
-
-    The name keeps the suffix, so that writers that look at it work. On an error, or when
-    the body wrote nothing, nothing is left behind.
-    """
-    final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
-    os.close(handle)
-    temporary = Path(name)
-    temporary.unlink()
-    try:
-        yield temporary
-        if not temporary.exists():
-            raise StorageError(f"{final}: nothing was written.")
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``; on success it takes its place.
-
-    Two jobs that write the same folder at once leave that of one of them, whole.
-    """
-    final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-    old = temporary.with_name(f"{temporary.name}.old")
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o777 & ~umask)
-    try:
-        yield temporary
-        while True:
-            with contextlib.suppress(FileNotFoundError):
-                # A folder with files in it cannot be replaced: it is moved away first.
-                os.replace(final, old)
-            try:
-                os.replace(temporary, final)
-                break
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    with contextlib.suppress(OSError):
-                        os.replace(old, final)
-                    raise
-            shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write JSON with sorted keys, whole or not at all; NaN becomes null."""
-    text = json.dumps(_plain(value), sort_keys=True, indent=1, ensure_ascii=False)
-    write_text(path, text + "\n")
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON.
-
-    Raises
-    ------
-    StorageError
-        If the file is missing or is no JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
-
-
-def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any]:
-    """Read JSON that says which schema it keeps to.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be read, or is no record of this schema.
-    """
-    values = read_json(path)
-    found = values.get("schema") if isinstance(values, dict) else None
-    if found != schema:
-        raise StorageError(
-            f"{path}: has schema {found!r}, expected {schema!r}. "
-            "Delete it and run the workflow again."
-        )
-    return dict(values)
 
 
 def _attributes(schema: str, outcome: Outcome, provenance: Provenance) -> dict[str, str]:
@@ -478,21 +354,3 @@ def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with reading(path), h5py.File(path, "r") as file:
         return dict(json.loads(str(file.attrs["provenance"])))
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Return the checksum of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def job_seed(seed: int, *names: str) -> int:
-    """Derive a job's seed from the configuration's seed and the job's name.
-
-    Returns
-    -------
-    int
-        Between 0 and 2**31 - 1: what every library takes.
-    """
-    text = "/".join((str(seed), *names))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,6 +1,6 @@
 """The plan of the study of Gao 2023: MAM, what is left out of it, and other inputs.
 
-NumPy and PyTorch are not needed to plan.
+PyTorch is not needed to plan.
 """
 
 from __future__ import annotations

@@ -28,12 +28,11 @@ from fidgety.config.compare_pose import BackendConfig
 from fidgety.config.learning import ModelConfig
 from fidgety.config.root import parse_config
 from fidgety.config.study import Role
-from fidgety.datasets.characteristics import CHARACTERISTICS
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
 from fidgety.forget import check_known, find_traces, recordings_in, told
 from fidgety.hardware import visible_gpus
-from fidgety.inclusion import criteria
+from fidgety.inclusion import BASICS, criteria
 from fidgety.locks import LOCKS_VARIABLE
 from fidgety.models.registry import (
     FIND_FIDGETY,
@@ -44,7 +43,7 @@ from fidgety.models.registry import (
 )
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.plan_check import check_plan
-from fidgety.pose.corrections_table import find_corrections
+from fidgety.pose.corrections_files import find_corrections
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.pose.importers.registry import IMPORTER_MODULES
@@ -586,7 +585,7 @@ def characteristics_of(recordings, models):
     """Return recordings' characteristics, if any of some models reads them."""
     if not any(has(model, READ_INFO, "info") for model in models):
         return {}
-    rows = rows_of(recordings, "recording", *CHARACTERISTICS)
+    rows = rows_of(recordings, "recording", *BASICS)
     return {row.pop("recording"): row for row in rows}
 
 

@@ -34,7 +34,7 @@ from fidgety.fingerprint import (
     code_fingerprint,
     library_version,
 )
-from fidgety.inclusion import inclusion_flow
+from fidgety.inclusion_flow import inclusion_flow
 from fidgety.locks import LOCKS_VARIABLE
 from fidgety.pose.tracks import (
     POSE_SCHEMA,

@@ -49,11 +49,11 @@ from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
 from fidgety.errors import ConfigError, FidgetyError, StorageError
+from fidgety.files import file_sha256, write_json
 from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import check_infants, check_methods, check_pixels
 from fidgety.sheet import Recording
-from fidgety.storage import file_sha256, write_json
 from fidgety.training.select import Selection, copy_selected
 from tests.evaluation.synthetic import snakemake
 from workflow_scripts import unpack_bundle

@@ -16,13 +16,8 @@ from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.root import Config, parse_config
 from fidgety.config.study import Role
 from fidgety.errors import ConfigError, NotAssessable, Reason, Status
-from fidgety.inclusion import (
-    CRITERION_TEXTS,
-    PRESETS,
-    criteria,
-    inclusion_decision,
-    inclusion_flow,
-)
+from fidgety.inclusion import CRITERION_TEXTS, PRESETS, criteria, inclusion_decision
+from fidgety.inclusion_flow import inclusion_flow
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.sheet import CHARACTERISTICS, SHEET_COLUMNS, Recording
 from fidgety.tables import Findings, decode

@@ -114,7 +114,8 @@ def test_a_full_disk_leaves_nothing_half_written(
     path = small_disk / f"x.{kind}"
     body = f"""\
     import xarray as xr
-    from fidgety.storage import Provenance, write_dataset, write_json, write_text
+    from fidgety.files import write_json, write_text
+    from fidgety.storage import Provenance, write_dataset
     noise, path = np.random.default_rng(0).random(100_000), {str(path)!r}
     {WRITES[kind]}"""
     (tmp_path / "job.py").write_text(JOB.format(root=str(ROOT), body=body))

@@ -22,6 +22,7 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason
 from fidgety.features.contract import Tracks
 from fidgety.features.registry import FEATURE_SETS
+from fidgety.files import dumps
 from fidgety.pose.cleaning import clean
 from fidgety.pose.importers.reader import read_track
 from fidgety.pose.lifters.base import Lifter
@@ -55,7 +56,7 @@ from fidgety.skeletons import (
     own_or_none,
     plain_name,
 )
-from fidgety.storage import Provenance, dumps
+from fidgety.storage import Provenance
 from tests.pose.infant import infant_world
 
 ALL = list(SKELETONS.values())

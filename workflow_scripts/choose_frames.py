@@ -5,10 +5,10 @@ import sys
 
 from fidgety.background.read import BodyMasks
 from fidgety.errors import NotAssessable
+from fidgety.files import job_seed
 from fidgety.pose.finetune.pick import pick
 from fidgety.pose.finetune.picked import PICKED_SCHEMA, write_picked
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.storage import job_seed
 from fidgety.video.record import read_video_record
 from workflow_scripts.stage import Job, run
 

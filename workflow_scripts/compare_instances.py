@@ -9,9 +9,9 @@ from fidgety.evaluation import early, fms, localisation
 from fidgety.evaluation.model_comparison import compared, left_out
 from fidgety.evaluation.predictions import InfantPredictions, read_infant
 from fidgety.evaluation.records import Assessment, collect, infants, read_cohorts
+from fidgety.files import job_seed, write_text
 from fidgety.report import compare_instances as pages
 from fidgety.report.pages import to_tsv
-from fidgety.storage import job_seed, write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -9,10 +9,10 @@ from fidgety.evaluation.ensembles import ensembles
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.ranks import ranks_of
 from fidgety.evaluation.records import collect, infants, read_cohorts
+from fidgety.files import write_text
 from fidgety.report import compare_models as pages
 from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
 from fidgety.report.pages import to_tsv
-from fidgety.storage import write_text
 from fidgety.training.description import read_description
 from workflow_scripts.stage import Job, run
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.compare_pose import ComparePoseConfig
 from fidgety.errors import NotAssessable, Outcome
+from fidgety.files import job_seed, write_json, write_text
 from fidgety.phantom.record import read_truth
 from fidgety.phantom.reference import truth_reference
 from fidgety.pose.comparison import compare as comparing
@@ -15,7 +16,6 @@ from fidgety.pose.finetune.labels import read_coco
 from fidgety.pose.tracks import read_pose
 from fidgety.report import compare_pose as pages
 from fidgety.report.pages import to_tsv
-from fidgety.storage import job_seed, write_json, write_text
 from fidgety.video.record import VideoRecord, read_video_record
 from workflow_scripts.stage import Job, run
 

@@ -4,12 +4,12 @@ import pandas as pd
 
 from fidgety.evaluation.plots import write_svg
 from fidgety.evaluation.predictions import read_infant
+from fidgety.files import read_json_record, write_text
 from fidgety.reading.agreement import accuracy_table
 from fidgety.reading.plan import KEY_SCHEMA, read_key
 from fidgety.reading.results import agreement_table, draw_accuracy, flow, results_page
 from fidgety.report.clips import clip_model
 from fidgety.report.pages import to_tsv
-from fidgety.storage import read_json_record, write_text
 from workflow_scripts.stage import Job, run
 
 _TEXT = {"rater": str, "recording": str, "infant": str, "verdict": str, "type": str}

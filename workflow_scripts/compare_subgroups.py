@@ -5,9 +5,9 @@ from fidgety.evaluation import outcome, serial, subgroups
 from fidgety.evaluation.model_comparison import left_out
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.records import collect, infants, read_cohorts
+from fidgety.files import write_text
 from fidgety.report import subgroups as pages
 from fidgety.report.pages import to_tsv
-from fidgety.storage import write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from fidgety.datasets.folds import read_folds, read_table
 from fidgety.errors import RefusedError
 from fidgety.evaluation.snippet_space import independent_components
-from fidgety.storage import atomic_path, job_seed
+from fidgety.files import atomic_path, job_seed
 from fidgety.training.gather import FoldJob
 from fidgety.training.score_snippets import fold_snippets
 from workflow_scripts.stage import Job, run

@@ -11,11 +11,12 @@ from fidgety.background.read import BodyMasks
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable
+from fidgety.files import atomic_path
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track
 from fidgety.report.media import MOST_KBPS
 from fidgety.report.overlay import even, overlay_frames, overlay_size, track_frames
-from fidgety.storage import atomic_path, read_outcome
+from fidgety.storage import read_outcome
 from fidgety.video.read import Frame, iter_frames, video_info
 from fidgety.video.record import read_video_record
 from fidgety.video.write import VideoWriter

@@ -6,12 +6,13 @@ import pandas as pd
 
 from fidgety.background.read import BodyMasks
 from fidgety.config.report import ReportConfig
+from fidgety.files import atomic_directory, write_text
 from fidgety.pixels.store import Pixels
 from fidgety.pose.tracks import read_pose
 from fidgety.report.pages import to_tsv
 from fidgety.report.picture_list import COLUMNS, LIST
 from fidgety.report.pictures import save_strip, strip
-from fidgety.storage import atomic_directory, read_dataset, write_text
+from fidgety.storage import read_dataset
 from fidgety.training.looks import LOOK_SCHEMA, from_dataset
 from workflow_scripts.stage import Job, run
 

@@ -10,7 +10,7 @@ from fidgety.evaluation import plots, tables
 from fidgety.evaluation.baseline import infant_speeds
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.records import collect, infants, read_cohorts, with_result
-from fidgety.storage import atomic_path, write_json
+from fidgety.files import atomic_path, write_json
 from workflow_scripts.stage import Job, run
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import torch
 
 from fidgety.evaluation.predictions import read_infant
+from fidgety.files import job_seed, write_text
 from fidgety.report.pages import to_tsv
-from fidgety.storage import job_seed, write_text
 from fidgety.training.explain import SHAP_COLUMNS, contributions, infant_info, pooling_weights
 from fidgety.training.fold_model import load_fold_model
 from workflow_scripts.stage import Job, run

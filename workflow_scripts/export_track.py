@@ -4,10 +4,11 @@ from pathlib import Path
 
 from fidgety.config.export import ExportConfig
 from fidgety.errors import NotAssessable
+from fidgety.files import atomic_directory
 from fidgety.pose.exporters.folder import export_folder
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.storage import atomic_directory, read_provenance
+from fidgety.storage import read_provenance
 from workflow_scripts.stage import Job, run
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fidgety.config.labelling import LabellingConfig
 from fidgety.errors import FidgetyError, NotAssessable
+from fidgety.files import write_text
 from fidgety.pose.finetune.kit import kit_files, write_kit
 from fidgety.pose.finetune.picked import Picked, read_picked
 from fidgety.skeletons import from_dict
-from fidgety.storage import write_text
 from workflow_scripts.stage import Job, run
 
 COLUMNS = ("recording", "infant", "frame", "time_s", "sharpness", "marked", "file", "reason")

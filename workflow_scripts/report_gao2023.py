@@ -22,11 +22,11 @@ from fidgety.evaluation.records import (
     read_cohorts,
     with_result,
 )
+from fidgety.files import job_seed, write_text
 from fidgety.report import gao as pages
 from fidgety.report.flow import flow
 from fidgety.report.gao_figures import Example
 from fidgety.report.pages import to_tsv
-from fidgety.storage import job_seed, write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -15,9 +15,10 @@ from fidgety.evaluation import snippets
 from fidgety.evaluation.baseline import infant_speeds
 from fidgety.evaluation.records import infants, read_cohorts
 from fidgety.evaluation.snippet_space import cosine_similarity
+from fidgety.files import job_seed, write_text
 from fidgety.report import kaur as pages
 from fidgety.report.pages import to_tsv
-from fidgety.storage import job_seed, write_dataset, write_text
+from fidgety.storage import write_dataset
 from fidgety.study_kaur import similarity_of
 from fidgety.training.hidden_layer import HiddenLayer, read_hidden_layers
 from fidgety.training.snippet_scores import read_snippet_scores

@@ -8,6 +8,7 @@ from fidgety.config.cleaning import CleaningConfig
 from fidgety.config.corrections import CorrectionsConfig
 from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Reason
+from fidgety.files import atomic_directory, atomic_path, write_text
 from fidgety.pose.cleaning import Cleaned, clean
 from fidgety.pose.corrections import Corrections, Placement, place_corrections
 from fidgety.pose.corrections_table import table_text
@@ -24,13 +25,7 @@ from fidgety.pose.tracks import POSE_SCHEMA, Pose, read_pose
 from fidgety.progress import track
 from fidgety.report.overlay import Image, even, overlay_frames, track_frames
 from fidgety.report.review import mark, write_picture
-from fidgety.storage import (
-    atomic_directory,
-    atomic_path,
-    write_dataset,
-    write_not_assessable,
-    write_text,
-)
+from fidgety.storage import write_dataset, write_not_assessable
 from fidgety.video.read import video_info
 from fidgety.video.write import VideoWriter
 from workflow_scripts.clean_pose import checked_corrections

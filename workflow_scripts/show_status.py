@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from fidgety.errors import FidgetyError
+from fidgety.files import write_text
 from fidgety.report.pages import to_tsv
 from fidgety.status import Known, other_jobs, parse_summary, status_lines, status_table
-from fidgety.storage import write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -31,10 +31,11 @@ from typing import Any, NoReturn
 
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.faults import machine_fault
+from fidgety.files import dumps
 from fidgety.fingerprint import library_versions
 from fidgety.gpu_slots import take_gpu
 from fidgety.locks import LOCKS_VARIABLE, hold_one
-from fidgety.storage import Provenance, dumps, write_not_assessable
+from fidgety.storage import Provenance, write_not_assessable
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fidgety.config.video import VideoConfig
 from fidgety.errors import NotAssessable
-from fidgety.storage import file_sha256
+from fidgety.files import file_sha256
 from fidgety.video.record import write_not_assessable_video, write_video_record
 from fidgety.video.standardise import export_frames, standardise_video
 from workflow_scripts.stage import Job, run

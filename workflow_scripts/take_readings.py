@@ -1,9 +1,9 @@
 """Turn the files that raters sent back into the annotations table and a table of readings."""
 
+from fidgety.files import read_json_record, write_text
 from fidgety.reading.plan import KEY_SCHEMA, read_key
 from fidgety.reading.returned import read_returned, tabulate
 from fidgety.report.pages import to_tsv
-from fidgety.storage import read_json_record, write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -8,8 +8,8 @@ import torch
 from fidgety.datasets.folds import read_folds
 from fidgety.errors import NotAssessable
 from fidgety.evaluation.cost import SPEED_COLUMNS
+from fidgety.files import atomic_path
 from fidgety.pose.summary import read_summary
-from fidgety.storage import atomic_path
 from fidgety.training.fold_model import load_fold_model
 from fidgety.training.predict import choose_models
 from fidgety.training.speed import TimedRecording, time_model

@@ -11,7 +11,7 @@ import torch
 from fidgety.datasets.folds import read_folds, read_table
 from fidgety.datasets.shelf import Shelf
 from fidgety.errors import RefusedError
-from fidgety.storage import atomic_path, file_sha256
+from fidgety.files import atomic_path, file_sha256
 from fidgety.training.fold import train_fold
 from fidgety.training.fold_model import write_fold_model, write_refused
 from fidgety.training.gather import FoldJob, gather

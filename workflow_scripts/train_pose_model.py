@@ -8,9 +8,9 @@ import torch
 
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
+from fidgety.files import atomic_path, write_json
 from fidgety.pose.finetune.inputs import read_labels, taken_for_infants
 from fidgety.pose.finetune.training import train
-from fidgety.storage import atomic_path, write_json
 from workflow_scripts.stage import Job, run
 
 LIBRARIES = ("mmcv-lite", "mmengine", "mmpose", "numpy", "pycocotools", "torch")

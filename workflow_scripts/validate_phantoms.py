@@ -4,10 +4,10 @@ import sys
 
 import numpy as np
 
+from fidgety.files import atomic_path, read_json, write_text
 from fidgety.phantom.check import RecordingCheck, check_recording
 from fidgety.phantom.check_3d import LiftedCheck, check_lifted, lifted_measures
 from fidgety.phantom.validation import model_measures, picture_measures, to_table, to_text
-from fidgety.storage import atomic_path, read_json, write_text
 from workflow_scripts.stage import Job, run
 
 

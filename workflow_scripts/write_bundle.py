@@ -7,8 +7,8 @@ from fidgety.bundle.write import write_bundle
 from fidgety.datasets.folds import read_table
 from fidgety.errors import ConfigError
 from fidgety.evaluation.records import read_cohorts
+from fidgety.files import read_json
 from fidgety.fingerprint import library_versions
-from fidgety.storage import read_json
 from workflow_scripts.stage import Job, run
 
 

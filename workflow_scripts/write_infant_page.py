@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fidgety.config.report import ReportConfig
 from fidgety.evaluation.predictions import InfantPredictions, read_infant
+from fidgety.files import atomic_directory, write_text
 from fidgety.report.clips import (
     LIST,
     choose_clips,
@@ -14,7 +15,6 @@ from fidgety.report.clips import (
 )
 from fidgety.report.infant import infant_page
 from fidgety.report.pages import to_tsv
-from fidgety.storage import atomic_directory, write_text
 from workflow_scripts.stage import Job, run
 
 

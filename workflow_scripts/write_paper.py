@@ -5,11 +5,11 @@ import platform
 import pandas as pd
 
 from fidgety import __version__
+from fidgety.files import write_text
 from fidgety.fingerprint import library_versions
 from fidgety.report.methods import methods
 from fidgety.report.pages import to_tsv
 from fidgety.report.paper import checklist, known_answers, methods_text, parameters
-from fidgety.storage import write_text
 from workflow_scripts.stage import Job, run
 from workflow_scripts.write_report import LIBRARIES
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from fidgety.config.reading import ReadingConfig
 from fidgety.errors import ConfigError
 from fidgety.evaluation.predictions import read_infant
+from fidgety.files import atomic_directory, write_json, write_text
 from fidgety.reading.page import copy_video, model_help, page_name, reading_page
 from fidgety.reading.plan import Coded, plan_reading
 from fidgety.report.clips import overlay_length_s
-from fidgety.storage import atomic_directory, write_json, write_text
 from workflow_scripts.stage import Job, run
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 from fidgety import __version__
 from fidgety.config.report import ReportConfig
 from fidgety.evaluation.records import read_cohorts
+from fidgety.files import read_json, write_text
 from fidgety.fingerprint import library_versions
 from fidgety.report.index import cohort_download, index_page
 from fidgety.report.pages import download
-from fidgety.storage import read_json, write_text
 from workflow_scripts.stage import Job, run
 
 #: Libraries that decide results.

@@ -26,7 +26,7 @@ from fidgety.background.base import BackgroundMethod, Frame, Mask
 from fidgety.background.u2net_options import U2NetOptions
 from fidgety.config.base import Section
 from fidgety.errors import ConfigError
-from fidgety.storage import file_sha256
+from fidgety.files import file_sha256
 
 SIDE_PX = 320
 # Normalisation of the published network (ImageNet), as in rembg's own session.

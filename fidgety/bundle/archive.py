@@ -28,7 +28,7 @@ from fidgety.bundle.manifest import (
     parse_manifest,
 )
 from fidgety.errors import ConfigError, FidgetyError
-from fidgety.storage import atomic_path
+from fidgety.files import atomic_path
 
 #: Largest sizes: of text files, and of all files together.
 MAX_TEXT_BYTES = 64 * 2**20

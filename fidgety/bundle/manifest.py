@@ -24,7 +24,7 @@ from pydantic import Field, ValidationError, model_validator
 from fidgety.config.base import Section
 from fidgety.config.study import ClassConfig
 from fidgety.errors import ConfigError
-from fidgety.storage import dumps
+from fidgety.files import dumps
 
 BUNDLE_SCHEMA = "bundle/1"
 MANIFEST, CARD = "manifest.json", "model_card.md"

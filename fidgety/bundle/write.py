@@ -22,7 +22,7 @@ from fidgety.bundle.manifest import (
 from fidgety.bundle.strip import shared_description
 from fidgety.config.learning import ModelConfig, choice_text
 from fidgety.errors import StorageError
-from fidgety.storage import atomic_directory, file_sha256, write_json, write_text
+from fidgety.files import atomic_directory, file_sha256, write_json, write_text
 from fidgety.training.description import read_description
 
 #: Stands in the manifest that the card is made from, before the card has a checksum.

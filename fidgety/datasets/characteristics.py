@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from fidgety.datasets.series import Series
 from fidgety.errors import NotAssessable, Reason
+from fidgety.inclusion import BASICS
 
 #: As in the sample sheet, in the order of the values.
-CHARACTERISTICS = ("sex", "gestational_age_weeks", "birth_weight_g", "corrected_age_weeks")
+CHARACTERISTICS = BASICS
 SEXES = {"female": 0.0, "male": 1.0}
 
 Missing = Literal["exclude", "impute"]

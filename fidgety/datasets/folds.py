@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from fidgety.errors import ConfigError, Status, StorageError
-from fidgety.storage import atomic_path
+from fidgety.files import atomic_path
 
 COLUMNS = ("infant", "label", "fold")
 #: Of a table of folds by site.

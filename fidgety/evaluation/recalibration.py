@@ -31,7 +31,7 @@ from fidgety.evaluation.calibration import logit
 from fidgety.evaluation.model_comparison import Validation, compared
 from fidgety.evaluation.records import Assessment
 from fidgety.evaluation.tables import judged
-from fidgety.storage import job_seed
+from fidgety.files import job_seed
 
 Array = NDArray[np.float64]
 Map = Callable[[ArrayLike], Array]

@@ -26,7 +26,7 @@ from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, bootstrap,
 from fidgety.evaluation.metrics import Counts, auc
 from fidgety.evaluation.records import LABELLED, Infant
 from fidgety.evaluation.tables import BASELINE, MAJORITY, RULE_METRICS, baseline_table
-from fidgety.storage import job_seed
+from fidgety.files import job_seed
 from fidgety.training.results import KAUR_NORMAL_SHARE
 from fidgety.training.snippet_scores import SnippetScores, SnippetSet
 

@@ -40,7 +40,7 @@ from fidgety.evaluation.model_comparison import compared
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABELLED, Assessment
 from fidgety.evaluation.serial import ages, at_first_age
-from fidgety.storage import job_seed
+from fidgety.files import job_seed
 
 #: Grouping to the column of the sheet that it is made of.
 GROUPINGS = {

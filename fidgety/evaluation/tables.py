@@ -16,7 +16,7 @@ from fidgety.evaluation.baseline import direction
 from fidgety.evaluation.intervals import NAN, Estimate, auc_estimate, proportion
 from fidgety.evaluation.metrics import PROPORTIONS, Counts, auc, roc
 from fidgety.evaluation.records import LABELLED, Assessment, Infant
-from fidgety.storage import job_seed
+from fidgety.files import job_seed
 from fidgety.training.results import KAUR_NORMAL_SHARE
 
 EVALUATION_SCHEMA = "evaluation/1"

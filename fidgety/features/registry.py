@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fidgety.features.contract import FeatureSetBuilder
+from typing import TYPE_CHECKING
+
 from fidgety.registry import Registry
+
+if TYPE_CHECKING:
+    from fidgety.features.contract import FeatureSetBuilder
 
 FEATURE_SETS: Registry[type[FeatureSetBuilder]] = Registry(
     "feature set",

@@ -28,10 +28,10 @@ import torch
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError, FidgetyError
+from fidgety.files import write_text
 from fidgety.models.mam import MamClip, MamClipNetwork, load_released
 from fidgety.models.mam_options import UNKNOWN_STANDARDISATION, MamClipOptions
 from fidgety.models.weight_file import read_weight_file
-from fidgety.storage import write_text
 
 #: Sizes of the network that the published weights are of.
 SIZES = MamClipOptions(encoder_layers=1, feed_forward=2048, pool_widths=(64,), frame_stride=1)

@@ -37,13 +37,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fidgety.files import atomic_path, dumps
 from fidgety.phantom.body import BodyPose, load_body, shape_of
 from fidgety.phantom.camera import Camera, frame_times, place_camera, project
 from fidgety.phantom.movement import fm_envelope, generate
 from fidgety.phantom.plan import PhantomSpec, fm_intervals
 from fidgety.progress import track
 from fidgety.skeletons import BLAZEPOSE_33, HUMAN36M_17, convert
-from fidgety.storage import Provenance, atomic_path, dumps, read_dataset, write_dataset
+from fidgety.storage import Provenance, read_dataset, write_dataset
 
 Array = NDArray[np.float64]
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from fidgety import __version__
 from fidgety.errors import Outcome
-from fidgety.storage import Provenance, read_json_record, write_json
+from fidgety.files import read_json_record, write_json
+from fidgety.storage import Provenance
 
 SCHEMA = "quality/2"
 #: What cleaning measured: shares of all values by origin, the longest gap, swaps put right.

@@ -10,9 +10,10 @@ from typing import Any
 
 import h5py
 
+from fidgety.files import read_json
 from fidgety.pose.quality_record import CLEANING
 from fidgety.pose.tracks import POSE_SCHEMA
-from fidgety.storage import number_of, read_json, read_outcome
+from fidgety.storage import number_of, read_outcome
 
 
 @dataclass(frozen=True)

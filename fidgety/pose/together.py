@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fidgety.files import dumps
 from fidgety.locks import LOCKS_VARIABLE, hold_one
-from fidgety.storage import dumps
 
 #: Set by the workflow where a group of jobs starts: since when, and which recordings.
 TOGETHER_VARIABLE = "FIDGETY_POSES_TOGETHER"

@@ -34,8 +34,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable
+from fidgety.files import dumps
 from fidgety.skeletons import SKELETONS, Skeleton, as_dict, from_dict, identify
-from fidgety.storage import Provenance, dumps, read_dataset, reading, write_dataset
+from fidgety.storage import Provenance, read_dataset, reading, write_dataset
 
 POSE_SCHEMA = "pose/1"
 INDIVIDUAL = "infant"

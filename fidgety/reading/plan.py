@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.config.reading import ReadingConfig
-from fidgety.storage import dumps, job_seed
+from fidgety.files import dumps, job_seed
 
 KEY_SCHEMA = "reading-key/1"
 PERIODS = (1, 2)

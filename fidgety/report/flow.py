@@ -9,7 +9,7 @@ import pandas as pd
 
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import ROLES
-from fidgety.inclusion import FlowStep, inclusion_flow
+from fidgety.inclusion_flow import FlowStep, inclusion_flow
 
 ROLE_TEXTS = {
     "development": "Development (cross-validated)",

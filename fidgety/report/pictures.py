@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fidgety.background.read import BodyMasks
 from fidgety.config.report import ReportConfig
+from fidgety.files import atomic_path
 from fidgety.pixels.alignment import Alignment
 from fidgety.pixels.clips import middle_of
 from fidgety.pixels.crop import crop
@@ -24,7 +25,6 @@ from fidgety.pixels.packing import LIMIT_PX
 from fidgety.pixels.store import Pixels
 from fidgety.pose.tracks import Pose
 from fidgety.report.overlay import BODY, Cover, bones_of, draw_skeleton, head_covers, hide
-from fidgety.storage import atomic_path
 from fidgety.training.looks import Look
 
 Image = NDArray[np.uint8]

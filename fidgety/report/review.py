@@ -7,10 +7,10 @@ import os
 import cv2
 import numpy as np
 
+from fidgety.files import atomic_path
 from fidgety.pose.review import DoubtfulFrame
 from fidgety.pose.tracks import Pose
 from fidgety.report.overlay import Image
-from fidgety.storage import atomic_path
 
 #: Ring around a doubtful keypoint, and its name.
 YELLOW = (240, 228, 66)

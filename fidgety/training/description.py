@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from fidgety.errors import StorageError
-from fidgety.storage import read_json
+from fidgety.files import read_json
 
 MODEL_SCHEMA = "model/1"
 

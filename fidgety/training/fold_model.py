@@ -47,9 +47,9 @@ from fidgety.config.base import Section
 from fidgety.datasets.characteristics import InfoScaling
 from fidgety.datasets.series import InputSpec, Standardisation
 from fidgety.errors import StorageError
+from fidgety.files import atomic_path, file_sha256, write_json
 from fidgety.models.base import ModelSystem, parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.storage import atomic_path, file_sha256, write_json
 from fidgety.training.description import MODEL_SCHEMA, read_description
 
 WEIGHTS_NAME = "weights.safetensors"

@@ -38,9 +38,9 @@ from fidgety.datasets.shelf import Shelf
 from fidgety.datasets.snippet_split import SnippetSplit, split_snippets
 from fidgety.datasets.windows import Windows, cut_windows
 from fidgety.errors import ConfigError, NotAssessable, RefusedError, Status
+from fidgety.files import job_seed
 from fidgety.models.base import ModelSystem, NetworkSystem, parse_model_options
 from fidgety.models.registry import MODEL_SYSTEMS
-from fidgety.storage import job_seed
 
 
 @dataclass(frozen=True)

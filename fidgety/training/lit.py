@@ -28,9 +28,9 @@ from torch.utils.data import DataLoader
 from fidgety.config.learning import TrainingConfig
 from fidgety.datasets.instances import BagBatch, JointBatch
 from fidgety.errors import ConfigError, FidgetyError
+from fidgety.files import job_seed
 from fidgety.models.base import JointPlan, OptimiserPlan, TrainingPlan, call_bags
 from fidgety.models.mam_losses import closeness, triplet
-from fidgety.storage import job_seed
 from fidgety.training.norms import SettleNorms
 
 LAST, BEST = "last.ckpt", "best.ckpt"

@@ -23,7 +23,7 @@ import pandas as pd
 
 from fidgety.datasets.folds import read_table
 from fidgety.errors import StorageError
-from fidgety.storage import atomic_path, file_sha256
+from fidgety.files import atomic_path, file_sha256
 from fidgety.training.description import read_description
 
 COLUMNS = ("model", "fold", "description", "sha256")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fidgety.storage import atomic_path, write_json
+from fidgety.files import atomic_path, write_json
 from fidgety.training.description import read_description
 from fidgety.training.fold_model import WEIGHTS_NAME, load_fold_model
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, StorageError
-from fidgety.storage import Provenance, atomic_path, read_json_record, write_json
+from fidgety.files import atomic_path, read_json_record, write_json
+from fidgety.storage import Provenance
 
 SCHEMA = "video/1"
 

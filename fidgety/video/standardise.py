@@ -16,8 +16,8 @@ import cv2
 
 from fidgety.config.video import VideoConfig
 from fidgety.errors import NotAssessable, Reason
+from fidgety.files import atomic_directory, file_sha256
 from fidgety.progress import track
-from fidgety.storage import atomic_directory, file_sha256
 from fidgety.video.convert import Converter, Deinterlacer
 from fidgety.video.geometry import plan_geometry
 from fidgety.video.probe import (

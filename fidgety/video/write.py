@@ -12,7 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from fidgety.storage import atomic_path
+from fidgety.files import atomic_path
 from fidgety.video.timing import snap_rate
 
 _BT709 = 1

@@ -10,7 +10,8 @@ import pytest
 
 from fidgety.background.base import BackgroundMethod
 from fidgety.background.registry import BACKGROUNDS
-from fidgety.storage import Provenance, file_sha256
+from fidgety.files import file_sha256
+from fidgety.storage import Provenance
 from tests.onnx_file import write_saliency_network
 
 

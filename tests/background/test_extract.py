@@ -18,10 +18,10 @@ from fidgety.background.median_options import TemporalMedianOptions
 from fidgety.background.read import BodyMasks, read_mask
 from fidgety.config.background import BackgroundConfig
 from fidgety.errors import NotAssessable, Reason, StorageError
+from fidgety.files import file_sha256
 from fidgety.storage import (
     DatasetWriter,
     Provenance,
-    file_sha256,
     read_dataset,
     read_provenance,
     write_not_assessable,

@@ -16,8 +16,8 @@ from fidgety.background.u2net_options import U2NetOptions
 from fidgety.config.base import Section
 from fidgety.config.options import parse_options
 from fidgety.errors import ConfigError
+from fidgety.files import file_sha256
 from fidgety.fingerprint import library_version
-from fidgety.storage import file_sha256
 from tests.background.conftest import Scene
 from tests.onnx_file import write_saliency_network
 

@@ -13,7 +13,8 @@ from fidgety.background.read import BodyMasks
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.video import VideoConfig
 from fidgety.errors import NotAssessable, Reason
-from fidgety.storage import file_sha256, read_outcome, read_provenance
+from fidgety.files import file_sha256
+from fidgety.storage import read_outcome, read_provenance
 from fidgety.video.read import video_info
 from fidgety.video.record import read_video_record
 from tests.background.conftest import Scene

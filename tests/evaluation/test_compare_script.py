@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fidgety.evaluation.cost import SPEED_COLUMNS
-from fidgety.storage import write_json
+from fidgety.files import write_json
 from tests.evaluation.synthetic import (
     cohort_row,
     model_group,

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from fidgety.errors import FidgetyError, NotAssessable, Reason
+from fidgety.files import dumps
 from fidgety.phantom.check import (
     RecordingCheck,
     check_recording,
@@ -23,7 +24,7 @@ from fidgety.phantom.record import TRUTH_SCHEMA
 from fidgety.phantom.validation import picture_measures
 from fidgety.pose.tracks import POSE_SCHEMA, Pose, write_pose
 from fidgety.skeletons import BLAZEPOSE_33
-from fidgety.storage import Provenance, dumps, write_dataset, write_not_assessable
+from fidgety.storage import Provenance, write_dataset, write_not_assessable
 from fidgety.video.record import VideoRecord, write_video_record
 
 N, K = 20, 33

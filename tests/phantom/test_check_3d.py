@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from fidgety.errors import NotAssessable, Reason
+from fidgety.files import dumps
 from fidgety.phantom.check_3d import LiftedCheck, check_lifted, lifted_errors, lifted_measures
 from fidgety.phantom.plan import PhantomSpec
 from fidgety.phantom.record import TRUTH_SCHEMA
 from fidgety.pose.normalisation import turn
 from fidgety.pose.tracks import POSE_SCHEMA, Pose, write_pose
 from fidgety.skeletons import HUMAN36M_17, convert
-from fidgety.storage import Provenance, dumps, write_dataset, write_not_assessable
+from fidgety.storage import Provenance, write_dataset, write_not_assessable
 from fidgety.video.record import write_video_record
 from tests.phantom.test_check import N, make_truth, record
 from tests.pose.infant import infant_pose

@@ -15,9 +15,9 @@ from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import NotAssessable, Reason
 from fidgety.pose.cleaning import clean
 from fidgety.pose.corrections import Correction, Corrections, place_corrections, require_inside
+from fidgety.pose.corrections_files import find_corrections
 from fidgety.pose.corrections_table import (
     differences,
-    find_corrections,
     load_corrections,
     parse_corrections,
     read_corrections,

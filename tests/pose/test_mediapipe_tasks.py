@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fidgety.errors import ConfigError, FidgetyError
+from fidgety.files import file_sha256
 from fidgety.pose.mediapipe import BlazePose
 from fidgety.pose.mediapipe_options import BlazePoseOptions
 from fidgety.pose.mediapipe_tasks import PoseLandmarker, unfiltered
 from fidgety.pose.mediapipe_tasks_options import PoseLandmarkerOptions
-from fidgety.storage import file_sha256
 from tests.pose.sight import load_phantom
 from tests.pose.task_file import write_task_file
 

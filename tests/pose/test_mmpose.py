@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fidgety.config.pose import PoseConfig
 from fidgety.config.root import parse_config
 from fidgety.errors import ConfigError
+from fidgety.files import file_sha256
 from fidgety.plan_check import check_backend_files, check_methods
 from fidgety.pose import mmpose_zoo, torch_device
 from fidgety.pose.estimate import estimate_pose
@@ -33,7 +34,7 @@ from fidgety.pose.mmpose_runtime import (
 )
 from fidgety.pose.tracks import read_pose, write_pose
 from fidgety.skeletons import COCO_17, HALPE_26
-from fidgety.storage import Provenance, file_sha256
+from fidgety.storage import Provenance
 from tests.pose.agreement import assert_same_places
 from tests.pose.fitted import BOX_SHARE, CONFIG, fitted_checkpoint, random_checkpoint
 from tests.pose.sight import load_phantom

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from fidgety.errors import ConfigError, FidgetyError
+from fidgety.files import file_sha256
 from fidgety.pose import mmpose_runtime
 from fidgety.pose.mmpose_runtime import (
     Checkpoint,
@@ -29,7 +30,6 @@ from fidgety.pose.mmpose_runtime import (
     shipped_configs,
 )
 from fidgety.pose.mmpose_zoo import body_models
-from fidgety.storage import file_sha256
 from tests.pose.fitted import CONFIG, random_checkpoint
 
 HALPE = "rtmpose-t_8xb1024-700e_body8-halpe26-256x192"

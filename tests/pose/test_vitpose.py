@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fidgety.errors import ConfigError
+from fidgety.files import file_sha256
 from fidgety.pose.vitpose import ViTPose, cut, decode, to_crop, window
 from fidgety.pose.vitpose_options import ViTPoseOptions
 from fidgety.skeletons import COCO_17
-from fidgety.storage import file_sha256
 from tests.pose.agreement import assert_same_places
 from tests.pose.sight import load_phantom
 from tests.pose.tiny_vitpose import BOX_SHARE, HEATMAP, SIZE, save, tiny_model

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fidgety.config.labelling import LabellingConfig
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import ConfigError
+from fidgety.files import file_sha256, write_json
 from fidgety.pose.crop import Crop
 from fidgety.pose.finetune.dataset import (
     SEEN_SHARE,
@@ -42,7 +43,6 @@ from fidgety.pose.finetune.inputs import (
 )
 from fidgety.pose.finetune.labels import LabelError, Labels, to_coco
 from fidgety.skeletons import COCO_17, OPENPOSE_25
-from fidgety.storage import file_sha256, write_json
 from tests.pose_finetune.drawings import SIZE, draw
 
 

@@ -22,6 +22,7 @@ from pycocotools.coco import COCO
 
 from fidgety.config.labelling import LabelFormat
 from fidgety.errors import FidgetyError
+from fidgety.files import write_json
 from fidgety.pose.finetune.deeplabcut import KEY, read_deeplabcut, to_table, write_h5
 from fidgety.pose.finetune.kit import Content, cvat_labels, kit_files, png, write_kit
 from fidgety.pose.finetune.labelme import read_labelme, to_labelme
@@ -45,7 +46,7 @@ from fidgety.pose.finetune.pick import body_box
 from fidgety.pose.finetune.picked import Picked, marks, read_picked, write_picked
 from fidgety.pose.tracks import Origin
 from fidgety.skeletons import BLAZEPOSE_33, COCO_17
-from fidgety.storage import Provenance, write_json
+from fidgety.storage import Provenance
 from tests.pose.infant import infant_pose
 
 K = len(COCO_17.keypoints)

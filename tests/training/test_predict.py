@@ -15,9 +15,10 @@ from fidgety.config.evaluation import EvaluationConfig
 from fidgety.datasets.folds import write_folds
 from fidgety.datasets.series import Standardisation, load_series
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.files import read_json, write_json
 from fidgety.models.base import set_weights
 from fidgety.pose.tracks import Pose, write_pose
-from fidgety.storage import Provenance, read_json, read_outcome, write_json, write_not_assessable
+from fidgety.storage import Provenance, read_outcome, write_not_assessable
 from fidgety.training.fold_model import load_fold_model
 from fidgety.training.model_list import read_model_list, write_model_list
 from fidgety.training.predict import choose_models, informed, predict_infant

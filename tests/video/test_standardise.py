@@ -16,7 +16,8 @@ import pytest
 
 from fidgety.config.video import VideoConfig
 from fidgety.errors import ConfigError, NotAssessable, Reason, StorageError
-from fidgety.storage import Provenance, file_sha256, write_json
+from fidgety.files import file_sha256, write_json
+from fidgety.storage import Provenance
 from fidgety.video.probe import probe
 from fidgety.video.read import iter_batches, iter_frames, read_frames, sample_frames, video_info
 from fidgety.video.record import (
@@ -375,7 +376,7 @@ def test_equal_sources_give_equal_bytes(tmp_path: Path) -> None:
 WRITE = """
 import sys
 import numpy as np
-from fidgety.storage import file_sha256
+from fidgety.files import file_sha256
 from fidgety.video.write import VideoWriter
 from tests.video.clips import numbered
 with VideoWriter(sys.argv[1], 30, 160, 96) as writer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,16 @@ def test_one_video_under_two_names_is_refused(fresh: Workflow) -> None:
     assert done.returncode != 0
     assert "recordings one, two have the same content" in text
     assert "three" not in text
+
+
+def test_planning_loads_no_library_of_the_jobs(fresh: Workflow) -> None:
+    """Every call of snakemake would wait for it, and who submits to a cluster may not have it."""
+    fresh.configure()
+    command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--list-rules"]
+    done = subprocess.run(
+        command, cwd=fresh.folder, env=fresh.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "fidgety.plan_check" in loaded
+    assert not loaded & {"cv2", "h5py", "pandas", "scipy", "sklearn", "torch", "xarray"}

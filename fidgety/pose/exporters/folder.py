@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fidgety.errors import NotAssessable, Outcome
+from fidgety.files import write_json
 from fidgety.pose.exporters.registry import EXPORTERS
 from fidgety.pose.tracks import Pose
-from fidgety.storage import Provenance, write_json
+from fidgety.storage import Provenance
 
 SCHEMA = "export/1"
 #: Times that are this near to an even rate are described by it, in seconds.

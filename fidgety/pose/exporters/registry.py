@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fidgety.pose.exporters.base import TrackExporter
+from typing import TYPE_CHECKING
+
 from fidgety.registry import Registry
+
+if TYPE_CHECKING:
+    from fidgety.pose.exporters.base import TrackExporter
 
 EXPORTERS: Registry[type[TrackExporter]] = Registry(
     "export format",

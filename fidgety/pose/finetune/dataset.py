@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import NotAssessable
+from fidgety.files import write_json
 from fidgety.pose.crop import Crop, crop_around, crop_whole
 from fidgety.pose.finetune.labels import (
     LabelError,
@@ -34,7 +35,6 @@ from fidgety.pose.finetune.scoring import BOX_MARGIN, body_area, sigmas_of
 from fidgety.pose.normalisation import upright_angle
 from fidgety.progress import track
 from fidgety.skeletons import identify, match
-from fidgety.storage import write_json
 
 #: Share of the crop's side that the body's box takes: in training, and as the estimator sees it.
 TRAINING_SHARE = 0.5

@@ -31,11 +31,11 @@ from PIL import Image
 
 from fidgety.config.labelling import LabelFormat
 from fidgety.errors import FidgetyError
+from fidgety.files import atomic_path, file_sha256, read_json, write_json
 from fidgety.pose.finetune.deeplabcut import FOLDER, project_snippet, to_table, write_h5
 from fidgety.pose.finetune.labelme import to_labelme
 from fidgety.pose.finetune.labels import CATEGORY, LabelledFrame, Labels, to_coco
 from fidgety.skeletons import Skeleton
-from fidgety.storage import atomic_path, file_sha256, read_json, write_json
 
 #: Makes a file's content.
 Content = Callable[[], bytes]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fidgety.errors import StorageError
+from fidgety.files import read_json
 from fidgety.pose.finetune.labels import (
     CATEGORY,
     HIDDEN,
@@ -24,7 +25,6 @@ from fidgety.pose.finetune.labels import (
     source_of,
 )
 from fidgety.skeletons import SKELETONS
-from fidgety.storage import read_json
 
 #: Version that the files name: labelme reads all of 5.
 VERSION = "5.5.0"

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.errors import FidgetyError
+from fidgety.files import read_json
 from fidgety.skeletons import COCO_17, SKELETONS, opposite
-from fidgety.storage import read_json
 
 #: What a picked frame's file is called: recording and frame number can be read from it.
 FRAME_NAME = re.compile(r"(?P<recording>[A-Za-z0-9_-]+)__f(?P<frame>\d{6,})")

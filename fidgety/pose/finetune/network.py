@@ -393,7 +393,7 @@ def export(path: Path, state: Mapping[str, torch.Tensor]) -> None:
     """
     import torch
 
-    from fidgety.storage import atomic_path
+    from fidgety.files import atomic_path
 
     buffer = io.BytesIO()
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}

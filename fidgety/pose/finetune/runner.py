@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fidgety.files import job_seed
 from fidgety.pose.finetune.network import export
 from fidgety.pose.finetune.scoring import oks, sigmas_of
 from fidgety.pose.mmpose_runtime import import_mmpose
-from fidgety.storage import job_seed
 
 import_mmpose()
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fidgety.config.pose_training import PoseTrainingConfig
 from fidgety.errors import FidgetyError
+from fidgety.files import job_seed
 from fidgety.pose.crop import Crop
 from fidgety.pose.finetune.dataset import (
     SEEN_SHARE,
@@ -62,7 +63,6 @@ from fidgety.pose.mmpose_options import MMPoseOptions
 from fidgety.pose.mmpose_runtime import allowed_globals
 from fidgety.pose.torch_device import pick_device
 from fidgety.progress import track
-from fidgety.storage import job_seed
 
 START, CONFIG = "start.pth", "config.py"
 #: Frames that are estimated at once.

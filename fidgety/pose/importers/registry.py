@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fidgety.pose.importers.base import TrackImporter
+from typing import TYPE_CHECKING
+
 from fidgety.registry import Registry
+
+if TYPE_CHECKING:
+    from fidgety.pose.importers.base import TrackImporter
 
 IMPORTERS: Registry[type[TrackImporter]] = Registry(
     "track format",

@@ -1,0 +1,57 @@
+"""Which recordings have corrections by hand, and in which files: what planning needs to know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from fidgety.registry import nearest
+from fidgety.tables import Findings
+
+SUFFIXES = (".csv", ".tsv", ".nc")
+WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
+
+
+def find_corrections(
+    folder: str | os.PathLike[str], recordings: Iterable[str], findings: Findings | None = None
+) -> dict[str, Path]:
+    """Find the corrections of each recording.
+
+    Parameters
+    ----------
+    folder
+        It need not exist. Files that are neither table nor netCDF are not looked at.
+    recordings
+        Known ids.
+    findings
+        Receives files of unknown recordings, workbooks, and recordings with two files.
+
+    Returns
+    -------
+    dict
+        Recording to its file.
+    """
+    folder = Path(folder).expanduser()
+    findings = Findings() if findings is None else findings
+    known = list(recordings)
+    found: dict[str, Path] = {}
+    if folder.exists() and not folder.is_dir():
+        findings.add(str(folder), None, "", None, "is a file; corrections.folder names a folder.")
+        return found
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        suffix = path.suffix.lower()
+        if path.name.startswith((".", "~")) or suffix not in (*SUFFIXES, *WORKBOOKS):
+            continue
+        if path.stem not in known:
+            hint = nearest(path.stem, known) or " Move it away, or name it after its recording."
+            findings.add(str(path), None, "", None, f"there is no recording {path.stem!r}.{hint}")
+        elif suffix in WORKBOOKS:
+            findings.add(str(path), None, "", None, "is a workbook; save the table as CSV.")
+        elif path.stem in found:
+            findings.add(
+                str(path), None, "", None, f"stands beside {found[path.stem].name}; keep one."
+            )
+        else:
+            found[path.stem] = path
+    return found
