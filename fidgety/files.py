@@ -1,7 +1,7 @@
 """Files and folders, whole or absent; JSON in one way; checksums.
 
 A file is written beside its place and renamed, so a killed job leaves nothing that looks finished.
-What is here is needed to plan as well, where NumPy is not.
+What is here is needed to plan as well, so no large library is loaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(v) for v in value]
-    # Arrays and numbers of NumPy, which is not needed to plan.
+    # Arrays and numbers of NumPy, which is not loaded for them.
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
