@@ -103,7 +103,7 @@ def measure(command: Sequence[str], folder: Path) -> Cost:
     )
 
 
-def write_cohort(folder: Path, n: int) -> None:
+def write_cohort(folder: Path, n: int, pages: str = "all") -> None:
     """Write a sheet with n recordings, one an infant, and their files."""
     rows = []
     (folder / "videos").mkdir(exist_ok=True)
@@ -119,7 +119,7 @@ def write_cohort(folder: Path, n: int) -> None:
         writer = csv.writer(file, delimiter="\t")
         writer.writerow(("recording", "infant", "cohort", "video", "label"))
         writer.writerows(rows)
-    (folder / "own.yaml").write_text(CONFIG)
+    (folder / "own.yaml").write_text(f"{CONFIG}report: {{pages: {pages}}}\n")
 
 
 def jobs_of(text: str) -> dict[str, int]:
@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=1000)
     parser.add_argument("--more", type=int, default=200)
     parser.add_argument("--up-to-date", action="store_true", help="as well with everything done")
+    parser.add_argument("--pages", choices=("all", "new", "none"), default="all")
     parser.add_argument("--start", type=int, default=0, help="start so many ready jobs, no more")
     asked = parser.parse_args()
     run = [sys.executable, "-m", "snakemake"]
@@ -216,7 +217,7 @@ def main() -> None:
         if asked.start:
             compare_start(run, ours, folder, asked.start)
             return
-        write_cohort(folder, asked.recordings)
+        write_cohort(folder, asked.recordings, asked.pages)
         measure([*ours, "--list-rules"], folder)  # checksums and modules are looked at once
         read = measure([*ours, "--list-rules"], folder)
         plan = measure([*ours, *dry], folder)
@@ -246,7 +247,7 @@ def main() -> None:
             print(again.row("dry run, everything up to date"))
             if jobs_of(again.output):
                 print(f"  but these would run: {jobs_of(again.output)}")
-        write_cohort(folder, asked.recordings + asked.more)
+        write_cohort(folder, asked.recordings + asked.more, asked.pages)
         more = measure([*ours, *dry], folder)
         print(more.row(f"dry run, {asked.more} recordings more"))
         if asked.up_to_date:
