@@ -25,6 +25,7 @@ from fidgety.models.base import (
     Pool,
     TrainingPlan,
 )
+from fidgety.models.two_stream_jitter import jitter
 from fidgety.models.two_stream_network import TwoStream, load_imagenet, read_weights
 from fidgety.models.two_stream_options import TwoStreamOptions
 from fidgety.pixels.clips import CROP_CHANNELS
@@ -44,9 +45,14 @@ def _check_size(clip: torch.Tensor) -> None:
 class TwoStreamClips(TwoStream):
     """The network on clips, whose crop and flow stand in one tensor."""
 
+    #: How much training clips are varied (:mod:`fidgety.models.two_stream_jitter`).
+    colour_jitter: float = 0.0
+    place_jitter: float = 0.0
+
     def instance_losses(self, clip: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return what is learned from clips, of shape (clip,); inputs as of :meth:`forward`."""
         _check_size(clip)
+        clip = jitter(clip, self.colour_jitter, self.place_jitter)
         return self.losses(clip[:, :CROP_CHANNELS], clip[:, CROP_CHANNELS:], target)
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
@@ -105,13 +111,16 @@ class TwoStreamSystem(NetworkSystem):
                 f"{cls.name} cannot tell {n_classes} classes from pictures and {n_features} "
                 "features."
             )
-        return TwoStreamClips(
+        network = TwoStreamClips(
             n_classes,
             options.n_fields,
             options.backbone,
             options.streams,
             options.stream_weight,
         )
+        network.colour_jitter = options.colour_jitter
+        network.place_jitter = options.place_jitter
+        return network
 
     @classmethod
     def start(cls, options: Any, network: nn.Module) -> None:

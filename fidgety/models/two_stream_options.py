@@ -73,6 +73,12 @@ class TwoStreamOptions(Section):
     """Weight of a loss for each stream by itself beside that of both together (not in the paper):
     the cross-entropy of the stream's own share of the logits. Without it, the stream that learns
     the training infants by heart soonest leaves the other one nothing to learn."""
+    colour_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Training clips' brightness, each colour and gamma are varied at random by up to this share
+    (not in the paper; 0.4 is usual). Without it, pictures of few infants are learned by heart."""
+    place_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Training clips are turned (radians), scaled (share) and shifted (share of half a side) at
+    random by up to this, crop and flow together (not in the paper)."""
     class_weights: bool = False
     """Weigh classes by inverse frequency (not in the paper)."""
 
