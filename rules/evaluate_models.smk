@@ -11,6 +11,11 @@ rule evaluate:
         infants=results("evaluation/infants.tsv"),
         roc=results("evaluation/roc.tsv"),
         calibration=results("evaluation/calibration.tsv"),
+        benefit=results("evaluation/net_benefit.tsv"),
+        characteristics=results("evaluation/characteristics.tsv"),
+        frequency=results("evaluation/fms_frequency.tsv"),
+        quality=results("evaluation/quality.tsv"),
+        reasons=results("evaluation/not_assessable.tsv"),
         roc_figure=report(
             results("evaluation/roc.svg"), category="Evaluation", labels={"figure": "ROC"}
         ),
@@ -19,6 +24,9 @@ rule evaluate:
             category="Evaluation",
             labels={"figure": "Calibration"},
         ),
+        benefit_figure=results("evaluation/net_benefit.svg"),
+        frequency_figure=results("evaluation/fms_frequency.svg"),
+        quality_figure=results("evaluation/quality.svg"),
     log:
         results("logs/evaluate.log"),
     benchmark:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from fidgety.evaluation.fms import Contrast
 from fidgety.evaluation.metrics import roc
-from fidgety.evaluation.plots import COLOURS, draw_words, figure, to_svg
+from fidgety.evaluation.plots import COLOURS, GREY, boxes, draw_words, figure, to_svg
 from fidgety.report.timeline import cell_edges
 from fidgety.report.wording import count, interval, number
 
 WITH, WITHOUT, UNRATED = "#cc79a7", "#0072b2", "#d9d9d9"
-GREY = "#767676"
 PLAYER_TEXTS = {
     "video": "video (main branch)",
     "sex": "sex",
@@ -94,21 +93,6 @@ def _draw_example(axes: Axes, one: Example) -> None:
     axes.set_title(one.title, loc="left", fontsize=9)
 
 
-def _boxes(axes: Axes, groups: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
-    """Draw boxes as the paper's: quartiles, whiskers to 1.5 interquartile ranges, outliers."""
-    shown = [(name, values[np.isfinite(values)]) for name, values in groups]
-    axes.boxplot(
-        [values for _, values in shown],
-        widths=0.55,
-        medianprops={"color": COLOURS[1], "linewidth": 1.6},
-        flierprops={"markersize": 3, "markeredgecolor": GREY},
-        boxprops={"linewidth": 0.9},
-    )
-    axes.set_xticks(
-        range(1, len(shown) + 1), [f"{name}\nn = {len(values)}" for name, values in shown]
-    )
-
-
 def draw_kappa(table: pd.DataFrame, role: str, models: Sequence[str]) -> str:
     """Draw Figure 3b: the infants' kappas against the experts, a box a model.
 
@@ -127,7 +111,7 @@ def draw_kappa(table: pd.DataFrame, role: str, models: Sequence[str]) -> str:
     groups = [(m, own.loc[own["model"] == m, "kappa"].to_numpy(dtype=float)) for m in models]
     with figure(max(4.5, 1.5 * len(groups)), 3.6) as drawing:
         axes = drawing.axes[0]
-        _boxes(axes, groups)
+        boxes(axes, groups)
         axes.axhline(0, color=GREY, linewidth=0.7, linestyle=":")
         axes.set_ylabel("kappa with experts")
         axes.tick_params(axis="x", labelsize=8)
@@ -141,7 +125,7 @@ def draw_frequencies(contrasts: Sequence[Contrast], what: str) -> str:
         return draw_words(what)
     with figure(3.4 * len(drawn), 3.6, columns=len(drawn)) as drawing:
         for axes, one in zip(drawing.axes, drawn, strict=True):
-            _boxes(axes, [(one.first, one.first_values), (one.second, one.second_values)])
+            boxes(axes, [(one.first, one.first_values), (one.second, one.second_values)])
             axes.set_ylim(-0.03, 1.03)
             axes.set_ylabel("frequency of fidgety movements")
             if np.isfinite(one.threshold):

@@ -61,6 +61,7 @@ FITNESS = (
     ("longest_gap_s", "longest gap", " s"),
     ("supine", "seen from the front (lying on the back)", None),
     ("face_seen", "nose measured", None),
+    ("confidence", "median confidence of trunk, head and limbs", ""),
     ("persons", "most persons in view", ""),
     ("other_person", "somebody else in view", None),
     ("camera_moving", "camera moves", None),
@@ -69,6 +70,8 @@ FITNESS = (
     ("fussing", "fussing or crying suspected, by movement alone", None),
     ("assessable_s", "fit to be assessed", " s"),
 )
+#: Decimals of a measure, where one is not right.
+DIGITS = {"persons": 0, "confidence": 2}
 
 
 def fitness(record: Mapping[str, Any]) -> dict[str, str]:
@@ -82,7 +85,7 @@ def fitness(record: Mapping[str, Any]) -> dict[str, str]:
         elif unit is None:
             out[text] = f"{percent(value)} of the time"
         else:
-            out[text] = number(value, 0 if name == "persons" else 1) + unit
+            out[text] = number(value, DIGITS.get(name, 1)) + unit
     return out
 
 

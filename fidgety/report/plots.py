@@ -48,13 +48,23 @@ def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
     return (flat - origin[:, :, None]) / scale, "trunk lengths"
 
 
+def shown_joints(pose: Pose) -> list[str]:
+    """Return the joints of :data:`JOINTS` that the skeleton has on both sides."""
+    return [j for j in JOINTS if {f"left_{j}", f"right_{j}"} <= set(pose.keypoints)]
+
+
+def every_frame(pose: Pose) -> int:
+    """Return how many frames lie between two points of a track that is drawn."""
+    return max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))
+
+
 def draw_trajectories(pose: Pose) -> str:
     """Draw the limbs' tracks over time as SVG; gaps stay gaps."""
     position, unit = body_coordinates(pose)
-    joints = [j for j in JOINTS if {f"left_{j}", f"right_{j}"} <= set(pose.keypoints)]
+    joints = shown_joints(pose)
     if not joints:
         return ""
-    every = max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))
+    every = every_frame(pose)
     time_s = pose.time_s[::every]
     with figure(9.0, 1.25 * len(joints) + 0.5, rows=len(joints), columns=2) as drawing:
         for row, joint in enumerate(joints):

@@ -16,6 +16,7 @@ from fidgety.skeletons import BLAZEPOSE_33
 from fidgety.storage import Provenance, write_not_assessable
 from fidgety.video.write import VideoWriter
 from tests.evaluation.synthetic import (
+    EVALUATION_FILES,
     Bag,
     cohort_row,
     model_group,
@@ -175,15 +176,7 @@ def build_site(
     cohort = write_cohort(folder / "cohort", rows)
 
     evaluation = folder / "evaluation"
-    files = {
-        "summary": evaluation / "summary.json",
-        "metrics": evaluation / "metrics.tsv",
-        "infants": evaluation / "infants.tsv",
-        "roc": evaluation / "roc.tsv",
-        "calibration": evaluation / "calibration.tsv",
-        "roc_figure": evaluation / "roc.svg",
-        "calibration_figure": evaluation / "calibration.svg",
-    }
+    files = {name: evaluation / file for name, file in EVALUATION_FILES.items()}
     evaluate.main(
         job(
             input={"predictions": list(predictions.values()), "cohort": cohort},

@@ -319,3 +319,39 @@ def test_text_has_contrast(ink: str, paper: str) -> None:
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style))
     first, second = sorted((_luminance(colours[c]) for c in (ink, paper)), reverse=True)
     assert (first + 0.05) / (second + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+def test_the_index_tells_whom_the_study_is_about(site: Site) -> None:
+    page = soup(site.text())
+    tables = page.select("table.table-one")
+    captions = [one(t, "caption").get_text() for t in map(Tag.extract, tables)]
+    assert captions[0] == "Development (cross-validated)"
+    heads = [[h.get_text() for h in t.select("thead th")] for t in tables]
+    assert heads[0] == ["Characteristic", "normal", "risk", "All"]
+    assert heads[-1] == ["Characteristic", "All"], "of new infants no label is told"
+    rows = {one(r, "th").get_text(): r for r in tables[0].select("tbody tr")}
+    cells = [c.get_text(" ", strip=True) for c in rows["Infants"].select("td")]
+    assert cells == ["3", "2", "5"]
+    assert "n = 2" in rows["Sex: female"].get_text()
+
+
+def test_the_index_has_decision_curves_frequencies_and_an_overview_of_quality(
+    site: Site, plain_site: Site
+) -> None:
+    page = soup(site.text())
+    labels = {str(f["aria-label"]) for f in page.select("figure svg")}
+    assert {"Decision curves of all models", "Frequency of fidgety movements by group"} <= labels
+    rows = table_after(page, "Fidgety movements")
+    assert rows[0][1:4] == ["Model", "Label", "Infants"]
+    assert {r[1] for r in rows[1:]} == {"mam_clip"}
+    lost = [
+        [c.get_text(strip=True) for c in r.select("td")] for r in page.select("#reasons tbody tr")
+    ]
+    assert lost[0][1:4] == [
+        "The recording is shorter than the configured minimum.",
+        *["1 of 6"] * 2,
+    ]
+    assert " %" in lost[0][5]
+    overview = one(page, "#quality-overview").get_text()
+    assert "Missing values" in overview
+    assert "new" not in one(soup(plain_site.text()), "#reasons").get_text().split()
