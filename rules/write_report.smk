@@ -41,6 +41,7 @@ rule write_infant_page:
     output:
         **PAGE_CLIPS,
         page=results("report/infants/{infant}.html"),
+        figures=directory(results("report/figures/{infant}")),
     log:
         results("logs/write_infant_page/{infant}.log"),
     benchmark:

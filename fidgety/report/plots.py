@@ -127,37 +127,6 @@ def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np
     return seconds + start, shares
 
 
-def draw_quality(pose: Pose) -> str:
-    """Draw where values come from over time as SVG."""
-    time_s, shares = origin_shares(pose)
-    if time_s.size == 0:
-        return ""
-    colours = ORIGIN_COLOURS
-    with figure(9.0, 1.6) as drawing:
-        panel = drawing.axes[0]
-        # Steps: every second reaches to the next one, the last one a second far.
-        edges = np.append(time_s, time_s[-1] + 1)
-        below = np.zeros(edges.size)
-        for name, share in shares.items():
-            above = below + 100 * np.append(share, share[-1])
-            panel.fill_between(
-                edges,
-                below,
-                above,
-                step="post",
-                color=colours.get(name, "#3a3a3a"),
-                linewidth=0,
-                label=name,
-            )
-            below = above
-        panel.set_xlabel("seconds")
-        panel.set_ylabel("% of values")
-        panel.set_ylim(0, 100)
-        panel.margins(x=0)
-        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        return to_svg(drawing)
-
-
 _IDS = re.compile(r'\b(id="|url\(#|href="#)')
 
 
