@@ -53,6 +53,26 @@ class Example:
     judged: NDArray[np.bool_]
 
 
+EXAMPLE_COLUMNS = ("example", "start_s", "stop_s", "probability", "expert", "judged")
+
+
+def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
+    """Tabulate Figure 3a, a row an instance: :data:`EXAMPLE_COLUMNS`."""
+    rows = [
+        (one.title, *values)
+        for one in examples
+        for values in zip(
+            one.start_s,
+            one.stop_s,
+            one.probability,
+            one.expert.astype(int),
+            one.judged.astype(int),
+            strict=True,
+        )
+    ]
+    return pd.DataFrame(rows, columns=list(EXAMPLE_COLUMNS))
+
+
 def draw_examples(examples: Sequence[Example]) -> str:
     """Draw Figure 3a: every instance as a rectangle, the experts' row above the model's."""
     if not examples:
@@ -156,28 +176,78 @@ def roc_band(
     return _GRID, low, high
 
 
-def draw_frequency_roc(
+CURVE_COLUMNS = (
+    "set", "first", "second", "part", "false_positive_rate", "true_positive_rate", "low", "high",
+)  # fmt: skip
+
+
+def _both(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Return the contrasts that have a curve: those with infants of both groups."""
+    return [c for c in contrasts if c.first_values.size and c.second_values.size]
+
+
+def frequency_roc_table(
     contrasts: Sequence[Contrast], *, resamples: int, confidence: float, seed: int
-) -> str:
-    """Draw Figure 3d: how well the frequency alone tells the groups apart, with its band."""
-    drawn = [c for c in contrasts if c.first_values.size and c.second_values.size]
+) -> pd.DataFrame:
+    """Tabulate how well the frequency alone tells the groups apart (Figure 3d).
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`CURVE_COLUMNS`: points of the ``curve``, and ``low`` and ``high`` of the
+        ``band``, which needs two infants of each group.
+    """
+    parts = [pd.DataFrame(columns=list(CURVE_COLUMNS))]
+    for one in _both(contrasts):
+        head = {"set": one.set, "first": one.first, "second": one.second}
+        values = np.concatenate([one.first_values, one.second_values])
+        curve = roc(np.arange(values.size) < one.first_values.size, values)
+        drawn = {
+            "part": "curve",
+            "false_positive_rate": curve.false_positive_rate,
+            "true_positive_rate": curve.true_positive_rate,
+        }
+        parts.append(pd.DataFrame({**head, **drawn}))
+        if min(one.first_values.size, one.second_values.size) > 1:
+            x, low, high = roc_band(
+                one.first_values,
+                one.second_values,
+                resamples=min(resamples, 500),
+                confidence=confidence,
+                seed=seed,
+            )
+            band = {"part": "band", "false_positive_rate": x, "low": low, "high": high}
+            parts.append(pd.DataFrame({**head, **band}))
+    found = [part for part in parts if len(part)] or parts
+    return pd.concat(found, ignore_index=True).reindex(columns=list(CURVE_COLUMNS))
+
+
+def draw_frequency_roc(contrasts: Sequence[Contrast], table: pd.DataFrame) -> str:
+    """Draw Figure 3d: how well the frequency alone tells the groups apart, with its band.
+
+    Parameters
+    ----------
+    contrasts
+        By set.
+    table
+        Of :func:`frequency_roc_table`.
+    """
+    drawn = _both(contrasts)
     if not drawn:
         return draw_words("No set has infants of both groups.")
     with figure(3.6 * len(drawn), 3.8, columns=len(drawn)) as drawing:
         for axes, one in zip(drawing.axes, drawn, strict=True):
-            values = np.concatenate([one.first_values, one.second_values])
-            truth = np.arange(values.size) < one.first_values.size
-            if min(one.first_values.size, one.second_values.size) > 1:
-                x, low, high = roc_band(
-                    one.first_values,
-                    one.second_values,
-                    resamples=min(resamples, 500),
-                    confidence=confidence,
-                    seed=seed,
-                )
-                axes.fill_between(x, low, high, color=COLOURS[4], alpha=0.35, linewidth=0)
-            curve = roc(truth, values)
-            axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=COLOURS[0])
+            own = table[table["set"] == one.set]
+            band, curve = (own[own["part"] == part] for part in ("band", "curve"))
+            axes.fill_between(
+                band["false_positive_rate"].to_numpy(dtype=float),
+                band["low"].to_numpy(dtype=float),
+                band["high"].to_numpy(dtype=float),
+                color=COLOURS[4],
+                alpha=0.35,
+                linewidth=0,
+            )
+            axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=COLOURS[0])
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
             axes.set_aspect("equal")
             axes.set_xlabel(f"{one.second} taken for {one.first}")
