@@ -45,21 +45,29 @@ def draw_benefit(table: pd.DataFrame, titles: Mapping[str, str] = _NO_TITLES) ->
     with figure(4.6 * len(sets), 4.2, columns=len(sets)) as drawing:
         for axes, role in zip(drawing.axes, sets, strict=True):
             own = table[table["set"] == role]
-            for k, model in enumerate(dict.fromkeys(own["model"])):
+            models = list(dict.fromkeys(own["model"]))
+            for k, model in enumerate(m for m in models if m != EVERYBODY):
                 one = own[own["model"] == model]
-                everybody = model == EVERYBODY
-                colour = "#666666" if everybody else COLOURS[k % len(COLOURS)]
-                if not everybody:
-                    axes.fill_between(
-                        one["threshold"], one["low"], one["high"], color=colour, alpha=0.12, lw=0
-                    )
+                # The colours of the other curves of the same models.
+                colour = COLOURS[k % len(COLOURS)]
+                axes.fill_between(
+                    one["threshold"], one["low"], one["high"], color=colour, alpha=0.12, lw=0
+                )
                 axes.plot(
                     one["threshold"],
                     one["net_benefit"],
                     color=colour,
-                    linestyle=":" if everybody else ("-", "--", "-.")[k % 3],
-                    label="act on everybody" if everybody else f"{model}, n = {one['n'].iloc[0]}",
+                    linestyle=("-", "--", "-.")[k % 3],
+                    label=f"{model}, n = {one['n'].iloc[0]}",
                 )
+            one = own[own["model"] == EVERYBODY]
+            axes.plot(
+                one["threshold"],
+                one["net_benefit"],
+                color="#666666",
+                linestyle=":",
+                label="act on everybody",
+            )
             axes.axhline(0.0, color="#000000", linewidth=0.8, label="act on nobody")
             axes.set_title(titles.get(role, role), loc="left", fontsize=9)
             axes.set_xlabel("probability of risk from which one acts")
@@ -126,7 +134,7 @@ def draw_quality(cohort: pd.DataFrame, reasons: pd.DataFrame) -> str:
         grid = drawing.subplots(
             1, 1 + len(panels), squeeze=False, width_ratios=[4.4, *[wide] * len(panels)]
         )[0]
-        _draw_reasons(grid[0], reasons[reasons["reason"] != LOST], sets)
+        _draw_reasons(grid[0], reasons, sets)
         for axes, (name, what, factor) in zip(grid[1:], panels, strict=True):
             values = factor * numbers(own, name)
             boxes(axes, [(role, values[(own["role"] == role).to_numpy()]) for role in sets])
@@ -138,7 +146,8 @@ def draw_quality(cohort: pd.DataFrame, reasons: pd.DataFrame) -> str:
 
 def _draw_reasons(axes: Axes, reasons: pd.DataFrame, sets: Sequence[str]) -> None:
     """Draw the recordings that could not be assessed, a bar a reason, parted by set."""
-    codes = sorted(set(reasons["reason"]))
+    shown = reasons[reasons["reason"] != LOST]
+    codes = sorted(set(shown["reason"]))
     axes.set_title("recordings not assessable", loc="left", fontsize=9)
     if not codes:
         axes.axis("off")
@@ -146,22 +155,23 @@ def _draw_reasons(axes: Axes, reasons: pd.DataFrame, sets: Sequence[str]) -> Non
         return
     start = np.zeros(len(codes))
     for k, role in enumerate(sets):
-        own = reasons[reasons["set"] == role].set_index("reason")["recordings"]
+        own = shown[shown["set"] == role].set_index("reason")["recordings"]
         width = np.array([float(own.get(code, 0)) for code in codes])
-        everybody = reasons.loc[reasons["set"] == role, "all_recordings"]
-        of = f" (of {int(everybody.iloc[0])})" if len(everybody) else ""
+        everybody = int(reasons.loc[reasons["set"] == role, "all_recordings"].iloc[0])
         axes.barh(
             codes,
             width,
             left=start,
+            height=0.6,
             color=COLOURS[k % len(COLOURS)],
             edgecolor=GREY,
             hatch=("", "//", "..")[k % 3],
-            label=f"{role}{of}",
+            label=f"{role} (of {everybody})",
         )
         start += width
-    axes.invert_yaxis()
+    # From above; few reasons make no thicker bars.
+    axes.set_ylim(max(len(codes), 4) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlim(0, 1.05 * float(start.max()))
-    axes.legend(fontsize=7, frameon=True)
+    axes.legend(fontsize=7, frameon=True, loc="lower right")

@@ -11,7 +11,7 @@ import pandas as pd
 from fidgety.errors import Reason
 from fidgety.evaluation.description import EVERYBODY, LOST
 from fidgety.report.flow import ROLE_TEXTS
-from fidgety.report.wording import NOTHING, interval, number, percent
+from fidgety.report.wording import NOTHING, count, interval, number, percent
 
 #: Characteristic, what it is called, and its decimals where it is measured.
 CHARACTERISTICS = {
@@ -46,16 +46,16 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _cell(row: Mapping[str, Any], digits: int) -> tuple[str, str]:
     """Write a figure of Table 1, and of how many it is."""
-    unit = "recordings" if row["unit"] == "recording" else ""
-    note = [f"n = {int(row['n'])} {unit}".strip()]
+    n = int(row["n"])
+    note = [f"n = {count(n, 'recording') if row['unit'] == 'recording' else n}"]
     if int(row["missing"]):
         note.append(f"{int(row['missing'])} missing")
     if np.isfinite(row["count"]):
-        count = int(row["count"])
+        counted = str(int(row["count"]))
         if row["characteristic"] in ("infants", "recordings"):
-            return str(count), ""
-        text = f"{count} ({percent(row['share'])})" if np.isfinite(row["share"]) else str(count)
-        return text, ", ".join(note)
+            return counted, ""
+        share = f" ({percent(row['share'])})" if np.isfinite(row["share"]) else ""
+        return f"{counted}{share}", ", ".join(note)
     if not np.isfinite(row["median"]):
         return NOTHING, ", ".join(note)
     quartiles = interval(row["q1"], row["q3"], digits)

@@ -242,7 +242,7 @@ def _series_lane(
         Shape(step_path(start_s, _scaled(known, low, high)), "series"),
         Shape(f"M{_s(start_s)} {_y(at)}H{_s(end)}", "limit"),
     )
-    note = f"{number(low)} to {number(high)} {unit}; dashed: {what} {limit:g}"
+    note = f"{number(low)} to {number(high)} {unit}; {what} {limit:g}"
     return Lane(title, note, shapes)
 
 

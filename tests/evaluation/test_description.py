@@ -149,7 +149,10 @@ def test_figures_are_drawn_whatever_there_is() -> None:
     assert "No model finds" in draw_frequencies(frequencies.iloc[:0], list(CLASSES))
     rows = people()
     reasons = description.reason_table(rows, 0.95)
-    assert "no_body" in draw_quality(rows, reasons)
+    drawn = draw_quality(rows, reasons)
+    assert "no_body" in drawn
+    assert "development (of 5)" in drawn
+    assert "new (of 1)" in drawn, "of whom none failed, too"
     assert ">none<" in draw_quality(rows[rows["status"] == "ok"], reasons.iloc[:0])
     assert "No recording" in draw_quality(rows.iloc[:0], reasons.iloc[:0])
     curve = pd.DataFrame(

@@ -106,7 +106,7 @@ def test_ribbons_mark_what_was_not_measured(pose: Pose) -> None:
 def test_series_have_their_limit_and_range(pose: Pose) -> None:
     record = {"series": {"speed": [0.5, None, 1.0]}, "limits": {"fussing_speed": 2.0}}
     lane = lanes.groups("r", pose, record)[0].lanes[-1]
-    assert lane.note == "0.00 to 2.20 trunk/s; dashed: fussing suspected above 2"
+    assert lane.note == "0.00 to 2.20 trunk/s; fussing suspected above 2"
     series, limit = lane.shapes
     assert (series.kind, limit.kind) == ("series", "limit")
     assert numbers(limit.path)[1] == pytest.approx(1 - 2 / 2.2, abs=1e-3)
