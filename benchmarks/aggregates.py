@@ -200,8 +200,16 @@ EVALUATION = {
     "infants": "infants.tsv",
     "roc": "roc.tsv",
     "calibration": "calibration.tsv",
+    "benefit": "net_benefit.tsv",
+    "characteristics": "characteristics.tsv",
+    "frequency": "fms_frequency.tsv",
+    "quality": "quality.tsv",
+    "reasons": "not_assessable.tsv",
     "roc_figure": "roc.svg",
     "calibration_figure": "calibration.svg",
+    "benefit_figure": "net_benefit.svg",
+    "frequency_figure": "fms_frequency.svg",
+    "quality_figure": "quality.svg",
 }
 
 

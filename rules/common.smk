@@ -191,6 +191,24 @@ def results(path):
     return f"{CONFIG.results}/{path}"
 
 
+def shown(name, category, what):
+    """Return a file of the evaluation, marked for `snakemake --report` with its caption."""
+    return report(
+        results(f"evaluation/{name}"),
+        caption=f"../report/{Path(name).stem}.rst",
+        category=category,
+        labels={"what": what, "kind": "figure" if name.endswith(".svg") else "table"},
+    )
+
+
+def with_phantoms():
+    """Tell whether the study has digital phantoms, whatever sheet they are in."""
+    # Imported here: planning needs no tables.
+    from fidgety.evaluation.records import is_phantom
+
+    return any(is_phantom(recording.cohort) for recording in STUDY.recordings.values())
+
+
 def growing(mem_mb):
     """Return the memory of a job in MB, a number or a function: as much more on every retry.
 

@@ -7,18 +7,20 @@ rule evaluate:
         cohort=cohort_tables,
     output:
         summary=results("evaluation/summary.json"),
-        metrics=results("evaluation/metrics.tsv"),
-        infants=results("evaluation/infants.tsv"),
+        metrics=shown("metrics.tsv", "Models", "figures of all models"),
+        infants=shown("infants.tsv", "Models", "results by infant"),
         roc=results("evaluation/roc.tsv"),
         calibration=results("evaluation/calibration.tsv"),
-        roc_figure=report(
-            results("evaluation/roc.svg"), category="Evaluation", labels={"figure": "ROC"}
-        ),
-        calibration_figure=report(
-            results("evaluation/calibration.svg"),
-            category="Evaluation",
-            labels={"figure": "Calibration"},
-        ),
+        benefit=results("evaluation/net_benefit.tsv"),
+        characteristics=shown("characteristics.tsv", "Cohorts", "characteristics"),
+        frequency=shown("fms_frequency.tsv", "Fidgety movements", "frequency by label"),
+        quality=shown("quality.tsv", "Recordings", "quality"),
+        reasons=shown("not_assessable.tsv", "Recordings", "not assessable"),
+        roc_figure=shown("roc.svg", "Models", "ROC"),
+        calibration_figure=shown("calibration.svg", "Models", "calibration"),
+        benefit_figure=shown("net_benefit.svg", "Models", "decision curves"),
+        frequency_figure=shown("fms_frequency.svg", "Fidgety movements", "frequency by label"),
+        quality_figure=shown("quality.svg", "Recordings", "quality"),
     log:
         results("logs/evaluate.log"),
     benchmark:
@@ -34,6 +36,8 @@ rule evaluate:
         classes=CLASSES,
         models=MODELS,
         seed=SEED,
+        # For the captions: what is said of phantoms is marked as theirs.
+        phantoms=lambda wildcards: with_phantoms(),
         code=code_of("evaluate", libraries=("scikit-learn", "scipy", "matplotlib")),
     message:
         "Evaluate {params.models}"

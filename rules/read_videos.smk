@@ -4,9 +4,27 @@
 READ = read_recordings() if CONFIG.reading.raters else []
 
 
+# What raters see without help: the skeleton is the model's, and a help of a kind.
+use rule draw_overlay as draw_plain_video with:
+    output:
+        video=results("reading/plain/{recording}.mp4"),
+    log:
+        results("logs/draw_plain_video/{recording}.log"),
+    benchmark:
+        results("benchmarks/draw_plain_video/{recording}.tsv")
+    params:
+        config=section("report", "faces", "overlay", "overlay_max_side_px"),
+        background=section("background", "apply", "replace_colour"),
+        skeleton=False,
+        code=code_of("draw_overlay", libraries=("av", "opencv-contrib-python-headless")),
+    message:
+        "Draw the video of {wildcards.recording} without the skeleton"
+
+
 rule write_reading:
     input:
         predictions=[results(f"predictions/{r.infant}.h5") for r in READ],
+        plain=paths("reading/plain/{recording}.mp4", READ),
         media=paths("report/media/{recording}.mp4", READ),
     output:
         pages=directory(results("reading/pages")),
@@ -91,6 +109,7 @@ rule compare_readings:
         age=CONFIG.reading.age,
         model=CONFIG.report.best_clips_model,
         resamples=CONFIG.evaluation.bootstrap,
+        confidence=CONFIG.evaluation.confidence,
         phantoms=any(r.recording in PHANTOMS for r in READ),
         seed=SEED,
         code=code_of(

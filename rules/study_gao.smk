@@ -154,6 +154,8 @@ rule report_gao2023:
         kappa=results("gao2023/kappa.tsv"),
         frequency=results("gao2023/frequency.tsv"),
         contrasts=results("gao2023/contrasts.tsv"),
+        examples_data=results("gao2023/figure-3a.tsv"),
+        curve=results("gao2023/figure-3d.tsv"),
         examples=results("gao2023/figure-3a.svg"),
         kappa_figure=results("gao2023/figure-3b.svg"),
         groups_figure=results("gao2023/figure-3c.svg"),

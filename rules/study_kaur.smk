@@ -205,6 +205,7 @@ rule report_kaur2025:
         components_figure=results("kaur2025/figure-3a.svg"),
         components=results("kaur2025/figure-3a.tsv"),
         similarity_figures=[results(f"kaur2025/figure-3b-{s}.svg") for s in LOOKED_AT],
+        similarity_tables=[results(f"kaur2025/figure-3b-{s}.tsv") for s in LOOKED_AT],
         similarity=results("kaur2025/figure-3b.h5"),
     log:
         results("logs/report_kaur2025.log"),

@@ -41,6 +41,7 @@ rule write_infant_page:
     output:
         **PAGE_CLIPS,
         page=results("report/infants/{infant}.html"),
+        figures=directory(results("report/figures/{infant}")),
     log:
         results("logs/write_infant_page/{infant}.log"),
     benchmark:
@@ -75,8 +76,16 @@ rule write_report:
         infants=rules.evaluate.output.infants,
         roc=rules.evaluate.output.roc,
         calibration=rules.evaluate.output.calibration,
+        benefit=rules.evaluate.output.benefit,
+        characteristics=rules.evaluate.output.characteristics,
+        frequency=rules.evaluate.output.frequency,
+        quality=rules.evaluate.output.quality,
+        reasons=rules.evaluate.output.reasons,
         roc_figure=rules.evaluate.output.roc_figure,
         calibration_figure=rules.evaluate.output.calibration_figure,
+        benefit_figure=rules.evaluate.output.benefit_figure,
+        frequency_figure=rules.evaluate.output.frequency_figure,
+        quality_figure=rules.evaluate.output.quality_figure,
         cohort=cohort_tables,
         pages=[results(f"report/infants/{infant}.html") for infant in WITH_PAGE],
     output:

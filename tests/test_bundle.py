@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from fidgety.bundle import archive
 from fidgety.bundle.archive import open_bundle, unpack_models
-from fidgety.bundle.card import characteristics, model_card, training_numbers
+from fidgety.bundle.card import RunCard, characteristics, model_card, training_numbers
 from fidgety.bundle.manifest import (
     BUNDLE_SCHEMA,
     MANIFEST,
@@ -816,6 +816,17 @@ def test_the_card_warns_of_infants_in_weights_and_of_phantoms() -> None:
     assert "PHANTOMS (1 of 5 infants)." in model_card(mixed, thresholds, **known)
     none = manifest_of(parse_config(SMALL), training={**training, "phantoms": 0})
     assert "PHANTOMS" not in model_card(none, thresholds, **known)
+    run = RunCard(
+        manifest.classes,
+        manifest.folds,
+        manifest.models,
+        manifest.configuration,
+        manifest.training,
+    )
+    beside = model_card(run, thresholds, **known, bundled=False)
+    assert "`bundle:`" not in beside
+    assert "results/folds.tsv" in beside
+    assert "not in the bundle" not in beside
 
 
 def infants(n: int) -> pd.DataFrame:

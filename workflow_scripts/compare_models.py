@@ -9,9 +9,11 @@ from fidgety.evaluation.ensembles import ensembles
 from fidgety.evaluation.predictions import read_infant
 from fidgety.evaluation.ranks import ranks_of
 from fidgety.evaluation.records import collect, infants, read_cohorts
+from fidgety.evaluation.study_plots import draw_benefit
 from fidgety.files import write_text
 from fidgety.report import compare_models as pages
-from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
+from fidgety.report.compare_figures import draw_ranks, draw_reliability
+from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.pages import to_tsv
 from fidgety.training.description import read_description
 from workflow_scripts.stage import Job, run
@@ -78,7 +80,7 @@ def main(job: Job) -> None:
     for name in TABLES:
         write_text(job.output[name], to_tsv(getattr(result, name)))
     write_text(job.output.ranks, to_tsv(result.ranks_table))
-    write_text(job.output.plot, draw_benefit(result.benefit))
+    write_text(job.output.plot, draw_benefit(result.benefit, ROLE_TEXTS))
     write_text(job.output.reliability_plot, draw_reliability(result.reliability))
     write_text(job.output.ranks_plot, draw_ranks(result.ranks))
     text = pages.text_table(result, models)

@@ -1,5 +1,7 @@
 """Compare raters with each other, with the model, and with and without its help."""
 
+from typing import Any
+
 import pandas as pd
 
 from fidgety.evaluation.plots import write_svg
@@ -28,7 +30,12 @@ def main(job: Job) -> None:
             models[said.infant] = said.models[name]
     at_risk = {c["name"]: c["at_risk"] for c in job.params.classes}
     truth = {r["infant"]: at_risk[r["label"]] for r in job.params.rows if r.get("label")}
-    how = {"resamples": int(job.params.resamples), "seed": int(job.params.seed)}
+    confidence = float(job.params.confidence)
+    how: dict[str, Any] = {
+        "resamples": int(job.params.resamples),
+        "seed": int(job.params.seed),
+        "confidence": confidence,
+    }
     agreement = agreement_table(readings, intervals, key, models, str(job.params.age), **how)
     calls = {infant: model.positive for infant, model in models.items()}
     accuracy = accuracy_table(readings, truth, calls, **how)
@@ -37,7 +44,13 @@ def main(job: Job) -> None:
     write_text(job.output.accuracy, to_tsv(accuracy))
     write_svg(job.output.figure, svg)
     page = results_page(
-        flow(readings, key), agreement, accuracy, svg, bool(job.params.phantoms), key.washout_days
+        flow(readings, key),
+        agreement,
+        accuracy,
+        svg,
+        bool(job.params.phantoms),
+        key.washout_days,
+        confidence,
     )
     write_text(job.output.page, page)
 

@@ -1,4 +1,7 @@
-"""Draw the skeleton over an infant's video, the infant's face and all around it hidden."""
+"""Draw the skeleton over an infant's video, the infant's face and all around it hidden.
+
+For readers who are to have no help it draws the same video without the skeleton.
+"""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,7 +13,7 @@ from fidgety.background.base import Mask
 from fidgety.background.read import BodyMasks
 from fidgety.config.background import BackgroundConfig
 from fidgety.config.report import ReportConfig
-from fidgety.errors import NotAssessable
+from fidgety.errors import ConfigError, NotAssessable, Reason
 from fidgety.files import atomic_path
 from fidgety.pose.tracks import read_pose
 from fidgety.progress import track
@@ -24,6 +27,11 @@ from workflow_scripts.stage import Job, run
 
 #: Quality of the overlay video: smaller than the standard one, good enough to look at.
 CRF = 26
+#: Why nobody can read without help where nothing of the picture is shown.
+NO_PICTURE = (
+    "report.overlay: skeleton shows nothing of the picture, so that without the model's skeleton "
+    "there is nothing to read. Set report.overlay to picture for a study of readings."
+)
 
 
 @contextmanager
@@ -61,10 +69,15 @@ def is_usable(job: Job) -> bool:
 def draw(job: Job) -> None:
     """Draw frame by frame."""
     config = ReportConfig.model_validate(job.params.config)
+    skeleton = bool(job.params.get("skeleton", True))
+    if not skeleton and config.overlay == "skeleton":
+        raise ConfigError(NO_PICTURE)
     source = job.input.get("video")
     pose = read_pose(str(job.input.clean))
     if source is not None and not is_usable(job):
         source = None  # tracks that were imported do not need it
+    if source is None and not skeleton:
+        raise NotAssessable(Reason.VIDEO_UNREADABLE, "there is no picture without the skeleton")
     if source is None:
         side = even(config.overlay_max_side_px)
         write(job, track_frames(pose, side), pose.fps, (side, side), pose.n_frames)
@@ -72,7 +85,7 @@ def draw(job: Job) -> None:
     info = video_info(str(source))
     size = overlay_size(info.width_px, info.height_px, config.overlay_max_side_px)
     with pictures(job, str(source)) as (frames, masks):
-        drawn = overlay_frames(frames, pose, size, config, masks)
+        drawn = overlay_frames(frames, pose, size, config, masks, skeleton=skeleton)
         write(job, drawn, info.fps, size, info.n_frames)
 
 

@@ -1,15 +1,17 @@
 """Judge every model by infant: figures with intervals, tables, curves."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import pandas as pd
 
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.errors import Status
-from fidgety.evaluation import plots, tables
+from fidgety.evaluation import description, plots, study_plots, tables
 from fidgety.evaluation.baseline import infant_speeds
+from fidgety.evaluation.model_comparison import benefit_table
 from fidgety.evaluation.predictions import read_infant
-from fidgety.evaluation.records import collect, infants, read_cohorts, with_result
+from fidgety.evaluation.records import Assessment, collect, infants, read_cohorts, with_result
 from fidgety.files import atomic_path, write_json
 from workflow_scripts.stage import Job, run
 
@@ -18,6 +20,33 @@ def write_table(path: str, table: pd.DataFrame) -> None:
     """Write a table as TSV, whole or not at all; what is undefined is empty."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
+
+
+def describe(
+    job: Job,
+    cohort: pd.DataFrame,
+    records: Sequence[Assessment],
+    classes: Mapping[str, bool],
+    config: EvaluationConfig,
+) -> None:
+    """Write what stands beside the models' figures: worth, cohort, FMs, quality."""
+    models = [str(m) for m in job.params.models]
+    benefit = benefit_table(records, models, classes, config)
+    frequencies = description.infant_frequencies(records)
+    by_label = description.frequency_table(
+        frequencies, classes, config, int(job.params.get("seed", 0))
+    )
+    reasons = description.reason_table(cohort, config.confidence)
+    write_table(job.output.benefit, benefit)
+    write_table(job.output.characteristics, description.cohort_table(cohort, list(classes)))
+    write_table(job.output.frequency, by_label)
+    write_table(job.output.quality, description.quality_table(cohort))
+    write_table(job.output.reasons, reasons)
+    plots.write_svg(job.output.benefit_figure, study_plots.draw_benefit(benefit))
+    plots.write_svg(
+        job.output.frequency_figure, study_plots.draw_frequencies(frequencies, list(classes))
+    )
+    plots.write_svg(job.output.quality_figure, study_plots.draw_quality(cohort, reasons))
 
 
 def main(job: Job) -> None:
@@ -51,6 +80,7 @@ def main(job: Job) -> None:
     write_table(job.output.calibration, calibration)
     plots.write_svg(job.output.roc_figure, plots.draw_roc(roc, metrics))
     plots.write_svg(job.output.calibration_figure, plots.draw_calibration(calibration))
+    describe(job, cohort, records, classes, config)
     write_json(
         job.output.summary,
         {

@@ -25,7 +25,7 @@ from fidgety.evaluation.records import (
 from fidgety.files import job_seed, write_text
 from fidgety.report import gao as pages
 from fidgety.report.flow import flow
-from fidgety.report.gao_figures import Example
+from fidgety.report.gao_figures import Example, examples_table
 from fidgety.report.pages import to_tsv
 from workflow_scripts.stage import Job, run
 
@@ -198,6 +198,7 @@ def main(job: Job) -> None:
         bootstrap=evaluation.bootstrap,
         seed=seed,
     )
+    curve = pages.curve_table(study)
     notes = [str(note) for note in job.params.notes]
     text = pages.text_table(study, notes)
     write_text(job.output.text, text)
@@ -209,9 +210,11 @@ def main(job: Job) -> None:
         ("kappa", study.kappa),
         ("frequency", study.frequency),
         ("contrasts", pages.contrasts_table(study)),
+        ("examples_data", examples_table(study.examples)),
+        ("curve", curve),
     ):
         write_text(getattr(job.output, name), to_tsv(table))
-    drawn = pages.draw_all(study)
+    drawn = pages.draw_all(study, curve)
     for name, path in (
         ("figure-3a", job.output.examples),
         ("figure-3b", job.output.kappa_figure),
@@ -223,7 +226,7 @@ def main(job: Job) -> None:
     ):
         write_text(path, drawn[name])
     phantoms = any(infant.phantom for infant in known)
-    write_text(job.output.page, pages.page(study, drawn, notes, phantoms=phantoms))
+    write_text(job.output.page, pages.page(study, drawn, curve, notes, phantoms=phantoms))
     print(text)
     print(f"\n{text}\nThe page: {Path(job.output.page)}", file=job.terminal, flush=True)
 

@@ -104,8 +104,10 @@ def main(job: Job) -> None:
     write_text(job.output.components_figure, pages.draw_components(study))
     write_text(job.output.components, to_tsv(study.components))
     looked_at = config.splits if study.similarity_model else ()
-    for split, path in zip(looked_at, job.output.similarity_figures, strict=True):
+    paths = zip(job.output.similarity_figures, job.output.similarity_tables, strict=True)
+    for split, (path, data) in zip(looked_at, paths, strict=True):
         write_text(path, pages.draw_similarity(similarities, split))
+        write_text(data, to_tsv(pages.similarity_table(similarities, split)))
     write_dataset(
         job.output.similarity,
         xr.Dataset(),

@@ -1,4 +1,4 @@
-"""Write the page of one infant, and cut the clips to look at first."""
+"""Write the page of one infant, its figures as files, and cut the clips to look at first."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from fidgety.report.clips import (
     list_clips,
     overlay_length_s,
 )
-from fidgety.report.infant import infant_page
+from fidgety.report.infant import infant_page, write_figures
 from fidgety.report.pages import to_tsv
 from workflow_scripts.stage import Job, run
 
@@ -39,12 +39,24 @@ def cut_clips(job: Job, said: InfantPredictions, config: ReportConfig) -> None:
 
 
 def main(job: Job) -> None:
-    """Read what the stages found, write clips and page."""
+    """Read what the stages found, write clips, figures and page."""
     config = ReportConfig.model_validate(job.params.config)
     said = read_infant(str(job.input.predictions))
     clips = job.output.get("clips")
     if clips:
         cut_clips(job, said, config)
+    figures = job.output.get("figures")
+    if figures:
+        with atomic_directory(str(figures)) as folder:
+            write_figures(
+                folder,
+                said,
+                [str(row["recording"]) for row in job.params.rows],
+                [str(p) for p in job.input.clean],
+                [str(p) for p in job.input.quality],
+                job.params.intervals,
+                [bool(c["at_risk"]) for c in job.params.classes],
+            )
     write_text(
         job.output.page,
         infant_page(
@@ -62,6 +74,7 @@ def main(job: Job) -> None:
             clips=str(clips) if clips else None,
             pictures=str(job.input.pictures) if job.input.get("pictures") else None,
             continuous_from=job.params.get("continuous_from", ""),
+            figures=str(figures) if figures else None,
             bundle=job.params.get("bundle"),
         ),
     )

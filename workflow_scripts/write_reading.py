@@ -6,7 +6,13 @@ from fidgety.config.reading import ReadingConfig
 from fidgety.errors import ConfigError
 from fidgety.evaluation.predictions import read_infant
 from fidgety.files import atomic_directory, write_json, write_text
-from fidgety.reading.page import copy_video, model_help, page_name, reading_page
+from fidgety.reading.page import (
+    copy_video,
+    model_help,
+    page_name,
+    reading_page,
+    video_folder,
+)
 from fidgety.reading.plan import Coded, plan_reading
 from fidgety.report.clips import overlay_length_s
 from workflow_scripts.stage import Job, run
@@ -18,9 +24,14 @@ def main(job: Job) -> None:
     if not config.raters:
         raise ConfigError("reading.raters: name at least one rater to make reading pages.")
     recordings = [str(row["recording"]) for row in job.params.rows]
+    # Without help the picture alone, with help the skeleton over it.
+    plain = dict(zip(recordings, map(Path, job.input.plain), strict=True))
     media = dict(zip(recordings, map(Path, job.input.media), strict=True))
     said = dict(zip(recordings, map(str, job.input.predictions), strict=True))
-    lengths = {recording: overlay_length_s(path) for recording, path in media.items()}
+    lengths = {
+        recording: min(overlay_length_s(plain[recording]), overlay_length_s(media[recording]))
+        for recording in recordings
+    }
     coded = [
         Coded(row["recording"], row["infant"], lengths[row["recording"]])
         for row in job.params.rows
@@ -40,15 +51,17 @@ def main(job: Job) -> None:
         for code, one in key.codes.items()
     }
     with atomic_directory(str(job.output.pages)) as folder:
-        (folder / "videos").mkdir()
-        for code, one in key.codes.items():
-            copy_video(media[one.recording], folder / "videos" / f"{code}.mp4")
+        for helped, videos in ((False, plain), (True, media)):
+            place = folder / video_folder(helped)
+            place.mkdir()
+            for code, one in key.codes.items():
+                copy_video(videos[one.recording], place / f"{code}.mp4")
         for sitting in key.sittings:
             page = reading_page(sitting, key, helps, config, bool(job.params.phantoms))
             write_text(folder / page_name(sitting), page)
     write_json(job.output.key, key.as_dict())
     left_out = sorted(set(recordings) - {one.recording for one in coded})
-    print(f"{len(coded)} recordings, {len(key.sittings)} pages; no overlay video: {left_out}")
+    print(f"{len(coded)} recordings, {len(key.sittings)} pages; no video: {left_out}")
 
 
 if __name__ == "__main__":

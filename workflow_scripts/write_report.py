@@ -10,7 +10,7 @@ from fidgety.config.report import ReportConfig
 from fidgety.evaluation.records import read_cohorts
 from fidgety.files import read_json, write_text
 from fidgety.fingerprint import library_versions
-from fidgety.report.index import cohort_download, index_page
+from fidgety.report.index import FIGURES, cohort_download, index_page
 from fidgety.report.pages import download
 from workflow_scripts.stage import Job, run
 
@@ -35,9 +35,19 @@ FILES = {
     "infants": "result of every infant and model",
     "roc": "points of the ROC curves",
     "calibration": "calibration groups",
+    "benefit": "decision curves",
+    "characteristics": "characteristics of the cohorts",
+    "frequency": "frequency of fidgety movements by group",
+    "quality": "quality of the recordings",
+    "reasons": "why recordings could not be assessed",
     "roc_figure": "ROC curves as a figure",
     "calibration_figure": "calibration as a figure",
+    "benefit_figure": "decision curves as a figure",
+    "frequency_figure": "frequency of fidgety movements as a figure",
+    "quality_figure": "quality of the recordings as a figure",
 }
+#: Those that the page shows as tables.
+TABLES = ("characteristics", "frequency", "quality", "reasons")
 
 
 def main(job: Job) -> None:
@@ -55,9 +65,9 @@ def main(job: Job) -> None:
             summary=read_json(files["summary"]),
             infants=pd.read_csv(files["infants"], sep="\t", dtype=str, keep_default_na=False),
             cohort=read_cohorts(cohorts),
+            tables={name: pd.read_csv(files[name], sep="\t") for name in TABLES},
             figures={
-                name: Path(files[f"{name}_figure"]).read_text(encoding="utf-8")
-                for name in ("roc", "calibration")
+                name: Path(files[f"{name}_figure"]).read_text(encoding="utf-8") for name in FIGURES
             },
             pages=[str(p) for p in job.input.pages],
             index=str(job.output.index),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pandas as pd
 
-from fidgety.bundle.manifest import Manifest
+from fidgety import __version__
+from fidgety.bundle.manifest import ModelEntry, TrainingEntry
+from fidgety.config.study import ClassConfig
 from fidgety.errors import Status
 from fidgety.evaluation.records import is_phantom
 from fidgety.report.wording import LIMITS, WHAT_IT_IS, WHAT_IT_IS_NOT, count, interval, number
@@ -32,6 +35,14 @@ PHANTOMS = (
     "**TRAINED ON DIGITAL PHANTOMS{some}. These models show that the machinery works. What they "
     "say of an infant means nothing: do not assess infants with them.**"
 )
+BUNDLE_IDS = (
+    "- The ids of the training infants are not in the bundle: nobody can check here whether an "
+    "infant that is assessed had a part in training."
+)
+RUN_IDS = (
+    "- Who had a part in training is in results/folds.tsv and, of reference clips, in "
+    "results/training/reference.tsv: an infant that is there is no test."
+)
 #: Columns of the cohort tables that are told as median and quartiles.
 NUMBERS = {
     "corrected_age_weeks": "corrected age at the recording, weeks",
@@ -39,6 +50,56 @@ NUMBERS = {
     "birth_weight_g": "birth weight, g",
 }
 GROUPS = {"sex": "sex", "setting": "setting"}
+
+
+class Described(Protocol):
+    """What a card tells of: a bundle's manifest, or a run (:class:`RunCard`)."""
+
+    @property
+    def fidgety_version(self) -> str:
+        """Version that trained the models."""
+
+    @property
+    def classes(self) -> Sequence[ClassConfig]:
+        """Of the models' outputs."""
+
+    @property
+    def folds(self) -> int:
+        """How many fold models each model has."""
+
+    @property
+    def models(self) -> Mapping[str, ModelEntry]:
+        """Name to kind and options."""
+
+    @property
+    def configuration(self) -> Mapping[str, Mapping[str, Any]]:
+        """Sections of the configuration, ``evaluation`` among them."""
+
+    @property
+    def training(self) -> TrainingEntry:
+        """Whom the models learned from."""
+
+    @property
+    def licence(self) -> str:
+        """Of the models."""
+
+    @property
+    def contact(self) -> str:
+        """Of those who trained them."""
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """A run's models, which are in no bundle; see :class:`Described`."""
+
+    classes: Sequence[ClassConfig]
+    folds: int
+    models: Mapping[str, ModelEntry]
+    configuration: Mapping[str, Mapping[str, Any]]
+    training: TrainingEntry
+    licence: str = ""
+    contact: str = ""
+    fidgety_version: str = __version__
 
 
 def _learned_from(folds: pd.DataFrame, development: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +199,7 @@ def _table(metrics: Sequence[Mapping[str, Any]], role: str, models: Sequence[str
     return lines
 
 
-def _models(manifest: Manifest, thresholds: Mapping[str, Sequence[float]]) -> list[str]:
+def _models(manifest: Described, thresholds: Mapping[str, Sequence[float]]) -> list[str]:
     return [
         f"- `{name}` (kind `{entry.kind}`): {count(manifest.folds, 'fold model')}, thresholds "
         f"{', '.join(number(t, 3) for t in thresholds[name])}"
@@ -147,20 +208,21 @@ def _models(manifest: Manifest, thresholds: Mapping[str, Sequence[float]]) -> li
 
 
 def model_card(
-    manifest: Manifest,
+    manifest: Described,
     thresholds: Mapping[str, Sequence[float]],
     *,
     metrics: Sequence[Mapping[str, Any]],
     described: Sequence[str],
     confidence: float,
     with_infants: Sequence[str] = (),
+    bundled: bool = True,
 ) -> str:
     """Write the card.
 
     Parameters
     ----------
     manifest
-        Of the bundle.
+        Of the bundle, or what is known of a run.
     thresholds
         Model to the thresholds of its fold models.
     metrics
@@ -171,7 +233,10 @@ def model_card(
         Coverage of the intervals.
     with_infants
         Models whose weights hold movement of single training infants.
+    bundled
+        Whether the card lies in a bundle; beside a run otherwise.
     """
+    how = "`bundle:`" if bundled else "the run that trained the models, or as a bundle by"
     made_of, models = manifest.training, sorted(manifest.models)
     risk = [c.name for c in manifest.classes if c.at_risk]
     by_class = ", ".join(f"{n} {name}" for name, n in made_of.infants.items())
@@ -187,7 +252,7 @@ def model_card(
         "",
         f"**{WHAT_IT_IS_NOT}**",
         "",
-        f"- for recordings of infants on their backs, assessed by `bundle:` of fidgety "
+        f"- for recordings of infants on their backs, assessed by {how} of fidgety "
         f"{manifest.fidgety_version}",
         f"- classes: {', '.join(c.name for c in manifest.classes)}; at risk: {', '.join(risk)}",
         f"- licence: {manifest.licence or 'not given: ask before you use them'}",
@@ -223,10 +288,9 @@ def model_card(
         "",
         f"- {LIMITS}",
         "- A threshold and a probability go with the share of infants at risk among those that the "
-        "models learned from. Test the bundle on infants of your own with a known label (a cohort "
+        "models learned from. Test the models on infants of your own with a known label (a cohort "
         "of the role `external`) before you look at what it says of others.",
-        "- The ids of the training infants are not in the bundle: nobody can check here whether an "
-        "infant that is assessed had a part in training.",
+        BUNDLE_IDS if bundled else RUN_IDS,
         "- Other versions of the libraries, and other processors, may change a probability in its "
         "last digits.",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,11 +14,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from fidgety.files import write_text
 
 #: Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+GREY = "#767676"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "fidgety",
@@ -78,7 +80,7 @@ def square(axes: Axes, title: str) -> None:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_aspect("equal")
-    axes.plot([0, 1], [0, 1], color="#767676", linewidth=0.8, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
 
 
 def _panels(drawing: Figure, sets: list[str]) -> Iterator[tuple[Axes, str]]:
@@ -182,3 +184,26 @@ def draw_bins(axes: Axes, table: pd.DataFrame, models: list[str]) -> None:
     axes.set_xlabel("predicted probability of being at risk")
     axes.set_ylabel("observed share at risk")
     axes.legend(loc="upper left", fontsize=8, frameon=True)
+
+
+def boxes(axes: Axes, groups: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
+    """Draw boxes as Gao 2023 does: quartiles, whiskers to 1.5 interquartile ranges, outliers.
+
+    Parameters
+    ----------
+    axes
+        Panel.
+    groups
+        Name and values of each group; the number of values is written below the name.
+    """
+    shown = [(name, values[np.isfinite(values)]) for name, values in groups]
+    axes.boxplot(
+        [values for _, values in shown],
+        widths=0.55,
+        medianprops={"color": COLOURS[1], "linewidth": 1.6},
+        flierprops={"markersize": 3, "markeredgecolor": GREY},
+        boxprops={"linewidth": 0.9},
+    )
+    axes.set_xticks(
+        range(1, len(shown) + 1), [f"{name}\nn = {len(values)}" for name, values in shown]
+    )

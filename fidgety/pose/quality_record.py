@@ -36,6 +36,7 @@ CLEANING = (
 #: What is measured, in words.
 MEASURES = {
     "core_measured": "share of trunk, head and limbs measured or placed by hand",
+    "confidence": "median confidence of trunk, head and limbs, as the pose's source gives it",
     "longest_gap_s": "longest time that one of their keypoints is missing",
     "persons": "most persons in view at once",
     "other_person": "share of the time with somebody else in view",

@@ -66,6 +66,13 @@ def _others(details: Mapping[str, Any], n: int) -> NDArray[np.float64] | None:
     return out
 
 
+def _confidence(pose: Pose) -> float | None:
+    """Return the median confidence of trunk, head and limbs; None where the source gives none."""
+    core = np.asarray(pose.confidence, dtype=np.float64)[:, core_keypoints(pose.anatomy)]
+    known = core[np.isfinite(core)]
+    return float(np.median(known)) if known.size else None
+
+
 def _face(pose: Pose, origin: NDArray[np.uint8]) -> float | None:
     if "nose" not in pose.keypoints:
         return None
@@ -140,6 +147,7 @@ def measure(
     most, others = _persons(pose.details)
     measures = {
         "core_measured": float(np.isin(core, REAL).mean()) if core.size else 0.0,
+        "confidence": _confidence(pose),
         "longest_gap_s": longest_gap_s(there, pose.time_s, pose.fps),
         "persons": most,
         "other_person": others,

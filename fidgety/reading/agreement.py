@@ -27,7 +27,6 @@ from fidgety.evaluation.intervals import NAN, Estimate, percentile_interval, pro
 from fidgety.evaluation.metrics import Counts
 from fidgety.evaluation.multiclass import confusion, overall
 
-CONFIDENCE = 0.95
 MODEL = "(model)"
 ALL = "(all raters)"
 VERDICTS = ("at_risk", "not_at_risk")
@@ -38,7 +37,11 @@ Answers = Mapping[str, Sequence[str]]
 
 
 def resampled(
-    statistic: Callable[[NDArray[np.intp]], float], n: int, resamples: int, seed: int
+    statistic: Callable[[NDArray[np.intp]], float],
+    n: int,
+    resamples: int,
+    seed: int,
+    confidence: float,
 ) -> Estimate:
     """Estimate a figure of some infants with a percentile interval.
 
@@ -48,7 +51,7 @@ def resampled(
         Of the infants with some indices.
     n
         Number of infants.
-    resamples, seed
+    resamples, seed, confidence
         Of the bootstrap.
     """
     if not n:
@@ -59,11 +62,16 @@ def resampled(
     # Where most resamples are undefined, an interval would only pretend.
     if np.isfinite(draws).sum() <= resamples / 2:
         return Estimate(value, n=n, method="bootstrap by infant")
-    return Estimate(value, *percentile_interval(draws, CONFIDENCE), n, "bootstrap by infant")
+    return Estimate(value, *percentile_interval(draws, confidence), n, "bootstrap by infant")
 
 
 def cohen(
-    first: Answers, second: Answers, answers: Sequence[str], resamples: int, seed: int
+    first: Answers,
+    second: Answers,
+    answers: Sequence[str],
+    resamples: int,
+    seed: int,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Cohen's kappa of two judges over the infants that both judged.
 
@@ -73,7 +81,7 @@ def cohen(
         Infant to its answers: one verdict, or one a second; in step.
     answers
         All that can be answered.
-    resamples, seed
+    resamples, seed, confidence
         Of the bootstrap by infant.
     """
     both = sorted(set(first) & set(second))
@@ -82,11 +90,15 @@ def cohen(
     def kappa(chosen: NDArray[np.intp]) -> float:
         return float(overall(matrices[chosen].sum(axis=0))["class_kappa"])
 
-    return resampled(kappa, len(both), resamples, seed)
+    return resampled(kappa, len(both), resamples, seed, confidence)
 
 
 def fleiss(
-    judges: Sequence[Answers], answers: Sequence[str], resamples: int, seed: int
+    judges: Sequence[Answers],
+    answers: Sequence[str],
+    resamples: int,
+    seed: int,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Fleiss' kappa over the infants that all judges judged, of one answer an infant."""
     if len(judges) < 2:
@@ -103,7 +115,7 @@ def fleiss(
             return NAN  # one answer alone: chance explains all
         return float(fleiss_kappa(drawn))
 
-    return resampled(kappa, len(shared), resamples, seed)
+    return resampled(kappa, len(shared), resamples, seed, confidence)
 
 
 def by_second(intervals: Sequence[tuple[float, float]], duration_s: float) -> list[str]:
@@ -132,6 +144,7 @@ def agreement_rows(
     *,
     resamples: int,
     seed: int,
+    confidence: float,
     model: Answers | None = None,
 ) -> list[dict[str, Any]]:
     """Return the agreement of every pair, of each rater with the model, and of all raters.
@@ -146,7 +159,7 @@ def agreement_rows(
         Rater to answers.
     answers
         All that can be answered.
-    resamples, seed
+    resamples, seed, confidence
         Of the bootstrap.
     model
         The model's answers, if it gives any.
@@ -155,10 +168,10 @@ def agreement_rows(
     sides = {**judges, **({MODEL: model} if model else {})}
     rows = []
     for a, b in combinations(sides, 2):
-        found = cohen(sides[a], sides[b], answers, resamples, seed)
+        found = cohen(sides[a], sides[b], answers, resamples, seed, confidence)
         rows.append({**head, "measure": "cohen", "first": a, "second": b, **_figures(found)})
     if len(judges) > 1 and what != "seconds":
-        found = fleiss(list(judges.values()), answers, resamples, seed)
+        found = fleiss(list(judges.values()), answers, resamples, seed, confidence)
         rows.append({**head, "measure": "fleiss", "first": ALL, "second": "", **_figures(found)})
     return rows
 
@@ -168,13 +181,17 @@ def _figures(found: Estimate) -> dict[str, Any]:
 
 
 def _shares(
-    rater: str, part: str, truth: Mapping[str, bool], said: Mapping[str, bool]
+    rater: str,
+    part: str,
+    truth: Mapping[str, bool],
+    said: Mapping[str, bool],
+    confidence: float,
 ) -> list[dict[str, Any]]:
     known = sorted(set(truth) & set(said))
     counts = Counts.of([truth[i] for i in known], [said[i] for i in known])
     rows = []
     for measure in ("accuracy", "sensitivity", "specificity"):
-        found = proportion(*counts.fraction(measure))
+        found = proportion(*counts.fraction(measure), confidence)
         rows.append(
             {
                 "rater": rater,
@@ -197,12 +214,16 @@ def calls(readings: pd.DataFrame) -> dict[str, dict[str, bool]]:
 
 
 def gain(
-    rater: str, truth: Mapping[str, bool], without: Mapping[str, bool], helped: Mapping[str, bool]
+    rater: str,
+    truth: Mapping[str, bool],
+    without: Mapping[str, bool],
+    helped: Mapping[str, bool],
+    confidence: float,
 ) -> dict[str, Any]:
     """Compare a rater's accuracy with help to that without, on the infants judged both times."""
     both = sorted(set(truth) & set(without) & set(helped))
     said = {"help": [helped[i] for i in both], "without": [without[i] for i in both]}
-    test = compare_decisions([truth[i] for i in both], said)[0]
+    test = compare_decisions([truth[i] for i in both], said, confidence)[0]
     return {
         "rater": rater,
         "part": "with help less without",
@@ -220,6 +241,7 @@ def _all_raters(
     minus: Mapping[str, Mapping[str, bool]] | None,
     resamples: int,
     seed: int,
+    confidence: float,
 ) -> dict[str, Any]:
     """Return all raters' accuracy, or its difference, over the readings that both sides have.
 
@@ -240,7 +262,7 @@ def _all_raters(
         total = sums[chosen].sum(axis=0)
         return float(total[0] / total[1])
 
-    found = resampled(mean, len(sums), resamples, seed)
+    found = resampled(mean, len(sums), resamples, seed, confidence)
     head = {"rater": ALL, "part": part, "measure": "accuracy"}
     return {**head, **_figures(found), "p": NAN, "method": found.method}
 
@@ -252,6 +274,7 @@ def accuracy_table(
     *,
     resamples: int,
     seed: int,
+    confidence: float,
 ) -> pd.DataFrame:
     """Return accuracy by rater with and without help, what help changes, and by period.
 
@@ -265,17 +288,23 @@ def accuracy_table(
         Infant to whether the model calls it at risk.
     resamples, seed
         Of the bootstrap by infant.
+    confidence
+        Of all intervals.
     """
     helped, without = calls(readings[readings["help"]]), calls(readings[~readings["help"]])
+    how = resamples, seed, confidence
     rows = []
     for part, said in (("without help", without), ("with help", helped)):
         for rater, own in said.items():
-            rows += _shares(rater, part, truth, own)
-        rows.append(_all_raters(part, truth, said, None, resamples, seed))
-    rows += [gain(r, truth, without[r], helped[r]) for r in sorted(set(helped) & set(without))]
-    rows.append(_all_raters("with help less without", truth, helped, without, resamples, seed))
+            rows += _shares(rater, part, truth, own, confidence)
+        rows.append(_all_raters(part, truth, said, None, *how))
+    rows += [
+        gain(r, truth, without[r], helped[r], confidence)
+        for r in sorted(set(helped) & set(without))
+    ]
+    rows.append(_all_raters("with help less without", truth, helped, without, *how))
     # What the second time changes by itself; in a crossover it falls on both sides of the help.
     first, second = (calls(readings[readings["period"] == period]) for period in (1, 2))
-    rows.append(_all_raters("second period less first", truth, second, first, resamples, seed))
-    rows += _shares(MODEL, "alone", truth, model)
+    rows.append(_all_raters("second period less first", truth, second, first, *how))
+    rows += _shares(MODEL, "alone", truth, model, confidence)
     return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))

@@ -28,6 +28,11 @@ def page_name(sitting: Sitting) -> str:
     return f"{sitting.rater}-{sitting.period}.html"
 
 
+def video_folder(with_help: bool) -> str:
+    """Return the folder of the videos of a sitting: without help they have no skeleton."""
+    return "videos-with-help" if with_help else "videos"
+
+
 def model_help(
     said: InfantPredictions, recording: str, duration_s: float, wanted: str | None, clips: int
 ) -> dict[str, Any] | None:
@@ -86,6 +91,7 @@ def page_data(
         "rater": sitting.rater,
         "period": sitting.period,
         "help": sitting.help,
+        "videos": video_folder(sitting.help),
         "washout_days": key.washout_days,
         "needed": list(NEEDED),
         "texts": SCRIPT_TEXTS,
@@ -116,6 +122,6 @@ def reading_page(
 
 
 def copy_video(source: str | os.PathLike[str], target: Path) -> None:
-    """Copy an overlay video under its code, with one and the same date for all."""
+    """Copy a video under its code, with one and the same date for all."""
     shutil.copyfile(source, target)
     os.utime(target, (0, 0))

@@ -23,9 +23,10 @@ from fidgety.reading.agreement import (
 )
 from fidgety.reading.plan import Key
 from fidgety.reading.returned import rater_name
-from fidgety.reading.texts import TYPES
+from fidgety.reading.texts import RESULT_TEXTS, TYPES
 from fidgety.report.pages import render
 from fidgety.report.plots import inline
+from fidgety.report.wording import number
 from fidgety.training.results import ModelPrediction
 
 SECONDS = ("yes", "no")
@@ -80,6 +81,7 @@ def agreement_table(
     *,
     resamples: int,
     seed: int,
+    confidence: float,
 ) -> pd.DataFrame:
     """Return all kappas, of the readings without help and of those with.
 
@@ -93,7 +95,7 @@ def agreement_table(
         Infant to what the model says, of those with a result.
     age
         Whose types were asked for.
-    resamples, seed
+    resamples, seed, confidence
         Of the bootstrap by infant.
     """
     verdicts = {i: ["at_risk" if m.positive else "not_at_risk"] for i, m in models.items()}
@@ -103,7 +105,7 @@ def agreement_table(
         if one.infant in models and models[one.infant].detects_fidgety
     }
     types = tuple(TYPES[age].answers)
-    kappas = partial(agreement_rows, resamples=resamples, seed=seed)
+    kappas = partial(agreement_rows, resamples=resamples, seed=seed, confidence=confidence)
     rows: list[dict[str, Any]] = []
     for helped in (False, True):
         own = readings[readings["help"] == helped]
@@ -122,17 +124,17 @@ def draw_accuracy(accuracy: pd.DataFrame) -> str:
     ]
     raters = sorted(set(shown["rater"]) - {ALL}) + [ALL] * (ALL in set(shown["rater"]))
     if not raters:
-        return draw_words("No rater judged an infant with a label.")
+        return draw_words(RESULT_TEXTS["nobody"])
     with figure(2.0 + 0.9 * len(raters), 3.2) as drawing:
         axes = drawing.axes[0]
         for k, (part, colour, marker) in enumerate(zip(PARTS, COLOURS, "os", strict=False)):
             rows = shown[shown["part"] == part]
             x = np.array([raters.index(r) for r in rows["rater"]]) + 0.2 * (k - 0.5)
-            axes.plot(x, rows["value"], marker, color=colour, label=part)
+            axes.plot(x, rows["value"], marker, color=colour, label=RESULT_TEXTS["parts"][part])
             axes.vlines(x, rows["low"], rows["high"], color=colour)
-        axes.set_xticks(range(len(raters)), raters)
+        axes.set_xticks(range(len(raters)), [RESULT_TEXTS["judges"].get(r, r) for r in raters])
         axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel("accuracy")
+        axes.set_ylabel(RESULT_TEXTS["measures"]["accuracy"])
         axes.legend(frameon=False, loc="lower right")
         return to_svg(drawing)
 
@@ -167,19 +169,37 @@ def results_page(
     svg: str,
     phantoms: bool,
     washout_days: float,
+    confidence: float,
 ) -> str:
-    """Return the page of the study's results."""
+    """Return the page of the study's results.
+
+    Parameters
+    ----------
+    flow_rows
+        Of :func:`flow`.
+    agreement, accuracy
+        Tables.
+    svg
+        Of :func:`draw_accuracy`.
+    phantoms
+        Whether the infants are digital phantoms.
+    washout_days
+        Planned.
+    confidence
+        Of the intervals.
+    """
 
     def records(table: pd.DataFrame) -> Iterable[Mapping[Any, Any]]:
         return table.to_dict("records")
 
-    label = "Accuracy of every rater without and with the model's help"
     return render(
         "readings.html",
         phantoms=phantoms,
         flow=flow_rows,
         agreement=records(agreement),
         accuracy=records(accuracy),
-        figure=inline(svg, "accuracy", label) if svg else Markup(),
-        washout_days=washout_days,
+        figure=inline(svg, "accuracy", RESULT_TEXTS["figure"]) if svg else Markup(),
+        texts=RESULT_TEXTS,
+        washout=RESULT_TEXTS["washout"].format(days=number(washout_days, 0)),
+        against=RESULT_TEXTS["against"].format(confidence=f"{100 * confidence:g} %"),
     )

@@ -1,4 +1,4 @@
-"""Every English word of the reading pages, in one place, and the items that they ask for.
+"""Every English word of the reading pages and their results, in one place, and their items.
 
 The items of the revised Motor Optimality Score are its five subcategories with the points that
 each can give; their sum lies between 5 and 28. The score sheet itself is not reproduced: a rater
@@ -13,6 +13,7 @@ Disabil Res Rev 11:61 (types of general movements).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ PAGE_TEXTS = {
     "first_file": "File of the first reading",
     "open_early": "Open before the time (this is recorded)",
     "help": "What the model says",
-    "help_words": "Probability of fidgety movements over time, and the likeliest clips. "
-    "The model errs; the verdict is yours.",
+    "help_words": "The skeleton over the picture is what the machine found. Below: probability of "
+    "fidgety movements over time, and the likeliest clips. The model errs; the verdict is yours.",
     "no_help": "The model says nothing of this recording.",
     "marks": "Your intervals with fidgety movements",
     "note": "Note (no names)",
@@ -147,3 +148,70 @@ KEYS = (
     ("P, N", "Previous, next recording"),
     ("S", PAGE_TEXTS["save"]),
 )
+
+#: The page of the results. Tables keep the English values of their files, which are named here.
+RESULT_TEXTS: dict[str, Any] = {
+    "title": "Readings",
+    "who": "Who read what",
+    "washout": "Planned washout: {days} days.",
+    "flow": {
+        "rater": "Rater",
+        "period": "Period",
+        "help": "Help",
+        "read": "Read",
+        "judged": "Judged",
+        "time": "Median time (s)",
+        "washout": "Washout (days)",
+    },
+    "helped": {True: "with", False: "without"},
+    "read": "{read} of {planned}",
+    "early": "(too early)",
+    "accuracy": "Accuracy",
+    "against": "Against the label of the sheet, with {confidence} intervals. A rater's change with "
+    "help is tested on the infants judged both times (McNemar's exact test). The change from the "
+    "first period to the second is shown because practice can look like help: in a crossover it "
+    "falls on both sides, in a study that reads first without help the two cannot be told apart.",
+    "figure": "Accuracy of every rater without and with the model's help",
+    "nobody": "No rater judged an infant with a label.",
+    "columns": {
+        "rater": "Rater",
+        "part": "Part",
+        "measure": "Measure",
+        "value": "Value",
+        "interval": "Interval",
+        "infants": "Infants",
+        "p": "p",
+        "method": "Method",
+    },
+    "parts": {
+        "without help": "without help",
+        "with help": "with help",
+        "with help less without": "with help less without",
+        "second period less first": "second period less first",
+        "alone": "alone",
+    },
+    "measures": {
+        "accuracy": "accuracy",
+        "sensitivity": "sensitivity",
+        "specificity": "specificity",
+    },
+    "judges": {"(model)": "the model", "(all raters)": "all raters"},
+    "agreement": "Agreement",
+    "kappa": "Kappa is 1 where judges always agree and 0 where they agree as often as by chance. "
+    "Intervals are by infant. Pairs: Cohen; all raters: Fleiss. Of intervals, every second counts "
+    "once.",
+    "agreement_columns": {
+        "what": "What",
+        "help": "Help",
+        "judges": "Judges",
+        "kappa": "Kappa",
+        "interval": "Interval",
+        "infants": "Infants",
+    },
+    "what": {
+        "verdict": "verdict",
+        "type": "type of movements",
+        "seconds": "intervals, second by second",
+    },
+    "and": "{first} and {second}",
+}

@@ -7,45 +7,12 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from fidgety.evaluation.model_comparison import EVERYBODY
 from fidgety.evaluation.plots import COLOURS, draw_bins, draw_words, figure, square, to_svg
 from fidgety.evaluation.ranks import Ranks
 from fidgety.evaluation.recalibration import METHODS
 from fidgety.report.flow import ROLE_TEXTS
 
 METHOD_TEXTS = {"raw": "raw scores", "platt": "Platt", "isotonic": "isotonic"}
-
-
-def draw_benefit(table: pd.DataFrame) -> str:
-    """Draw the decision curves, one panel a set."""
-    sets = list(dict.fromkeys(table["set"]))
-    if not sets:
-        return draw_words("No set has infants of both groups with a result.")
-    with figure(4.6 * len(sets), 4.2, columns=len(sets)) as drawing:
-        for axes, role in zip(drawing.axes, sets, strict=True):
-            own = table[table["set"] == role]
-            for k, model in enumerate(dict.fromkeys(own["model"])):
-                one = own[own["model"] == model]
-                everybody = model == EVERYBODY
-                colour = "#666666" if everybody else COLOURS[k % len(COLOURS)]
-                if not everybody:
-                    axes.fill_between(
-                        one["threshold"], one["low"], one["high"], color=colour, alpha=0.12, lw=0
-                    )
-                axes.plot(
-                    one["threshold"],
-                    one["net_benefit"],
-                    color=colour,
-                    linestyle=":" if everybody else ("-", "--", "-.")[k % 3],
-                    label="act on everybody" if everybody else f"{model}, n = {one['n'].iloc[0]}",
-                )
-            axes.axhline(0.0, color="#000000", linewidth=0.8)
-            axes.set_title(ROLE_TEXTS[role], loc="left", fontsize=9)
-            axes.set_xlabel("probability of risk from which one acts")
-            axes.set_ylabel("net benefit (found infants a screened one)")
-            axes.set_ylim(-0.05, max(0.05, float(own["net_benefit"].max()) * 1.1))
-            axes.legend(fontsize=8, frameon=True)
-        return to_svg(drawing)
 
 
 def draw_reliability(table: pd.DataFrame) -> str:

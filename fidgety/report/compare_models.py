@@ -13,9 +13,9 @@ from fidgety.evaluation.cost import budget_words, speed_words
 from fidgety.evaluation.model_comparison import ENSEMBLES
 from fidgety.evaluation.ranks import Ranks, rank_table
 from fidgety.evaluation.recalibration import METHODS, RAW
+from fidgety.evaluation.study_plots import draw_benefit
 from fidgety.report.compare_figures import (
     METHOD_TEXTS,
-    draw_benefit,
     draw_ranks,
     draw_reliability,
 )
@@ -386,7 +386,9 @@ def page(
         left_out=list(result.left_out),
         not_computed=_not_computed(result),
         confidence=f"{100 * confidence:g} %",
-        figure=inline(draw_benefit(result.benefit), "benefit", "Decision curves of all models"),
+        figure=inline(
+            draw_benefit(result.benefit, ROLE_TEXTS), "benefit", "Decision curves of all models"
+        ),
         downloads=[
             pack(f"{name.removesuffix('_table')}.tsv", to_tsv(getattr(result, name)).encode(), what)
             for name, what in DOWNLOADS.items()

@@ -302,20 +302,35 @@ def text_table(study: Study, notes: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_all(study: Study) -> dict[str, str]:
-    """Draw every figure: name to SVG."""
+def curve_table(study: Study) -> pd.DataFrame:
+    """Tabulate the curve of Figure 3d and its band."""
+    return figures.frequency_roc_table(
+        study.groups,
+        resamples=study.bootstrap,
+        confidence=study.confidence,
+        seed=study.seed,
+    )
+
+
+def draw_all(study: Study, curve: pd.DataFrame) -> dict[str, str]:
+    """Draw every figure: name to SVG.
+
+    Parameters
+    ----------
+    study
+        What is told.
+    curve
+        Of :func:`curve_table`.
+    """
     there = set(study.kappa.loc[np.isfinite(study.kappa["kappa"].astype(float)), "set"])
     role = "external" if "external" in there else "development"
-    how: dict[str, Any] = {
-        "resamples": study.bootstrap, "confidence": study.confidence, "seed": study.seed
-    }  # fmt: skip
     return {
         "figure-3a": figures.draw_examples(study.examples),
         "figure-3b": figures.draw_kappa(study.kappa, role, _table_models(study)),
         "figure-3c": figures.draw_frequencies(
             study.groups, "No infant has a frequency of fidgety movements."
         ),
-        "figure-3d": figures.draw_frequency_roc(study.groups, **how),
+        "figure-3d": figures.draw_frequency_roc(study.groups, curve),
         "figure-3e": figures.draw_frequencies(
             study.types, "The sheet tells of no infant whether its movements are continuous."
         ),
@@ -335,7 +350,14 @@ _ALT = {
 }
 
 
-def page(study: Study, drawn: Mapping[str, str], notes: Sequence[str], *, phantoms: bool) -> str:
+def page(
+    study: Study,
+    drawn: Mapping[str, str],
+    curve: pd.DataFrame,
+    notes: Sequence[str],
+    *,
+    phantoms: bool,
+) -> str:
     """Write the page.
 
     Parameters
@@ -344,6 +366,8 @@ def page(study: Study, drawn: Mapping[str, str], notes: Sequence[str], *, phanto
         What is told.
     drawn
         Of :func:`draw_all`.
+    curve
+        Of :func:`curve_table`.
     notes
         What is not as published.
     phantoms
@@ -400,6 +424,8 @@ def page(study: Study, drawn: Mapping[str, str], notes: Sequence[str], *, phanto
                 ("kappa", study.kappa, "agreement with the experts, infant by infant"),
                 ("frequency", study.frequency, "frequency of fidgety movements of every infant"),
                 ("contrasts", contrasts_table(study), "frequencies by group and by type"),
+                ("figure-3a", figures.examples_table(study.examples), "instances of the examples"),
+                ("figure-3d", curve, "ROC curve of the frequency, and its band"),
                 ("contributions", study.contributions, "contributions to every probability"),
                 ("figure-4a", study.weights, "weights by probability"),
             )

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from fidgety.evaluation.fms import Contrast
 from fidgety.evaluation.metrics import roc
-from fidgety.evaluation.plots import COLOURS, draw_words, figure, to_svg
+from fidgety.evaluation.plots import COLOURS, GREY, boxes, draw_words, figure, to_svg
 from fidgety.report.timeline import cell_edges
 from fidgety.report.wording import count, interval, number
 
 WITH, WITHOUT, UNRATED = "#cc79a7", "#0072b2", "#d9d9d9"
-GREY = "#767676"
 PLAYER_TEXTS = {
     "video": "video (main branch)",
     "sex": "sex",
@@ -52,6 +51,26 @@ class Example:
     probability: NDArray[np.float64]
     expert: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+
+
+EXAMPLE_COLUMNS = ("example", "start_s", "stop_s", "probability", "expert", "judged")
+
+
+def examples_table(examples: Sequence[Example]) -> pd.DataFrame:
+    """Tabulate Figure 3a, a row an instance: :data:`EXAMPLE_COLUMNS`."""
+    rows = [
+        (one.title, *values)
+        for one in examples
+        for values in zip(
+            one.start_s,
+            one.stop_s,
+            one.probability,
+            one.expert.astype(int),
+            one.judged.astype(int),
+            strict=True,
+        )
+    ]
+    return pd.DataFrame(rows, columns=list(EXAMPLE_COLUMNS))
 
 
 def draw_examples(examples: Sequence[Example]) -> str:
@@ -94,21 +113,6 @@ def _draw_example(axes: Axes, one: Example) -> None:
     axes.set_title(one.title, loc="left", fontsize=9)
 
 
-def _boxes(axes: Axes, groups: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
-    """Draw boxes as the paper's: quartiles, whiskers to 1.5 interquartile ranges, outliers."""
-    shown = [(name, values[np.isfinite(values)]) for name, values in groups]
-    axes.boxplot(
-        [values for _, values in shown],
-        widths=0.55,
-        medianprops={"color": COLOURS[1], "linewidth": 1.6},
-        flierprops={"markersize": 3, "markeredgecolor": GREY},
-        boxprops={"linewidth": 0.9},
-    )
-    axes.set_xticks(
-        range(1, len(shown) + 1), [f"{name}\nn = {len(values)}" for name, values in shown]
-    )
-
-
 def draw_kappa(table: pd.DataFrame, role: str, models: Sequence[str]) -> str:
     """Draw Figure 3b: the infants' kappas against the experts, a box a model.
 
@@ -127,7 +131,7 @@ def draw_kappa(table: pd.DataFrame, role: str, models: Sequence[str]) -> str:
     groups = [(m, own.loc[own["model"] == m, "kappa"].to_numpy(dtype=float)) for m in models]
     with figure(max(4.5, 1.5 * len(groups)), 3.6) as drawing:
         axes = drawing.axes[0]
-        _boxes(axes, groups)
+        boxes(axes, groups)
         axes.axhline(0, color=GREY, linewidth=0.7, linestyle=":")
         axes.set_ylabel("kappa with experts")
         axes.tick_params(axis="x", labelsize=8)
@@ -141,7 +145,7 @@ def draw_frequencies(contrasts: Sequence[Contrast], what: str) -> str:
         return draw_words(what)
     with figure(3.4 * len(drawn), 3.6, columns=len(drawn)) as drawing:
         for axes, one in zip(drawing.axes, drawn, strict=True):
-            _boxes(axes, [(one.first, one.first_values), (one.second, one.second_values)])
+            boxes(axes, [(one.first, one.first_values), (one.second, one.second_values)])
             axes.set_ylim(-0.03, 1.03)
             axes.set_ylabel("frequency of fidgety movements")
             if np.isfinite(one.threshold):
@@ -172,28 +176,78 @@ def roc_band(
     return _GRID, low, high
 
 
-def draw_frequency_roc(
+CURVE_COLUMNS = (
+    "set", "first", "second", "part", "false_positive_rate", "true_positive_rate", "low", "high",
+)  # fmt: skip
+
+
+def _both(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Return the contrasts that have a curve: those with infants of both groups."""
+    return [c for c in contrasts if c.first_values.size and c.second_values.size]
+
+
+def frequency_roc_table(
     contrasts: Sequence[Contrast], *, resamples: int, confidence: float, seed: int
-) -> str:
-    """Draw Figure 3d: how well the frequency alone tells the groups apart, with its band."""
-    drawn = [c for c in contrasts if c.first_values.size and c.second_values.size]
+) -> pd.DataFrame:
+    """Tabulate how well the frequency alone tells the groups apart (Figure 3d).
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`CURVE_COLUMNS`: points of the ``curve``, and ``low`` and ``high`` of the
+        ``band``, which needs two infants of each group.
+    """
+    parts = [pd.DataFrame(columns=list(CURVE_COLUMNS))]
+    for one in _both(contrasts):
+        head = {"set": one.set, "first": one.first, "second": one.second}
+        values = np.concatenate([one.first_values, one.second_values])
+        curve = roc(np.arange(values.size) < one.first_values.size, values)
+        drawn = {
+            "part": "curve",
+            "false_positive_rate": curve.false_positive_rate,
+            "true_positive_rate": curve.true_positive_rate,
+        }
+        parts.append(pd.DataFrame({**head, **drawn}))
+        if min(one.first_values.size, one.second_values.size) > 1:
+            x, low, high = roc_band(
+                one.first_values,
+                one.second_values,
+                resamples=min(resamples, 500),
+                confidence=confidence,
+                seed=seed,
+            )
+            band = {"part": "band", "false_positive_rate": x, "low": low, "high": high}
+            parts.append(pd.DataFrame({**head, **band}))
+    found = [part for part in parts if len(part)] or parts
+    return pd.concat(found, ignore_index=True).reindex(columns=list(CURVE_COLUMNS))
+
+
+def draw_frequency_roc(contrasts: Sequence[Contrast], table: pd.DataFrame) -> str:
+    """Draw Figure 3d: how well the frequency alone tells the groups apart, with its band.
+
+    Parameters
+    ----------
+    contrasts
+        By set.
+    table
+        Of :func:`frequency_roc_table`.
+    """
+    drawn = _both(contrasts)
     if not drawn:
         return draw_words("No set has infants of both groups.")
     with figure(3.6 * len(drawn), 3.8, columns=len(drawn)) as drawing:
         for axes, one in zip(drawing.axes, drawn, strict=True):
-            values = np.concatenate([one.first_values, one.second_values])
-            truth = np.arange(values.size) < one.first_values.size
-            if min(one.first_values.size, one.second_values.size) > 1:
-                x, low, high = roc_band(
-                    one.first_values,
-                    one.second_values,
-                    resamples=min(resamples, 500),
-                    confidence=confidence,
-                    seed=seed,
-                )
-                axes.fill_between(x, low, high, color=COLOURS[4], alpha=0.35, linewidth=0)
-            curve = roc(truth, values)
-            axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=COLOURS[0])
+            own = table[table["set"] == one.set]
+            band, curve = (own[own["part"] == part] for part in ("band", "curve"))
+            axes.fill_between(
+                band["false_positive_rate"].to_numpy(dtype=float),
+                band["low"].to_numpy(dtype=float),
+                band["high"].to_numpy(dtype=float),
+                color=COLOURS[4],
+                alpha=0.35,
+                linewidth=0,
+            )
+            axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=COLOURS[0])
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
             axes.set_aspect("equal")
             axes.set_xlabel(f"{one.second} taken for {one.first}")

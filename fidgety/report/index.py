@@ -13,7 +13,7 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
 from fidgety.pose.quality_record import MEASURES
-from fidgety.report import plots
+from fidgety.report import described, plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import flatten, methods
 from fidgety.report.pages import Download, pack, relative, render
@@ -59,6 +59,14 @@ QUALITY_COLUMNS = (
 _NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | set(MEASURES) | {"reason_detail"}
 
 
+#: Figures of the page, and what stands for them where they are not seen.
+FIGURES = {
+    "roc": "ROC curves of all models",
+    "calibration": "Calibration of all models",
+    "benefit": "Decision curves of all models",
+    "frequency": "Frequency of fidgety movements by group",
+    "quality": "Recordings that could not be assessed, and the quality of the others",
+}
 #: Columns with the user's own paths.
 _PATHS = ("video", "pose")
 #: Parameters that are paths on the machine that ran the workflow.
@@ -166,6 +174,7 @@ def index_page(
     summary: Mapping[str, Any],
     infants: pd.DataFrame,
     cohort: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     figures: Mapping[str, str],
     pages: Sequence[str | os.PathLike[str]],
     index: str | os.PathLike[str],
@@ -187,8 +196,11 @@ def index_page(
         The evaluation's table of infants, values as text.
     cohort
         All cohort tables, values as text.
+    tables
+        ``characteristics``, ``frequency``, ``quality`` and ``reasons``, of
+        :mod:`fidgety.evaluation.description`.
     figures
-        ``roc`` and ``calibration``: SVG.
+        :data:`FIGURES`: SVG.
     pages
         Infants' pages, named by infant.
     index
@@ -227,10 +239,11 @@ def index_page(
         baseline=baseline if baseline.get("speed") else None,
         majority=summary.get("majority"),
         accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
-        roc_figure=plots.inline(figures["roc"], "roc", "ROC curves of all models"),
-        calibration_figure=plots.inline(
-            figures["calibration"], "calibration", "Calibration of all models"
-        ),
+        figures={name: plots.inline(figures[name], name, alt) for name, alt in FIGURES.items()},
+        table_one=described.table_one(tables["characteristics"]),
+        frequencies=described.frequencies(tables["frequency"]),
+        quality_overview=described.quality(tables["quality"]),
+        reasons=described.reasons(tables["reasons"]),
         infants=[_infant_row(row, links, risk) for row in infants.to_dict("records")],
         failures=[row | {"text": Reason(row["reason"]).text} for row in failed.to_dict("records")],
         lost=[row | {"text": Reason(row["reason"]).text} for row in lost.to_dict("records")],

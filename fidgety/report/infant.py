@@ -14,14 +14,15 @@ from fidgety.errors import NotAssessable, Outcome
 from fidgety.evaluation.fm_types import called_type
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
+from fidgety.files import write_text
 from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.report import plots, timeline
+from fidgety.report import lanes, plots, timeline
 from fidgety.report.clips import read_clips
 from fidgety.report.flow import ROLE_TEXTS
+from fidgety.report.infant_files import FILES, read_clean, recording_files
 from fidgety.report.pages import RecordingView, relative, render
 from fidgety.report.picture_list import PANELS, read_pictures
-from fidgety.report.quality_plot import draw_fitness
 from fidgety.report.wording import (
     FACES_HIDDEN,
     NO_PICTURE,
@@ -61,6 +62,7 @@ FITNESS = (
     ("longest_gap_s", "longest gap", " s"),
     ("supine", "seen from the front (lying on the back)", None),
     ("face_seen", "nose measured", None),
+    ("confidence", "median confidence of trunk, head and limbs", ""),
     ("persons", "most persons in view", ""),
     ("other_person", "somebody else in view", None),
     ("camera_moving", "camera moves", None),
@@ -69,6 +71,8 @@ FITNESS = (
     ("fussing", "fussing or crying suspected, by movement alone", None),
     ("assessable_s", "fit to be assessed", " s"),
 )
+#: Decimals of a measure, where one is not right.
+DIGITS = {"persons": 0, "confidence": 2}
 
 
 def fitness(record: Mapping[str, Any]) -> dict[str, str]:
@@ -82,7 +86,7 @@ def fitness(record: Mapping[str, Any]) -> dict[str, str]:
         elif unit is None:
             out[text] = f"{percent(value)} of the time"
         else:
-            out[text] = number(value, 0 if name == "persons" else 1) + unit
+            out[text] = number(value, DIGITS.get(name, 1)) + unit
     return out
 
 
@@ -126,8 +130,8 @@ def recording_view(
     predictions: InfantPredictions,
     intervals: Sequence[Mapping[str, Any]],
     at_risk: Sequence[bool],
-    place: int,
     record: Mapping[str, Any] | None = None,
+    figures: str | os.PathLike[str] | None = None,
 ) -> RecordingView:
     """Gather what is shown of one recording.
 
@@ -141,10 +145,10 @@ def recording_view(
         Of the whole infant.
     at_risk
         For each class whether it is at risk.
-    place
-        Number of the recording on the page: for ids of figures.
     record
         Its record of quality, where there is one.
+    figures
+        Folder of figures and data to save, if there is one.
     """
     recording = str(row["recording"])
     outcome = Outcome()
@@ -157,17 +161,6 @@ def recording_view(
         outcome = Outcome.recorded(record)
     strips = timeline.strips(predictions.models, recording, at_risk)
     annotated = timeline.marks(intervals, recording)
-    quality_figure = trajectory_figure = ""
-    if pose is not None and pose.n_frames:
-        drawing = plots.draw_quality(pose) if record is None else draw_fitness(pose, record)
-        quality_figure = plots.inline(
-            drawing, f"q{place}", f"Quality of {recording} over time: tracks, camera, movement"
-        )
-        drawn = plots.draw_trajectories(pose)
-        if drawn:
-            trajectory_figure = plots.inline(
-                drawn, f"t{place}", f"Limb tracks of {recording} over time"
-            )
     has_video = Path(media).exists() and Path(media).stat().st_size > 0
     return RecordingView(
         recording=recording,
@@ -179,9 +172,46 @@ def recording_view(
         annotated=annotated,
         alone=alone(predictions, recording, at_risk),
         quality=_quality_rows(pose, record),
-        quality_figure=quality_figure,
-        trajectory_figure=trajectory_figure,
+        lanes=lanes.groups(recording, pose, record) if pose is not None else (),
+        files=[
+            (relative(path, page), path.name, what)
+            for end, what in FILES.items()
+            if figures is not None and (path := Path(figures) / f"{recording}-{end}").exists()
+        ],
     )
+
+
+def write_figures(
+    folder: Path,
+    predictions: InfantPredictions,
+    recordings: Sequence[str],
+    clean: Sequence[str | os.PathLike[str]],
+    records: Sequence[str | os.PathLike[str]],
+    intervals: Sequence[Mapping[str, Any]],
+    at_risk: Sequence[bool],
+) -> None:
+    """Write the figures of all recordings and their data into a folder.
+
+    Parameters
+    ----------
+    folder
+        Exists.
+    predictions, intervals
+        Of the whole infant.
+    recordings, clean, records
+        Ids, pose files and records of quality, in the same order.
+    at_risk
+        For each class whether it is at risk.
+    """
+    for recording, path, record in zip(recordings, clean, records, strict=True):
+        found = recording_files(
+            timeline.strips(predictions.models, recording, at_risk),
+            timeline.marks(intervals, recording),
+            read_clean(path),
+            read_quality_record(record),
+        )
+        for end, text in found.items():
+            write_text(folder / f"{recording}-{end}", text)
 
 
 def picture_note(config: ReportConfig) -> str:
@@ -243,6 +273,7 @@ def infant_page(
     clips: str | os.PathLike[str] | None = None,
     pictures: str | os.PathLike[str] | None = None,
     continuous_from: str | float = "",
+    figures: str | os.PathLike[str] | None = None,
     bundle: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the page of an infant as HTML.
@@ -273,6 +304,8 @@ def infant_page(
         Folder of the strips of what models of pictures look at, if there are any.
     continuous_from
         ``evaluation.continuous_from``.
+    figures
+        Folder of figures and data to save (:func:`write_figures`), if there is one.
     bundle
         What is to be said of the bundle that the models came in, if they did.
     """
@@ -289,10 +322,8 @@ def infant_page(
         predictions.outcome,
     )
     views = [
-        recording_view(row, pose, video, page, predictions, intervals, at_risk, k, record)
-        for k, (row, pose, video, record) in enumerate(
-            zip(rows, clean, media, read, strict=True), 1
-        )
+        recording_view(row, pose, video, page, predictions, intervals, at_risk, record, figures)
+        for row, pose, video, record in zip(rows, clean, media, read, strict=True)
     ]
     return render(
         "infant.html",
@@ -323,6 +354,7 @@ def infant_page(
         },
         risk_classes=risk,
         recordings=views,
+        origins=lanes.ORIGINS,
         picture_note=picture_note(config),
         bundle=bundle,
     )

@@ -527,6 +527,33 @@ def _draw_densities(axes: Axes, rows: pd.DataFrame, classes: Sequence[str]) -> N
     axes.margins(x=0)
 
 
+def similarity_table(similarities: Sequence[Similarity], split: str) -> pd.DataFrame:
+    """Tabulate the heat maps of Figure 3B of a split, a row a snippet.
+
+    Returns
+    -------
+    DataFrame
+        ``fold``, ``snippet`` (from 1), ``infant``, ``label``, ``wrong``, and ``similarity_K``, the
+        cosine similarity with snippet K of the same fold.
+    """
+    parts = [pd.DataFrame(columns=["fold", "snippet", "infant", "label", "wrong"])]
+    for one in sorted((s for s in similarities if s.split == split), key=lambda s: s.fold):
+        n = len(one.infants)
+        head = pd.DataFrame(
+            {
+                "fold": one.fold,
+                "snippet": np.arange(1, n + 1),
+                "infant": one.infants,
+                "label": one.labels,
+                "wrong": one.wrong.astype(int),
+            }
+        )
+        names = [f"similarity_{k}" for k in range(1, n + 1)]
+        alike = pd.DataFrame(np.round(one.similarity, 4), columns=names)
+        parts.append(pd.concat([head, alike], axis=1))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
 def draw_similarity(similarities: Sequence[Similarity], split: str = "infant") -> str:
     """Draw Figure 3B: how alike the held-out snippets of every fold are to its model.
 

@@ -307,6 +307,8 @@ def overlay_frames(
     size: tuple[int, int],
     config: ReportConfig,
     masks: Iterable[Image] | None = None,
+    *,
+    skeleton: bool = True,
 ) -> Iterator[Image]:
     """Draw over a video, frame by frame.
 
@@ -325,6 +327,8 @@ def overlay_frames(
         The infant's body mask of every frame, at any size; read along with the frames. While
         faces are hidden, what is outside is too (:func:`hide_outside`), and all of a frame
         beyond the masks. Without masks only the infant's own head is hidden.
+    skeleton
+        Whether the skeleton is drawn. Without it the picture is all there is.
 
     Yields
     ------
@@ -348,7 +352,7 @@ def overlay_frames(
                 hide(image, covers[t] if t < len(covers) else None, scale)
                 if body is not None:
                     hide_outside(image, mask)
-        if t < pose.n_frames and pose.units == "pixels":
+        if skeleton and t < pose.n_frames and pose.units == "pixels":
             stretch = np.array([[scale], [size[1] / frame.shape[0]]])
             points = pose.position[t, :2] * stretch
             origin = None if pose.origin is None else pose.origin[t]

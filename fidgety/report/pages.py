@@ -22,6 +22,7 @@ from markupsafe import Markup
 from fidgety import __version__
 from fidgety.errors import Outcome
 from fidgety.report import wording
+from fidgety.report.lanes import Group
 from fidgety.report.timeline import Mark, Strip
 
 HERE = Path(__file__).parent
@@ -141,8 +142,10 @@ class RecordingView:
         the infant has no other.
     quality
         Measure to its value as text.
-    quality_figure, trajectory_figure
-        Inline SVG, or empty.
+    lanes
+        Quality and trajectories on the timeline's axis.
+    files
+        Link, name and content of figures and data to save.
     """
 
     recording: str
@@ -154,5 +157,5 @@ class RecordingView:
     annotated: Mapping[str, Sequence[Mark]]
     alone: Mapping[str, float]
     quality: Mapping[str, str]
-    quality_figure: Markup | str
-    trajectory_figure: Markup | str
+    lanes: Sequence[Group]
+    files: Sequence[tuple[str, str, str]] = ()

@@ -1,7 +1,9 @@
-"""Files for a paper: the methods with their references, and a reporting checklist.
+"""Files for a paper: the methods with their references, and reporting checklists.
 
-The checklist is TRIPOD+AI by main item (Collins et al. 2024, BMJ 385:e078378), in words of our
-own: the published one counts. What a run knows is filled in; all else stays a question.
+The checklists are TRIPOD+AI by main item (Collins et al. 2024, BMJ 385:e078378), STARD-AI
+(Sounderajah et al. 2025, Nat Med 31:3283) and CLAIM (Tejani et al. 2024, Radiol Artif Intell
+6:e240300), in words of our own: the published ones count. What a run knows is filled in; all else
+stays a question.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from fidgety import __version__
 from fidgety.report.methods import Methods, flatten
 from fidgety.report.pages import HERE
 
+#: Checklists: their data file and what they are.
+CHECKLISTS = {"tripod-ai": "TRIPOD+AI", "stard-ai": "STARD-AI", "claim": "CLAIM"}
 CHECKLIST_COLUMNS = ("item", "section", "asks", "state", "answer")
 
 
@@ -57,6 +61,21 @@ def known_answers(
     classes = "; ".join(
         f"{c['name']} ({'at risk' if c['at_risk'] else 'not at risk'})" for c in study["classes"]
     )
+    parts = "by site" if study["folds"]["by"] == "site" else "by infant"
+    sizes = ", ".join(
+        f"{role} {int(rows['n'].max())}"
+        for role, rows in metrics.groupby("set", sort=False)
+        if len(rows)
+    )
+    started = [
+        f"{name} ({model['kind']})"
+        for name, model in study["models"].items()
+        if model.get("options", {}).get("weights")
+    ]
+    split = (
+        "Development infants were judged by a fold model that never saw them; external and new "
+        "infants by all fold models."
+    )
     return {
         "objectives": f"Figures are of these sets: {sets}.",
         "cohorts": "Cohorts of the run are in results/cohort/. Add origin and dates.",
@@ -67,24 +86,65 @@ def known_answers(
         "missing": text["Cleaning"],
         "training": f"{text.get('Training', '')} {text['Evaluation']}",
         "threshold": f"A probability of being at risk, from 0 to 1. {text['Evaluation']}",
-        "split": "Development infants were judged by a fold model that never saw them; external "
-        "and new infants by all fold models.",
+        "split": split,
         "software": f"Code: fidgety {__version__}. Add funding, conflicts, protocol, registration "
         "and data.",
         "participants": "results/report/index.html and results/cohort/.",
         "specification": "Weights, history and preprocessing: results/models/, as one file by "
         "`snakemake bundle`.",
         "performance": "results/evaluation/metrics.tsv; subgroups by `snakemake compare`.",
+        "classes": f"Classes: {classes}.",
+        "devices": f"The column `device` of results/cohort/, where the sheet gives it; standard "
+        f"videos: {text['Video']} Software: fidgety {__version__}. Add makers, models, settings.",
+        "index_test": f"{text['Features']} {text.get('Training', '')}",
+        "development": f"Folds {parts}. {split} Infants behind the figures: {sizes}.",
+        "blinding": "Models read no label of an infant that they judge. They read characteristics "
+        "of the sheet only where their options in parameters.tsv say so.",
+        "analysis": text["Evaluation"],
+        "undecided": "An infant without a result is in no figure; it is counted with its reason in "
+        "results/evaluation/infants.tsv. Fold models that disagree are called undecided on the "
+        "pages, but the mean of their probabilities decides. Add what became of undecided labels.",
+        "subgroups": "By age, term, sex, site, device and setting: results/comparison/"
+        "subgroups.tsv by `snakemake compare`. Add which analyses were planned.",
+        "characteristics": "results/evaluation/characteristics.tsv, by set and label; of each "
+        "fold's infants: results/folds.tsv.",
+        "severity": "Types of fidgety movements, where the sheet has them: "
+        "results/evaluation/characteristics.tsv. Add the clinical outcome.",
+        "differences": "Compare the sets in results/evaluation/: characteristics.tsv, quality.tsv.",
+        "crosstab": "Decision and label of every infant and model: results/evaluation/infants.tsv.",
+        "audit": "Every instance's probability by every fold model: results/predictions/, with "
+        "version, parameters, code and seed in every file.",
+        "selection": f"{text['Quality']} Instances: {text['Features']} Add what was cut by hand.",
+        "identity": "Ids of the sheet, no names; videos without metadata; on pages "
+        f"report.faces: {study['report']['faces']}, report.overlay: {study['report']['overlay']}. "
+        "Add what was done before.",
+        "raters": "Where there were blinded readings: results/reading/agreement.tsv, by "
+        "`snakemake readings`. Add how differences were settled.",
+        "disjoint": f"Folds are dealt {parts}: all recordings of an infant are on one side.",
+        "versions": "results/paper/methods.md has the versions; requirements/lock.txt all of them.",
+        "start": f"Random numbers from the seed {study['seed']} and the job's name."
+        + (f" With another network's weights: {', '.join(started)}." if started else ""),
+        "trained": text.get("Training", ""),
+        "explained": "Every instance's probability, and attention where a model has it, under the "
+        "video on the infants' pages; Grad-CAM of models of pictures; contributions by `snakemake "
+        "gao2023`; agreement in time with annotated intervals by `snakemake compare`.",
         "use": f"{text['Quality']} Add the expertise that users need.",
     }
 
 
-def checklist(answers: Mapping[str, str]) -> pd.DataFrame:
-    """Return the checklist, filled in where there is an answer.
+def checklist(name: str, answers: Mapping[str, str]) -> pd.DataFrame:
+    """Return a checklist, filled in where there is an answer.
 
     ``state`` is ``from the run``, to be completed where the answer says ``Add``, or ``open``.
+
+    Parameters
+    ----------
+    name
+        Of :data:`CHECKLISTS`.
+    answers
+        Of :func:`known_answers`.
     """
-    with (HERE / "assets" / "tripod-ai.tsv").open(encoding="utf-8", newline="") as file:
+    with (HERE / "assets" / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
         items = list(csv.DictReader(file, delimiter="\t"))
     rows = []
     for item in items:

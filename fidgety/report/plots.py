@@ -48,13 +48,23 @@ def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
     return (flat - origin[:, :, None]) / scale, "trunk lengths"
 
 
+def shown_joints(pose: Pose) -> list[str]:
+    """Return the joints of :data:`JOINTS` that the skeleton has on both sides."""
+    return [j for j in JOINTS if {f"left_{j}", f"right_{j}"} <= set(pose.keypoints)]
+
+
+def every_frame(pose: Pose) -> int:
+    """Return how many frames lie between two points of a track that is drawn."""
+    return max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))
+
+
 def draw_trajectories(pose: Pose) -> str:
     """Draw the limbs' tracks over time as SVG; gaps stay gaps."""
     position, unit = body_coordinates(pose)
-    joints = [j for j in JOINTS if {f"left_{j}", f"right_{j}"} <= set(pose.keypoints)]
+    joints = shown_joints(pose)
     if not joints:
         return ""
-    every = max(1, int(np.ceil(pose.n_frames / MAX_POINTS)))
+    every = every_frame(pose)
     time_s = pose.time_s[::every]
     with figure(9.0, 1.25 * len(joints) + 0.5, rows=len(joints), columns=2) as drawing:
         for row, joint in enumerate(joints):
@@ -115,37 +125,6 @@ def origin_shares(pose: Pose) -> tuple[NDArray[np.float64], dict[str, NDArray[np
     }
     start = float(pose.time_s[0]) if pose.n_frames else 0.0
     return seconds + start, shares
-
-
-def draw_quality(pose: Pose) -> str:
-    """Draw where values come from over time as SVG."""
-    time_s, shares = origin_shares(pose)
-    if time_s.size == 0:
-        return ""
-    colours = ORIGIN_COLOURS
-    with figure(9.0, 1.6) as drawing:
-        panel = drawing.axes[0]
-        # Steps: every second reaches to the next one, the last one a second far.
-        edges = np.append(time_s, time_s[-1] + 1)
-        below = np.zeros(edges.size)
-        for name, share in shares.items():
-            above = below + 100 * np.append(share, share[-1])
-            panel.fill_between(
-                edges,
-                below,
-                above,
-                step="post",
-                color=colours.get(name, "#3a3a3a"),
-                linewidth=0,
-                label=name,
-            )
-            below = above
-        panel.set_xlabel("seconds")
-        panel.set_ylabel("% of values")
-        panel.set_ylim(0, 100)
-        panel.margins(x=0)
-        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        return to_svg(drawing)
 
 
 _IDS = re.compile(r'\b(id="|url\(#|href="#)')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fidgety.config.reading import ReadingConfig
-from fidgety.reading.page import page_name, reading_page
+from fidgety.reading.page import page_name, reading_page, video_folder
 from fidgety.reading.plan import Coded, Key, plan_reading
 from fidgety.reading.returned import read_returned, tabulate
 from fidgety.video.write import VideoWriter
@@ -29,11 +29,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     folder = tmp_path_factory.mktemp("reading")
     coded = [Coded(f"rec-{k}", f"infant-{k}", LENGTH_S) for k in range(2)]
     key = plan_reading(coded, CONFIG, seed=3)
-    (folder / "videos").mkdir()
-    for code in key.codes:
-        with VideoWriter(folder / "videos" / f"{code}.mp4", 10, 64, 64) as writer:
-            for shade in range(round(10 * LENGTH_S)):
-                writer.write(np.full((64, 64, 3), 4 * shade, dtype=np.uint8))
+    for helped in (False, True):
+        place = folder / video_folder(helped)
+        place.mkdir()
+        for code in key.codes:
+            with VideoWriter(place / f"{code}.mp4", 10, 64, 64) as writer:
+                for shade in range(round(10 * LENGTH_S)):
+                    writer.write(np.full((64, 64, 3), 4 * shade, dtype=np.uint8))
     for sitting in key.sittings:
         page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=True)
         (folder / page_name(sitting)).write_text(page, encoding="utf-8")

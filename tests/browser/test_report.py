@@ -119,6 +119,54 @@ def test_the_timeline_moves_the_video_and_the_video_the_timeline(page: Any, site
     )
 
 
+@EVERYWHERE
+def test_lanes_lie_under_the_timeline_and_move_with_it(page: Any, site: Site) -> None:
+    page.goto(site.pages["e1"].as_uri())
+    until(page, "document.querySelector('.recording video').readyState >= 1")
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.recording .strip svg')]"
+        ".map((svg) => svg.getBoundingClientRect()).map(({ left, width }) => [left, width])"
+    )
+    assert len(boxes) > 10
+    assert all(box == pytest.approx(boxes[0], abs=0.5) for box in boxes), "one looks straight down"
+
+    lanes = page.locator(".recording .lanes").nth(1)
+    picture = lanes.locator("svg").last
+    picture.scroll_into_view_if_needed()
+    length = float(lanes.get_attribute("aria-valuemax"))
+    # The video is three seconds long, the timeline longer.
+    picture.click(position={"x": 2.0 / length * picture.bounding_box()["width"], "y": 5})
+    now = "document.querySelector('.recording video').currentTime"
+    assert page.evaluate(now) == pytest.approx(2.0, abs=0.02 * length)
+    lines = (
+        "[...document.querySelectorAll('.recording line.now')].map((l) => +l.getAttribute('x1'))"
+    )
+    assert len({round(x, 3) for x in page.evaluate(lines)}) == 1, "one time in all of them"
+
+    lanes.press("Home")
+    lanes.press("ArrowRight")
+    assert page.evaluate(now) == 1
+    assert lanes.get_attribute("aria-valuetext") == "1.0 seconds, imputed: left wrist"
+    page.evaluate("document.querySelector('.recording video').currentTime = 2.5")
+    until(
+        page, "+document.querySelector('.recording .lanes').getAttribute('aria-valuenow') === 2.5"
+    )
+    assert set(page.evaluate(lines)) == {2.5}
+    assert lanes.get_attribute("aria-valuetext") == "2.5 seconds, missing: left wrist"
+
+
+def test_lanes_are_reached_and_moved_by_the_keyboard(page: Any, site: Site) -> None:
+    page.goto(site.pages["e1"].as_uri())
+    until(page, "document.querySelector('.recording video').readyState >= 1")
+    page.locator(".recording .strip").nth(1).focus()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.getAttribute('aria-label') || ''"))
+    assert any(text.startswith("Quality of e1-r over time") for text in reached)
+    assert any(text.startswith("Trajectories of wrist") for text in reached)
+
+
 def test_a_clip_is_shown_in_its_recording(page: Any, site: Site) -> None:
     page.goto(site.pages["e1"].as_uri())
     until(page, "document.querySelector('.recording video').readyState >= 1")

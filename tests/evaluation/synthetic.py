@@ -17,6 +17,24 @@ from fidgety.training.results import ModelPrediction, write_predictions
 from fidgety.training.results import not_assessable as failed
 
 CLASSES = ("normal", "risk")
+#: What the rule `evaluate` writes.
+EVALUATION_FILES = {
+    "summary": "summary.json",
+    "metrics": "metrics.tsv",
+    "infants": "infants.tsv",
+    "roc": "roc.tsv",
+    "calibration": "calibration.tsv",
+    "benefit": "net_benefit.tsv",
+    "characteristics": "characteristics.tsv",
+    "frequency": "fms_frequency.tsv",
+    "quality": "quality.tsv",
+    "reasons": "not_assessable.tsv",
+    "roc_figure": "roc.svg",
+    "calibration_figure": "calibration.svg",
+    "benefit_figure": "net_benefit.svg",
+    "frequency_figure": "fms_frequency.svg",
+    "quality_figure": "quality.svg",
+}
 
 
 @dataclass

@@ -18,6 +18,7 @@ from fidgety.features.speed import mean_speed, mean_speeds
 from fidgety.features.store import Features, FeatureSet, coordinate_names, flatten
 from fidgety.report.index import metric_sets
 from tests.evaluation.synthetic import (
+    EVALUATION_FILES,
     Bag,
     cohort_row,
     model_group,
@@ -29,15 +30,6 @@ from tests.evaluation.synthetic import (
 from workflow_scripts.evaluate import main
 from workflow_scripts.stage import Job
 
-OUTPUTS = {
-    "summary": "summary.json",
-    "metrics": "metrics.tsv",
-    "infants": "infants.tsv",
-    "roc": "roc.tsv",
-    "calibration": "calibration.tsv",
-    "roc_figure": "roc.svg",
-    "calibration_figure": "calibration.svg",
-}
 SHORT = NotAssessable(Reason.VIDEO_TOO_SHORT, "2.0 s, at least 5 s are needed")
 
 
@@ -62,7 +54,7 @@ def evaluate(
         table.assign(speed_2d=table["recording"].map(speeds)).to_csv(path, sep="\t", index=False)
     stand_in = snakemake(
         input={"predictions": predictions, "cohort": cohort},
-        output={k: str(out / v) for k, v in OUTPUTS.items()},
+        output={k: str(out / v) for k, v in EVALUATION_FILES.items()},
         params={
             "config": {"bootstrap": 200},
             "classes": [{"name": n, "at_risk": r} for n, r in classes],
@@ -71,7 +63,7 @@ def evaluate(
     )
     main(Job(stand_in.input, stand_in.output, stand_in.params, Bag()))
     return {
-        name: pd.read_csv(out / OUTPUTS[name], sep="\t", keep_default_na=False)
+        name: pd.read_csv(out / EVALUATION_FILES[name], sep="\t", keep_default_na=False)
         for name in ("metrics", "infants", "roc", "calibration")
     }
 
@@ -242,9 +234,9 @@ def test_same_in_same_out(tmp_path: Path) -> None:
     }
     files, cohort = study(tmp_path, risks)
     evaluate(tmp_path, files, cohort)
-    first = {n: (tmp_path / "out" / n).read_bytes() for n in OUTPUTS.values()}
+    first = {n: (tmp_path / "out" / n).read_bytes() for n in EVALUATION_FILES.values()}
     evaluate(tmp_path, files[::-1], cohort[::-1])
-    assert first == {n: (tmp_path / "out" / n).read_bytes() for n in OUTPUTS.values()}
+    assert first == {n: (tmp_path / "out" / n).read_bytes() for n in EVALUATION_FILES.values()}
     assert b"<dc:date>" not in first["roc.svg"]
 
 

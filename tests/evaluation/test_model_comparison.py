@@ -35,7 +35,8 @@ from fidgety.evaluation.recalibration import (
     reliability_table,
 )
 from fidgety.evaluation.records import Assessment
-from fidgety.report.compare_figures import draw_benefit, draw_ranks, draw_reliability
+from fidgety.evaluation.study_plots import draw_benefit
+from fidgety.report.compare_figures import draw_ranks, draw_reliability
 from fidgety.report.compare_models import (
     ModelComparison,
     page,

@@ -286,3 +286,12 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": "video/1"}))
     with pytest.raises(StorageError, match="quality/2"):
         read_quality_record(path)
+
+
+def test_the_confidence_is_that_of_trunk_head_and_limbs() -> None:
+    pose = moved(lying(), 0.1, 1.0, ENDS)
+    given = np.full(pose.confidence.shape, 0.75)
+    measures, _ = measure(replace(pose, confidence=given), CONFIG)
+    assert measures["confidence"] == pytest.approx(0.75)
+    measures, _ = measure(replace(pose, confidence=given * np.nan), CONFIG)
+    assert measures["confidence"] is None, "of tracks without one nothing is said"

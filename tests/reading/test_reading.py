@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,21 @@ from sklearn.metrics import cohen_kappa_score
 
 from fidgety.config.reading import ReadingConfig
 from fidgety.errors import FidgetyError
-from fidgety.reading.agreement import MODEL, accuracy_table, by_second, cohen, fleiss
+from fidgety.reading.agreement import (
+    MODEL,
+    VERDICTS,
+    accuracy_table,
+    agreement_rows,
+    by_second,
+    cohen,
+    fleiss,
+)
 from fidgety.reading.page import reading_page
 from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
+from fidgety.reading.results import draw_accuracy, results_page
 from fidgety.reading.returned import parse_returned, safe_text, tabulate
 from fidgety.reading.texts import MOS_R
+from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
@@ -80,6 +91,7 @@ def test_a_page_names_no_infant_and_without_help_nothing_of_the_model() -> None:
         page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=False)
         assert not any(name in page for name in INFANTS)
         assert ("0.918273" in page) == sitting.help
+        assert ("videos-with-help" in page) == sitting.help, "the skeleton is a help, too"
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
         assert "https://" not in page
 
@@ -191,7 +203,7 @@ def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
         # Without help everybody is called at risk; with help everybody rightly.
         for v in ["at_risk" if truth[i] or not h else "not_at_risk"]
     ]
-    table = accuracy_table(pd.DataFrame(rows), truth, truth, resamples=200, seed=0)
+    table = accuracy_table(pd.DataFrame(rows), truth, truth, resamples=200, seed=0, confidence=0.95)
     one = {(r["rater"], r["part"], r["measure"]): r for r in table.to_dict("records")}
     assert one["r", "without help", "accuracy"]["value"] == 0.5
     assert one["r", "with help", "accuracy"]["value"] == 1.0
@@ -199,3 +211,34 @@ def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
     assert gain["value"] == 0.5
     assert gain["p"] == pytest.approx(2 * 0.5**5)
     assert one[MODEL, "alone", "accuracy"]["value"] == 1.0
+
+
+def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:
+    truth = {str(k): k < 5 for k in range(10)}
+    rows = [
+        {"rater": "<b>r</b>", "infant": i, "help": h, "period": 1 + h, "verdict": "at_risk"}
+        for h in (False, True)
+        for i in truth
+    ]
+    wide, narrow = (
+        accuracy_table(
+            pd.DataFrame(rows), truth, truth, resamples=50, seed=0, confidence=confidence
+        )
+        for confidence in (0.99, 0.8)
+    )
+    own = (wide["measure"] == "accuracy") & (wide["part"] == "without help")
+    assert (wide["high"] - wide["low"])[own].iloc[0] > (narrow["high"] - narrow["low"])[own].iloc[0]
+    said = {i: ["at_risk"] for i in truth} | {"0": ["not_at_risk"]}
+    kappas = agreement_rows(
+        "verdict", True, {"<b>r</b>": said, "s": said}, VERDICTS,
+        resamples=50, seed=0, confidence=0.8, model=said,
+    )  # fmt: skip
+    page = results_page([], pd.DataFrame(kappas), narrow, draw_accuracy(narrow), False, 14.0, 0.8)
+    assert "with 80 % intervals" in page
+    assert "Planned washout: 14 days." in page
+    assert "&lt;b&gt;r&lt;/b&gt; and s" in page
+    assert "&lt;b&gt;r&lt;/b&gt; and the model" in page
+    assert "(all raters)" not in page
+    template = (HERE / "templates" / "readings.html").read_text()
+    words = re.sub(r"{[{%].*?[%}]}|<[^>]+>", " ", template)
+    assert not words.split(), "no word stands in the template"

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fidgety.config.quality import QualityConfig
 from fidgety.config.root import Config
-from fidgety.errors import NotAssessable, Reason
+from fidgety.errors import NotAssessable, Outcome, Reason
+from fidgety.pose.quality_record import write_quality
 from fidgety.pose.tracks import POSE_SCHEMA, Origin, Pose, write_pose
+from fidgety.pose.verdict import quality_record
 from fidgety.skeletons import BLAZEPOSE_33
 from fidgety.storage import Provenance, write_not_assessable
 from fidgety.video.write import VideoWriter
 from tests.evaluation.synthetic import (
+    EVALUATION_FILES,
     Bag,
     cohort_row,
     model_group,
@@ -36,6 +40,8 @@ TRUNK = 40.0
 CLASSES = [{"name": "normal", "at_risk": False}, {"name": "risk", "at_risk": True}]
 MODELS = ("cnn1d", "mam_clip")
 SHORT = NotAssessable(Reason.VIDEO_TOO_SHORT, f"2.0 s {ATTACK}")
+#: Three seconds are no recording otherwise.
+ANYTHING_IS_FIT = QualityConfig(min_measured=0, min_assessable_s=0, max_fussing=1, max_still=1)
 NO_WINDOW = NotAssessable(Reason.NO_COMPLETE_WINDOW, "longest run 3.0 s")
 
 _BODY = {
@@ -175,15 +181,7 @@ def build_site(
     cohort = write_cohort(folder / "cohort", rows)
 
     evaluation = folder / "evaluation"
-    files = {
-        "summary": evaluation / "summary.json",
-        "metrics": evaluation / "metrics.tsv",
-        "infants": evaluation / "infants.tsv",
-        "roc": evaluation / "roc.tsv",
-        "calibration": evaluation / "calibration.tsv",
-        "roc_figure": evaluation / "roc.svg",
-        "calibration_figure": evaluation / "calibration.svg",
-    }
+    files = {name: evaluation / file for name, file in EVALUATION_FILES.items()}
     evaluate.main(
         job(
             input={"predictions": list(predictions.values()), "cohort": cohort},
@@ -199,10 +197,13 @@ def build_site(
         recording = f"{infant}-r"
         clean = folder / "clean" / f"{recording}.h5"
         media = folder / "report" / "media" / f"{recording}.mp4"
+        quality = folder / "quality" / f"{recording}.json"
         if infant == "d5":
             write_not_assessable(clean, SHORT, schema=POSE_SCHEMA, provenance=Provenance())
+            write_quality(quality, Outcome.of(SHORT), {}, Provenance())
         else:
             write_pose(clean, pose, Provenance())
+            write_quality(quality, *quality_record(pose, ANYTHING_IS_FIT), Provenance())
         video: dict[str, Any] = {}
         if infant in ("d1", "e1"):
             video = {"video": folder / "video" / f"{recording}.mp4"}
@@ -218,9 +219,14 @@ def build_site(
                 input={
                     "predictions": predictions[infant],
                     "clean": [clean],
+                    "quality": [quality],
                     "media": [media],
                 },
-                output={"page": pages[infant], "clips": clips},
+                output={
+                    "page": pages[infant],
+                    "clips": clips,
+                    "figures": folder / "report" / "figures" / infant,
+                },
                 params={
                     "infant": infant,
                     "rows": [row],

@@ -29,6 +29,8 @@ FILES = {
     "kappa": "kappa.tsv",
     "frequency": "frequency.tsv",
     "contrasts": "contrasts.tsv",
+    "examples_data": "figure-3a.tsv",
+    "curve": "figure-3d.tsv",
     "examples": "figure-3a.svg",
     "kappa_figure": "figure-3b.svg",
     "groups_figure": "figure-3c.svg",
@@ -147,6 +149,26 @@ def test_tables_hold_every_model_and_infant(out: Path) -> None:
     assert {"not at risk", "continuous"} == set(contrasts["first"])
     tests = table(out, "tests")
     assert set(tests["other"]) == {"plain", "cnn1d"}
+
+
+def test_figures_have_their_data_beside_them(out: Path) -> None:
+    examples = pd.read_csv(out / FILES["examples_data"], sep="\t")
+    assert examples["example"].nunique() > 0
+    assert examples["probability"].between(0, 1).all()
+    assert set(examples["expert"]) <= {0, 1}
+    curve = pd.read_csv(out / FILES["curve"], sep="\t")
+    assert set(curve["part"]) == {"curve", "band"}
+    points = curve[curve["part"] == "curve"]
+    for _, own in points.groupby("set"):
+        rates = own[["false_positive_rate", "true_positive_rate"]].to_numpy()
+        assert (rates[0] == 0).all()
+        assert (rates[-1] == 1).all()
+        assert (np.diff(rates, axis=0) >= 0).all()
+    band = curve[curve["part"] == "band"]
+    assert (band["low"] <= band["high"]).all()
+    names = {str(a["download"]) for a in soup((out / FILES["page"]).read_text()).select("a")
+             if a.get("download")}  # fmt: skip
+    assert {"gao2023-figure-3a.tsv", "gao2023-figure-3d.tsv"} <= names
 
 
 def test_the_page_escapes_and_names_no_host(out: Path) -> None:

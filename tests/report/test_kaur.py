@@ -456,3 +456,13 @@ def test_heat_map_marks_infants_and_mistakes(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_grid_lays_out_columns() -> None:
     assert grid(["a", "bb"], [["long", "1"]]) == ["a     bb", "long   1"]
+
+
+def test_heat_maps_have_their_data_as_a_table() -> None:
+    maps = [similarity(2, "infant"), similarity(1, "infant"), similarity(1, "snippet")]
+    table = kaur.similarity_table(maps, "infant")
+    assert table["fold"].tolist() == [1] * 9 + [2] * 9
+    assert table["snippet"].tolist() == [*range(1, 10)] * 2
+    values = table.loc[table["fold"] == 1, [f"similarity_{k}" for k in range(1, 10)]]
+    np.testing.assert_allclose(values, maps[1].similarity, atol=1e-4)
+    assert kaur.similarity_table([], "infant").empty

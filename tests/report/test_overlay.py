@@ -312,3 +312,14 @@ def test_background_is_hidden_as_configured(tmp_path: Path, how: str, behind: in
     corner = frames[0][-20:, -20:].astype(int)
     assert abs(corner - behind * overlay.DIM).max() < 12
     assert abs(frames[0][-20:, :20].astype(int) - 255).max() < 12
+
+
+def test_without_the_skeleton_there_is_the_picture_alone() -> None:
+    pose = body_pose(0.2)
+    white = [np.full((SIDE, SIDE, 3), 255, dtype=np.uint8)] * pose.n_frames
+    config = ReportConfig()
+    (first, *_) = overlay.overlay_frames(white, pose, (SIDE, SIDE), config, skeleton=False)
+    assert set(np.unique(first)) == {0, 255}, "white, and the cover over the head"
+    assert first[0].max() == 255
+    (drawn, *_) = overlay.overlay_frames(white, pose, (SIDE, SIDE), config)
+    assert len(np.unique(drawn)) > 2

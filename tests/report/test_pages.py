@@ -222,6 +222,8 @@ def test_labels_of_new_infants_are_nowhere(site: Site) -> None:
     assert not any(SECRET_LABEL in t or SECRET_PATH in t for t in tables)
     assert SECRET_PATH not in site.text()
     assert "n1-r" in site.text()
+    for path in (site.folder / "report" / "figures" / "n1").iterdir():
+        assert SECRET_LABEL not in path.read_text(encoding="utf-8")
 
 
 def test_cohort_paths_and_methods(site: Site) -> None:
@@ -250,11 +252,17 @@ def test_downloads_are_the_files_themselves(site: Site) -> None:
 def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
     page = soup(site.text("e1"))
     assert str(one(page, ".recording video")["src"]) == "../media/e1-r.mp4"
-    strips = page.select(".strip")
-    assert len(strips) == 2
+    sliders = page.select(".strip")
+    strips = [one_ for one_ in sliders if "lanes" not in one_["class"]]
+    assert (len(strips), len(sliders)) == (2, 4)
+    for slider in sliders:
+        assert slider["role"] == "slider"
+        assert slider["tabindex"] == "0"
+        assert {str(svg["viewbox"]) for svg in slider.select("svg")} == {"0 0 45.000 1"}, (
+            "one axis for all"
+        )
+        assert len(slider.select("line.now")) == len(slider.select("svg"))
     for strip in strips:
-        assert strip["role"] == "slider"
-        assert strip["tabindex"] == "0"
         slots = strip.select("rect.slot")
         assert len(slots) == 8
         edges = [(float(str(s["data-left"])), float(str(s["data-right"]))) for s in slots]
@@ -319,3 +327,64 @@ def test_text_has_contrast(ink: str, paper: str) -> None:
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style))
     first, second = sorted((_luminance(colours[c]) for c in (ink, paper)), reverse=True)
     assert (first + 0.05) / (second + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+def test_the_index_tells_whom_the_study_is_about(site: Site) -> None:
+    page = soup(site.text())
+    tables = page.select("table.table-one")
+    captions = [one(t, "caption").get_text() for t in map(Tag.extract, tables)]
+    assert captions[0] == "Development (cross-validated)"
+    heads = [[h.get_text() for h in t.select("thead th")] for t in tables]
+    assert heads[0] == ["Characteristic", "normal", "risk", "All"]
+    assert heads[-1] == ["Characteristic", "All"], "of new infants no label is told"
+    rows = {one(r, "th").get_text(): r for r in tables[0].select("tbody tr")}
+    cells = [c.get_text(" ", strip=True) for c in rows["Infants"].select("td")]
+    assert cells == ["3", "2", "5"]
+    assert "n = 2" in rows["Sex: female"].get_text()
+
+
+def test_the_index_has_decision_curves_frequencies_and_an_overview_of_quality(
+    site: Site, plain_site: Site
+) -> None:
+    page = soup(site.text())
+    labels = {str(f["aria-label"]) for f in page.select("figure svg")}
+    assert {"Decision curves of all models", "Frequency of fidgety movements by group"} <= labels
+    rows = table_after(page, "Fidgety movements")
+    assert rows[0][1:4] == ["Model", "Label", "Infants"]
+    assert {r[1] for r in rows[1:]} == {"mam_clip"}
+    lost = [
+        [c.get_text(strip=True) for c in r.select("td")] for r in page.select("#reasons tbody tr")
+    ]
+    assert lost[0][1:4] == [
+        "The recording is shorter than the configured minimum.",
+        *["1 of 6"] * 2,
+    ]
+    assert " %" in lost[0][5]
+    overview = one(page, "#quality-overview").get_text()
+    assert "Missing values" in overview
+    assert "new" not in one(soup(plain_site.text()), "#reasons").get_text().split()
+
+
+def test_lanes_say_in_words_what_they_show(site: Site) -> None:
+    quality, trajectories = soup(site.text("e1")).select(".lanes")
+    assert "e1-r over time: head, trunk, left arm" in str(quality["aria-label"])
+    assert "Trajectories of wrist, elbow, ankle, knee of e1-r" in str(trajectories["aria-label"])
+    slots = json.loads(str(quality["data-slots"]))
+    assert [slot[:2] for slot in slots] == [[0, 1], [1, 2], [2, 3]]
+    assert slots[0][2].startswith("measured 9")
+    assert "imputed 1 %" in slots[0][2]
+    assert json.loads(str(trajectories["data-slots"]))[2][2] == "missing: left wrist"
+    assert not soup(site.text("d5")).select(".lanes"), "nothing to show of who is not assessable"
+
+
+def test_an_infants_figures_are_files_with_their_data(site: Site) -> None:
+    folder = site.folder / "report" / "figures" / "e1"
+    page = soup(site.text("e1"))
+    linked = {str(a["href"]) for a in page.select("a[download]")}
+    assert linked == {f"../figures/e1/{path.name}" for path in folder.iterdir()}
+    figures = [path for path in folder.iterdir() if path.suffix == ".svg"]
+    assert len(figures) == 3
+    for path in figures:
+        assert path.read_text(encoding="utf-8").startswith("<?xml")
+        assert path.with_suffix(".tsv").stat().st_size > 0
+    assert not list((site.folder / "report" / "figures" / "d5").glob("*quality*"))

@@ -30,6 +30,7 @@ PARTS = (
     "envs",
     "requirements",
     "profiles",
+    "report",
     "config",
     "pyproject.toml",
 )

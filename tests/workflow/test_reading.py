@@ -22,7 +22,13 @@ def test_a_reading_study_runs_from_pages_to_agreement(tiny_copy: Workflow) -> No
     pages = sorted((folder / "pages").glob("*.html"))
     assert [p.stem for p in pages] == ["r1-1", "r1-2", "r2-1", "r2-2"]
     assert not any(name in page.read_text() for page in pages for name in hidden)
-    videos = list((folder / "pages" / "videos").glob("*.mp4"))
+    plain, helped = (folder / "pages" / name for name in ("videos", "videos-with-help"))
+    for code, one in key["codes"].items():
+        bare, overlay = ((place / f"{code}.mp4").read_bytes() for place in (plain, helped))
+        media = tiny_copy.folder / "results" / "report" / "media" / f"{one['recording']}.mp4"
+        assert overlay == media.read_bytes()
+        assert bare != overlay, "without help there is no skeleton"
+    videos = [*plain.glob("*.mp4"), *helped.glob("*.mp4")]
     assert {v.stem for v in videos} == set(key["codes"])
     assert {v.stat().st_mtime for v in videos} == {0}
     assert not any(name.encode() in video.read_bytes() for video in videos for name in hidden)

@@ -115,7 +115,7 @@
     const one = reading();
     $("at").textContent = fill(texts.at, { n: state.at + 1, all: recordings.length });
     $("open").textContent = texts.mark_off;
-    video.src = `videos/${shown().code}.mp4`;
+    video.src = `${data.videos}/${shown().code}.mp4`;
     for (const input of form.querySelectorAll("input")) input.checked = one.answers[input.name] === input.value;
     $("note").value = one.note;
     showMarks();

@@ -95,35 +95,44 @@ for (const table of document.querySelectorAll("table.sortable")) {
   show();
 }
 
-// Timelines: a strip is a slider over its instances; it seeks the video, the video moves it.
+// Timelines: a strip is a slider over its instances, a group of lanes one over its seconds; each
+// seeks the video, and the video moves the line of the present time in all of them.
 for (const section of document.querySelectorAll(".recording")) {
   const video = section.querySelector("video");
-  const strips = [...section.querySelectorAll(".strip")];
-  const show = (strip, seconds) => {
-    const slots = [...strip.querySelectorAll("rect.slot")];
-    const now = strip.querySelector("line.now");
-    now.setAttribute("x1", seconds);
-    now.setAttribute("x2", seconds);
-    const at = slots.find((s) => seconds >= +s.dataset.left && seconds < +s.dataset.right);
-    strip.setAttribute("aria-valuenow", seconds.toFixed(1));
-    strip.setAttribute("aria-valuetext", at
-      ? `${seconds.toFixed(1)} seconds, ${at.dataset.text}` : `${seconds.toFixed(1)} seconds, no instance`);
-    strip.dataset.now = seconds;
+  const strips = [...section.querySelectorAll(".strip")].map((strip) => ({
+    strip,
+    end: Number(strip.getAttribute("aria-valuemax")),
+    lines: [...strip.querySelectorAll("line.now")],
+    slots: strip.dataset.slots ? JSON.parse(strip.dataset.slots)
+      : [...strip.querySelectorAll("rect.slot")].map(({ dataset }) => [+dataset.left, +dataset.right, dataset.text]),
+  }));
+  let now = 0;
+  const show = ({ strip, lines, slots }) => {
+    for (const line of lines) {
+      line.setAttribute("x1", now);
+      line.setAttribute("x2", now);
+    }
+    const at = slots.find(([left, right]) => now >= left && now < right);
+    strip.setAttribute("aria-valuenow", now.toFixed(1));
+    strip.setAttribute("aria-valuetext", `${now.toFixed(1)} seconds, ${at ? at[2] : "no instance"}`);
+  };
+  const go = (seconds) => {
+    now = seconds;
+    strips.forEach(show);
   };
   const seek = (seconds) => {
     if (video) video.currentTime = seconds;
-    strips.forEach((strip) => show(strip, seconds));
+    go(seconds);
   };
-  for (const strip of strips) {
-    const slots = [...strip.querySelectorAll("rect.slot")];
-    const end = Number(strip.getAttribute("aria-valuemax"));
+  for (const { strip, end, slots } of strips) {
     strip.addEventListener("click", (event) => {
+      // All pictures of a group have one axis; beside them stand the names.
       const box = strip.querySelector("svg").getBoundingClientRect();
+      if (event.clientX < box.left || event.clientX > box.right) return;
       seek(Math.min(end, Math.max(0, (event.clientX - box.left) / box.width * end)));
     });
     strip.addEventListener("keydown", (event) => {
-      const now = Number(strip.dataset.now || 0);
-      const lefts = slots.map((s) => Number(s.dataset.left));
+      const lefts = slots.map(([left]) => left);
       const target = {
         ArrowRight: lefts.find((t) => t > now + 0.01),
         ArrowUp: lefts.find((t) => t > now + 0.01),
@@ -141,7 +150,7 @@ for (const section of document.querySelectorAll(".recording")) {
       }
     });
   }
-  if (video) video.addEventListener("timeupdate", () => strips.forEach((s) => show(s, video.currentTime)));
+  if (video) video.addEventListener("timeupdate", () => go(video.currentTime));
 }
 
 // Clips: a button shows where in its recording a clip lies, with what is before and behind it.
