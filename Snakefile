@@ -68,5 +68,6 @@ rule assess:
         collect_predictions,
 
 
-# Behind all others, whose files it looks for.
+# Behind all others, whose files they look for.
+include: "rules/verify_results.smk"
 include: "rules/forget_infant.smk"

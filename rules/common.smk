@@ -22,6 +22,8 @@ if str(BASE) not in sys.path:
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.archive import open_bundle
 from fidgety.bundle.settings import check_own_bundle, settle
+from fidgety.checksums import CHECKSUMS_VARIABLE
+from fidgety.checksums import FOLDER as CHECKSUMS_FOLDER
 from fidgety.cohort import development_sites, read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
@@ -149,6 +151,8 @@ wildcard_constraints:
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
 # So do the locks between jobs: which GPU is taken, which training goes on.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
+# And the checksums of what jobs have written, beside the results.
+os.environ.setdefault(CHECKSUMS_VARIABLE, str(Path.cwd() / CONFIG.results / CHECKSUMS_FOLDER))
 # Of a group of jobs on a cluster's machine, whoever comes first estimates the others' poses too.
 if asked_together(sys.argv):
     os.environ.setdefault(TOGETHER_VARIABLE, asked_together(sys.argv))
@@ -879,7 +883,7 @@ def returned_files(wildcards):
 
 
 def forgotten():
-    """Return whom to forget: infant, recordings, and what stays because it is the user's own.
+    """Return whom to forget: infant, recordings, its sources, and what stays as the user's own.
 
     Raises
     ------
@@ -896,10 +900,21 @@ def forgotten():
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
     yours = [f"{CONFIG.sheet or 'the phantoms of the configuration'}: its rows"] if own else []
+    sources = []
     for name, row in own.items():
         yours += [f"{path}: the {column}" for column, path in sorted(row.sources.items())]
-        yours += [f"{CORRECTIONS[name]}: corrections"] if name in CORRECTIONS else []
-    return {"infant": CONFIG.infant, "recordings": sorted(recordings), "yours": yours}
+        # As the index of checksums has them: what a storage has is in none.
+        local_ones = [column for column in row.sources if not STUDY.url(name, column)]
+        sources += [str(STUDY.source(name, column)) for column in local_ones]
+        if name in CORRECTIONS:
+            yours.append(f"{CORRECTIONS[name]}: corrections")
+            sources.append(str(CORRECTIONS[name]))
+    return {
+        "infant": CONFIG.infant,
+        "recordings": sorted(recordings),
+        "sources": sources,
+        "yours": yours,
+    }
 
 
 def all_patterns():
@@ -908,3 +923,10 @@ def all_patterns():
         [str(path) for path in (*r.output, *r.log, *([r.benchmark] if r.benchmark else []))]
         for r in workflow.rules
     ]
+
+
+def this_command(without):
+    """Return the words of this call of snakemake, without its target."""
+    # As it was typed, but for `python -m snakemake`.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "snakemake" else "snakemake"
+    return [program, *[word for word in sys.argv[1:] if word != without]]
