@@ -592,6 +592,12 @@ def intervals_of(recordings):
     return [i.model_dump(mode="json") for r in recordings for i in STUDY.intervals_of(r.recording)]
 
 
+def places_of_intervals(recordings):
+    """Return where the annotated intervals of some recordings lie, by recording."""
+    found = {r.recording: STUDY.intervals_of(r.recording) for r in recordings}
+    return {name: [[i.start_s, i.end_s] for i in own] for name, own in found.items() if own}
+
+
 def reference_of(wildcards):
     """Return the reference recordings, for a model that learns from annotated clips."""
     reads = has(CONFIG.models[wildcards.model], READ_REFERENCE, "reference")
