@@ -52,6 +52,11 @@ else:
     include: "rules/bundle_models.smk"
 
 
+# A dry run starts nothing.
+onstart:
+    check_before_start()
+
+
 rule all:
     default_target: True
     input:

@@ -55,6 +55,7 @@ from fidgety.pose.registry import ESTIMATORS
 from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.reading.plan import choose_infants
+from fidgety.results_folder import check_results_folder
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
@@ -189,6 +190,22 @@ POSE_OPTIONS = parse_options(
 GPU = int(CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and GPUS > 0))
 # A GPU learns from pictures faster than one process unpacks them.
 PIXEL_READERS = 8 if GPU else 1
+
+
+def check_before_start():
+    """Check what jobs write into, once it is known that there are any.
+
+    Raises
+    ------
+    WorkflowError
+        If they could not go on from it.
+    """
+    if workflow.storage_settings.default_storage_provider:
+        return
+    try:
+        check_results_folder(Path(CONFIG.results))
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def results(path):
