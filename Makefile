@@ -32,7 +32,7 @@ FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3; do \
 	'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
 	then echo $$p; break; fi; done
 
-.PHONY: help run validate cluster test test-fast test-long test-cluster lint gallery screenshots bench bench-scale lock clean install
+.PHONY: help run verify validate cluster test test-fast test-long test-cluster lint gallery screenshots bench bench-scale lock clean install
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -64,6 +64,9 @@ run: $(STAMP) ## Run config.yaml to its report (the phantom cohort as cloned)
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
 	@$(BIN)/python -c 'from pathlib import Path; from fidgety.config.root import load_config; \
 	print("The report:", Path(load_config(Path("config.yaml")).results, "report/index.html").resolve())'
+
+verify: $(STAMP) ## Check every result file: whole, and what it was when it was written
+	$(BIN)/snakemake verify --cores 1 $(ARGS)
 
 validate: $(STAMP) ## Measure the machinery on the large phantom cohort (hours)
 	@$(BIN)/python fidgety/phantom/graphics.py

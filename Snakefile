@@ -55,6 +55,11 @@ else:
     include: "rules/bundle_models.smk"
 
 
+# A dry run starts nothing.
+onstart:
+    check_before_start()
+
+
 rule all:
     default_target: True
     input:
@@ -71,5 +76,6 @@ rule assess:
         collect_predictions,
 
 
-# Behind all others, whose files it looks for.
+# Behind all others, whose files they look for.
+include: "rules/verify_results.smk"
 include: "rules/forget_infant.smk"

@@ -40,6 +40,10 @@ COLUMNS = (
     "fps",
     *CHARACTERISTICS,
 )
+#: What is odd about a recording and keeps it from nothing; last, as not every table has it.
+FINDINGS = "findings"
+#: Intervals that are named in a finding.
+LISTED_INTERVALS = 3
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Entry:
     outcome: Outcome
     decision: Decision
     quality: Quality
+    findings: str = ""
 
     def cells(self) -> dict[str, str]:
         """Return the row as text; what is unknown is empty."""
@@ -104,6 +109,7 @@ class Entry:
             "fps": self.quality.fps,
             **{name: self.quality.measures.get(name) for name in (*CLEANING, *FITNESS)},
             **{name: plain[name] for name in CHARACTERISTICS},
+            FINDINGS: self.findings,
             **self.recording.own,
         }
         return {name: format_cell(value) for name, value in values.items()}
@@ -123,6 +129,7 @@ def collect_entry(
     inclusion: InclusionConfig,
     quality: str | os.PathLike[str] | None,
     measures: Sequence[str] = (*CLEANING, *FITNESS),
+    intervals: Sequence[Sequence[float]] = (),
 ) -> Entry:
     """Decide on a recording and read how good it is.
 
@@ -136,6 +143,8 @@ def collect_entry(
         The recording's record of quality; None for one that the sheet excludes.
     measures
         What of it stands in the table.
+    intervals
+        Start and end of what was annotated in it.
 
     Raises
     ------
@@ -156,7 +165,35 @@ def collect_entry(
     if outcome.ok:
         decision = inclusion_decision(recording, inclusion, found.duration_s)
         outcome = decision.outcome
-    return Entry(recording, outcome, decision, found)
+    return Entry(recording, outcome, decision, found, behind_the_end(intervals, found.duration_s))
+
+
+def behind_the_end(intervals: Sequence[Sequence[float]], duration_s: float | None) -> str:
+    """Say which annotated intervals lie wholly behind a recording's end: nobody can have seen them.
+
+    Parameters
+    ----------
+    intervals
+        Start and end in seconds.
+    duration_s
+        Length of the recording; None where it is unknown.
+
+    Returns
+    -------
+    str
+        Nothing if there are none.
+    """
+    if duration_s is None:
+        return ""
+    behind = sorted({(start, end) for start, end, *_ in intervals if start >= duration_s})
+    if not behind:
+        return ""
+    shown = ", ".join(f"{start:g} to {end:g} s" for start, end in behind[:LISTED_INTERVALS])
+    more = f" and {len(behind) - LISTED_INTERVALS} more" if len(behind) > LISTED_INTERVALS else ""
+    return (
+        f"annotated intervals lie behind its end ({duration_s:.6g} s) and count for nothing: "
+        f"{shown}{more}. Correct them in the table of intervals, or the recording that they name."
+    )
 
 
 def by_recording(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
@@ -164,11 +201,26 @@ def by_recording(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
     return {Path(path).stem: Path(path) for path in paths}
 
 
-def write_cohort_table(path: str | os.PathLike[str], entries: Sequence[Entry]) -> None:
-    """Write a cohort table (TSV), whole or not at all; the user's own columns come last."""
+def write_cohort_table(
+    path: str | os.PathLike[str], entries: Sequence[Entry], *, findings: bool = True
+) -> None:
+    """Write a cohort table (TSV), whole or not at all; the user's own columns come last.
+
+    Parameters
+    ----------
+    path
+        File.
+    entries
+        Its rows.
+    findings
+        Whether they stand in it: what training reads has no use for them.
+    """
     own = sorted({name for entry in entries for name in entry.recording.own})
+    columns = [*COLUMNS, *([FINDINGS] if findings else []), *own]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *own], delimiter="\t", lineterminator="\n", restval="")
+    writer = csv.DictWriter(
+        text, columns, delimiter="\t", lineterminator="\n", restval="", extrasaction="ignore"
+    )
     writer.writeheader()
     writer.writerows(entry.cells() for entry in entries)
     write_text(path, text.getvalue())

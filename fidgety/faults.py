@@ -49,6 +49,28 @@ def machine_fault(error: BaseException) -> str | None:
     return None
 
 
+def reading_fault(error: BaseException) -> str | None:
+    """Say what the machine lacks, of an error at reading a file that might as well be damaged.
+
+    Memory does not count: damaged bytes ask for any amount of it.
+
+    Parameters
+    ----------
+    error
+        As it was caught.
+
+    Returns
+    -------
+    str or None
+        What happened and what to do, without the file; None if the file is to blame.
+    """
+    for one in _chain(error):
+        number = _number(one)
+        if isinstance(one, OSError) and number in FAULTS and number != errno.ENOMEM:
+            return f"{FAULTS[number]}, and run the same command again."
+    return None
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and those that it came from."""
     seen: set[int] = set()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import StorageError
+from fidgety.faults import reading_fault
 
 
 def dumps(value: Any) -> str:
@@ -124,6 +125,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        if lacking := reading_fault(error):
+            raise StorageError(f"{path}: {lacking}") from None
         raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
 
 

@@ -31,6 +31,7 @@ LEFT_OUT = frozenset(
     {
         "fidgety",
         "fidgety.errors",
+        "fidgety.faults",
         "fidgety.registry",
         "fidgety.fingerprint",
         "fidgety.locks",

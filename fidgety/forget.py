@@ -6,7 +6,7 @@ itself go. Files of nobody are searched for its names; those that have one go to
 the same job wrote (the weights of a model that was trained on it, the videos behind a key), and
 the next run makes them anew. Two files cannot be made anew without loss and are rewritten: the
 folds, in which nobody else may move, and the checksums of source files, which take hours for a
-large cohort.
+large cohort: out of them go the paths that name it, and those that its rows in the sheet name.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fidgety import checksums
 from fidgety.errors import ConfigError
 from fidgety.files import write_text
 from fidgety.registry import nearest
@@ -54,11 +55,14 @@ class Traces:
         Files out of which it is taken.
     trained
         Descriptions of models that were trained on it, or chosen by it; among ``remove``.
+    records
+        Checksums of what goes.
     """
 
     remove: tuple[Path, ...]
     rewrite: tuple[Path, ...]
     trained: tuple[Path, ...]
+    records: tuple[Path, ...] = ()
 
 
 def word(names: Iterable[str]) -> re.Pattern[bytes]:
@@ -195,7 +199,11 @@ def names_it(path: Path, pattern: re.Pattern[bytes], longest: int = 256) -> bool
 
 
 def find_traces(
-    results: Path, rules: Sequence[Sequence[str]], infant: str, recordings: Collection[str]
+    results: Path,
+    rules: Sequence[Sequence[str]],
+    infant: str,
+    recordings: Collection[str],
+    sources: Collection[str] = (),
 ) -> Traces:
     """Find all that there is of an infant below the results folder.
 
@@ -207,6 +215,8 @@ def find_traces(
         Outputs, logs and benchmarks of every rule, with their wildcards.
     infant, recordings
         Whom to look for.
+    sources
+        Its own files, wherever they are and whatever they are called.
     """
     patterns = [pattern for rule in rules for pattern in rule]
     own = {
@@ -219,21 +229,42 @@ def find_traces(
     rewrite: list[Path] = []
     trained: list[Path] = []
     naming: set[Path] = set()
+    records: set[Path] = set()
     for path in _files(results, own):
         inside = path.relative_to(results)
         if inside.parts[0] in _NOT_SEARCHED:
             continue
+        if inside.parts[0] == checksums.FOLDER:
+            about = "/".join(inside.parts[1:])
+            records |= {path} if names.search(about.encode()) or names_it(path, names) else set()
+            continue
         if is_owned(str(path), somebodys) and not names.search(path.name.encode()):
             continue
-        if inside in (Path(FOLDS), SOURCES):
+        if inside == Path(FOLDS):
             rewrite += [path] if names_it(path, names) else []
+        elif inside == SOURCES:
+            rewrite += [path] if rewritten(path, names, sources) != _text(path) else []
+        elif folder := _folder_named(path, results, names):
+            naming.add(folder)
         elif names.search(path.name.encode()) or names_it(path, names):
             naming |= {Path(p) for p in of_the_same_job(str(path), rules)}
             trained += [path] if path.name == "model.json" else []
     remove = {path for path in own | naming if path.exists()}
     # What lies in a folder that goes, goes with it.
     outermost = {p for p in remove if not remove & set(p.parents)}
-    return Traces(tuple(sorted(outermost)), tuple(sorted(rewrite)), tuple(sorted(trained)))
+    for path in outermost:
+        records.update(checksums.records_below(path, results / checksums.FOLDER))
+    return Traces(*(tuple(sorted(paths)) for paths in (outermost, rewrite, trained, records)))
+
+
+def _folder_named(path: Path, results: Path, names: re.Pattern[bytes]) -> Path | None:
+    """Return the folder that a file is in and that is called like the infant, if there is one.
+
+    A stage's own folder, right below the results, is not meant.
+    """
+    inside = path.relative_to(results).parts
+    called = [k for k in range(1, len(inside) - 1) if names.fullmatch(inside[k].encode())]
+    return results.joinpath(*inside[: called[0] + 1]) if called else None
 
 
 def _files(folder: Path, without: Collection[Path]) -> Iterator[Path]:
@@ -284,19 +315,28 @@ def in_use(locks: Path, paths: Collection[Path]) -> list[str]:
     return found
 
 
-def rewritten(path: Path, names: re.Pattern[bytes]) -> str:
-    """Return a file's text without the lines, or entries, that name the infant."""
-    text = path.read_text(encoding="utf-8")
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def rewritten(path: Path, names: re.Pattern[bytes], sources: Collection[str] = ()) -> str:
+    """Return a file's text without the lines, or entries, that name the infant or its files."""
+    text = _text(path)
     if path.name == SOURCES.name:
-        return index_without(text, lambda source: names.search(source.encode()) is not None)
+        own = {os.path.abspath(source) for source in sources}
+        return index_without(
+            text, lambda source: source in own or names.search(source.encode()) is not None
+        )
     kept = [line for line in text.splitlines(keepends=True) if not names.search(line.encode())]
     return "".join(kept)
 
 
-def forget(traces: Traces, names: re.Pattern[bytes]) -> None:
+def forget(traces: Traces, names: re.Pattern[bytes], sources: Collection[str] = ()) -> None:
     """Remove and rewrite what :func:`find_traces` found; done twice, it does no harm."""
     for path in traces.rewrite:
-        write_text(path, rewritten(path, names))
+        write_text(path, rewritten(path, names, sources))
+        checksums.renew(path, path.parent / checksums.FOLDER)
+    checksums.drop(traces.records)
     for path in traces.remove:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=False)

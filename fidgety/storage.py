@@ -24,6 +24,7 @@ import xarray as xr
 
 from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, StorageError
+from fidgety.faults import reading_fault
 from fidgety.files import atomic_directory as atomic_directory
 from fidgety.files import atomic_path as atomic_path
 from fidgety.files import dumps as dumps
@@ -271,19 +272,26 @@ _DAMAGE = (
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Tell in one way that a results file is damaged.
+    """Tell in one way that a results file is damaged, missing, or out of the machine's reach.
 
     Raises
     ------
     StorageError
-        For whatever damaged bytes, or content that is not of its schema, make readers raise.
+        For whatever damaged bytes, or content that is not of its schema, make readers raise; with
+        the advice to delete the file only where the file is to blame.
     """
     try:
         yield
+    except FileNotFoundError:
+        raise StorageError(f"{path}: is missing. Run the workflow again.") from None
     except _DAMAGE as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the workflow again."
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str | os.PathLike[str], error: Exception) -> StorageError:
+    if lacking := reading_fault(error):
+        return StorageError(f"{path}: {lacking}")
+    return StorageError(f"{path}: cannot be read ({error}). Delete it and run the workflow again.")
 
 
 def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Outcome:

@@ -18,6 +18,7 @@ rule collect_cohort:
         runtime=30,
     params:
         rows=lambda wildcards: rows_of(STUDY.by_role(Role(wildcards.role))),
+        intervals=lambda wildcards: places_of_intervals(STUDY.by_role(Role(wildcards.role))),
         inclusion=section("inclusion"),
         fitness=True,
         code=code_of("collect_cohort"),

@@ -22,6 +22,8 @@ if str(BASE) not in sys.path:
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.archive import open_bundle
 from fidgety.bundle.settings import check_own_bundle, settle
+from fidgety.checksums import CHECKSUMS_VARIABLE
+from fidgety.checksums import FOLDER as CHECKSUMS_FOLDER
 from fidgety.cohort import development_sites, read_study
 from fidgety.config.options import parse_options
 from fidgety.config.compare_pose import BackendConfig
@@ -52,6 +54,7 @@ from fidgety.pose.registry import ESTIMATORS
 from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.reading.plan import choose_infants
+from fidgety.results_folder import check_results_folder
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import SKELETONS, as_dict
 from fidgety.sources import SourceIndex, source_checksum
@@ -148,6 +151,8 @@ wildcard_constraints:
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
 # So do the locks between jobs: which GPU is taken, which training goes on.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
+# And the checksums of what jobs have written, beside the results.
+os.environ.setdefault(CHECKSUMS_VARIABLE, str(Path.cwd() / CONFIG.results / CHECKSUMS_FOLDER))
 # Of a group of jobs on a cluster's machine, whoever comes first estimates the others' poses too.
 if asked_together(sys.argv):
     os.environ.setdefault(TOGETHER_VARIABLE, asked_together(sys.argv))
@@ -184,6 +189,22 @@ POSE_OPTIONS = parse_options(
 GPU = int(CONFIG.training.device == "gpu" or (CONFIG.training.device == "auto" and GPUS > 0))
 # A GPU learns from pictures faster than one process unpacks them.
 PIXEL_READERS = 8 if GPU else 1
+
+
+def check_before_start():
+    """Check what jobs write into, once it is known that there are any.
+
+    Raises
+    ------
+    WorkflowError
+        If they could not go on from it.
+    """
+    if workflow.storage_settings.default_storage_provider:
+        return
+    try:
+        check_results_folder(Path(CONFIG.results))
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def results(path):
@@ -612,6 +633,12 @@ def intervals_of(recordings):
     return [i.model_dump(mode="json") for r in recordings for i in STUDY.intervals_of(r.recording)]
 
 
+def places_of_intervals(recordings):
+    """Return where the annotated intervals of some recordings lie, by recording."""
+    found = {r.recording: STUDY.intervals_of(r.recording) for r in recordings}
+    return {name: [[i.start_s, i.end_s] for i in own] for name, own in found.items() if own}
+
+
 def reference_of(wildcards):
     """Return the reference recordings, for a model that learns from annotated clips."""
     reads = has(CONFIG.models[wildcards.model], READ_REFERENCE, "reference")
@@ -903,7 +930,7 @@ def returned_files(wildcards):
 
 
 def forgotten():
-    """Return whom to forget: infant, recordings, and what stays because it is the user's own.
+    """Return whom to forget: infant, recordings, its sources, and what stays as the user's own.
 
     Raises
     ------
@@ -920,10 +947,21 @@ def forgotten():
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
     yours = [f"{CONFIG.sheet or 'the phantoms of the configuration'}: its rows"] if own else []
+    sources = []
     for name, row in own.items():
         yours += [f"{path}: the {column}" for column, path in sorted(row.sources.items())]
-        yours += [f"{CORRECTIONS[name]}: corrections"] if name in CORRECTIONS else []
-    return {"infant": CONFIG.infant, "recordings": sorted(recordings), "yours": yours}
+        # As the index of checksums has them: what a storage has is in none.
+        local_ones = [column for column in row.sources if not STUDY.url(name, column)]
+        sources += [str(STUDY.source(name, column)) for column in local_ones]
+        if name in CORRECTIONS:
+            yours.append(f"{CORRECTIONS[name]}: corrections")
+            sources.append(str(CORRECTIONS[name]))
+    return {
+        "infant": CONFIG.infant,
+        "recordings": sorted(recordings),
+        "sources": sources,
+        "yours": yours,
+    }
 
 
 def all_patterns():
@@ -932,3 +970,10 @@ def all_patterns():
         [str(path) for path in (*r.output, *r.log, *([r.benchmark] if r.benchmark else []))]
         for r in workflow.rules
     ]
+
+
+def this_command(without):
+    """Return the words of this call of snakemake, without its target."""
+    # As it was typed, but for `python -m snakemake`.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "snakemake" else "snakemake"
+    return [program, *[word for word in sys.argv[1:] if word != without]]

@@ -7,7 +7,11 @@ if is_asked_for("forget"):
         print(
             told(
                 find_traces(
-                    Path(CONFIG.results), all_patterns(), WHOM["infant"], WHOM["recordings"]
+                    Path(CONFIG.results),
+                    all_patterns(),
+                    WHOM["infant"],
+                    WHOM["recordings"],
+                    WHOM["sources"],
                 ),
                 WHOM["yours"],
                 "would be removed",

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fidgety import sources, storage
-from fidgety.cohort_table import COLUMNS, FITNESS, format_cell
+from fidgety.cohort_table import COLUMNS, FINDINGS, FITNESS, behind_the_end, format_cell
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.store import FEATURES_SCHEMA
 from fidgety.fingerprint import (
@@ -743,11 +743,37 @@ def collect(tmp_path: Path, rows: list[dict[str, Any]], **values: Any) -> pd.Dat
             rows=rows,
             inclusion=values.get("inclusion", {}),
             fitness=values.get("fitness", True),
+            get={"intervals": values.get("intervals", {})}.get,
         ),
         wildcards={"role": "new"},
     )
     run(collect_cohort.main, snakemake)
     return pd.read_csv(out, sep="\t", dtype=str, keep_default_na=False).set_index("recording")
+
+
+def test_intervals_behind_the_end_are_told_and_change_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"recording": n, "infant": n, "cohort": "c", "role": "new", "video": f"{n}.mp4"}
+        for n in ("wrong", "right")
+    ]
+    intervals = {"wrong": [[1, 3], [20, 21], [30.5, 40]], "right": [[0, 19], [19.9, 25]]}
+    poses = {"wrong": a_pose(500), "right": a_pose(500)}
+    table = collect(tmp_path, rows, poses=poses, intervals=intervals)
+    assert list(table["status"]) == ["ok", "ok"]
+    assert table.loc["right", FINDINGS] == ""
+    said = table.loc["wrong", FINDINGS]
+    assert said.startswith("annotated intervals lie behind its end (20 s) and count for nothing: ")
+    assert "20 to 21 s, 30.5 to 40 s. Correct them" in said
+    plain = collect(tmp_path, rows, poses=poses, intervals=intervals, fitness=False)
+    assert list(plain.reset_index().columns) == list(COLUMNS)
+
+
+def test_many_intervals_behind_the_end_are_counted() -> None:
+    many = [(100.0 + k, 100.5 + k) for k in range(9)]
+    assert "102 to 102.5 s and 6 more." in behind_the_end(many, 60.0)
+    assert behind_the_end(many, None) == behind_the_end([], 60.0) == ""
+    # Two raters saw the same.
+    assert "61 to 62 s. " in behind_the_end([(61, 62), (61, 62)], 60.0)
 
 
 def test_a_cohort_table_has_everybody(tmp_path: Path) -> None:
@@ -774,7 +800,7 @@ def test_a_cohort_table_has_everybody(tmp_path: Path) -> None:
         records=[str(tmp_path / "blank.json")],
         inclusion={"preset": "kaur2025", "min_duration_s": 10.0},
     )
-    assert list(table.reset_index().columns) == [*COLUMNS, "x_bed"]
+    assert list(table.reset_index().columns) == [*COLUMNS, FINDINGS, "x_bed"]
     good = table.loc["good"]
     assert (good["status"], good["reason"], good["duration_s"], good["fps"]) == (
         "ok",

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from fidgety.errors import StorageError
 from fidgety.faults import FAULTS, machine_fault
+from fidgety.storage import read_outcome, reading
 
 ROOT = Path(__file__).resolve().parents[1]
 #: A job in a process whose limits are its own.
@@ -82,6 +84,69 @@ def test_the_cause_behind_an_error_is_found() -> None:
     for other in (ValueError("x"), OSError("x"), FileNotFoundError(2, "none", "y"), KeyError(28)):
         assert machine_fault(other) is None
     assert all(text[0].islower() and not text.endswith(".") for text in FAULTS.values())
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.EIO, "the disk or the network behind it fails"),
+        (errno.EACCES, "the right to read or write is missing"),
+        (errno.EMFILE, "too many files are open at once"),
+        (errno.ESTALE, "the network's disk went away"),
+    ],
+)
+def test_a_file_out_of_reach_is_not_called_damaged(number: int, expected: str) -> None:
+    """Whoever follows the advice to delete it would lose a good file."""
+    in_numbers = OSError(number, os.strerror(number), "a.h5")
+    in_words = OSError(f"Unable to open file (errno = {number}, error message = 'x')")
+    for error in (in_numbers, in_words):
+        with pytest.raises(StorageError) as caught, reading("a.h5"):
+            raise error
+        assert str(caught.value).startswith(f"a.h5: {expected}")
+        assert "run the same command again" in str(caught.value)
+        assert "elete" not in str(caught.value)
+
+
+def test_damage_and_absence_are_told_apart(tmp_path: Path) -> None:
+    damaged = [
+        OSError("Unable to open file (truncated file: eof = 10224, stored_eof = 20448)"),
+        # Damaged bytes ask for any amount of memory.
+        OSError("Can't read data (can't allocate memory, errno = 12)"),
+        ValueError("unable to allocate 8 EiB"),
+        KeyError("position"),
+    ]
+    for error in damaged:
+        with pytest.raises(StorageError, match="Delete it and run the workflow"), reading("a.h5"):
+            raise error
+    with pytest.raises(StorageError, match=r"gone\.h5: is missing\. Run the workflow again\."):
+        read_outcome(tmp_path / "gone.h5")
+
+
+def test_no_handle_left_is_not_called_damage(tmp_path: Path) -> None:
+    """With the real readers: HDF5's and JSON's."""
+    for name in ("a.h5", "a.json"):
+        (tmp_path / name).write_text("{}")
+    body = """\
+    from fidgety.files import read_json
+    from fidgety.storage import read_outcome
+    resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+    kept = []
+    try:
+        while True:
+            kept.append(open('/dev/null'))
+    except OSError:
+        pass
+    for read, path in ((read_outcome, 'a.h5'), (read_json, 'a.json')):
+        try:
+            read(path)
+        except Exception as error:
+            print(error)"""
+    (tmp_path / "job.py").write_text(JOB.format(root=str(ROOT), body=body))
+    command = [sys.executable, "job.py"]
+    subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    said = (tmp_path / "logs" / "x.log").read_text().splitlines()
+    assert [line.partition(": ")[0] for line in said] == ["a.h5", "a.json"]
+    assert all("too many files are open at once" in line for line in said)
 
 
 @pytest.fixture

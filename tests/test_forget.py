@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fidgety.checksums import FOLDER, Stamp, read_record, record
 from fidgety.errors import ConfigError
 from fidgety.forget import (
     BLOCK,
@@ -62,11 +63,17 @@ def cohort(results: Path) -> None:
             {"version": 1, "files": {"/v/r1.mp4": [1], "/v/r10.mp4": [2]}}
         ),
         ".cache/body.bin": "baby1",
+        "frames/r1/000000.png": "a face",
+        "frames/r10/000000.png": "another",
     }
     for name, text in files.items():
         path = results / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    folders = [results / "clips" / infant for infant in ("baby1", "baby10")]
+    folders += [results / "frames" / recording for recording in ("r1", "r10")]
+    recorded = [n for n in files if n.split("/")[0] not in ("clips", "frames", ".index", ".cache")]
+    record([*(results / n for n in recorded), *folders], results / FOLDER, {"rule": "x"})
 
 
 def test_an_infant_goes_and_the_others_stay(tmp_path: Path) -> None:
@@ -79,6 +86,11 @@ def test_an_infant_goes_and_the_others_stay(tmp_path: Path) -> None:
     assert "1 models had a part of it" in said
     assert "sheet.tsv: its rows" in said
     forget(traces, word({"baby1", *recordings}))
+    recorded = [
+        *("pose/r10.h5", "logs/pose/r10.log", "predictions/baby10.h5", "clips/baby10"),
+        *("models/net/fold-1/model.json", "models/net/fold-1/weights.bin", "evaluation/roc.svg"),
+        *("folds.tsv", "frames/r10"),
+    ]
     left = {str(p.relative_to(results)) for p in results.rglob("*") if p.is_file()}
     assert left == {
         "pose/r10.h5",
@@ -91,12 +103,32 @@ def test_an_infant_goes_and_the_others_stay(tmp_path: Path) -> None:
         "folds.tsv",
         ".index/sources.json",
         ".cache/body.bin",
+        "frames/r10/000000.png",
+        *(f"{FOLDER}/{name}.json" for name in recorded),
     }
+    assert not (results / "frames" / "r1").exists()
+    # Folds were rewritten on purpose, and their checksum with them.
+    assert read_record(results / FOLDER / "folds.tsv.json").files[""] == Stamp.of(
+        results / "folds.tsv"
+    )
     assert (results / "folds.tsv").read_text() == "infant\tlabel\tfold\nbaby10\tnormal\t2\n"
     assert json.loads((results / ".index/sources.json").read_text())["files"] == {"/v/r10.mp4": [2]}
     again = find_traces(results, rules(results), "baby1", recordings)
     assert (again.remove, again.rewrite, again.trained) == ((), (), ())
     forget(again, word({"baby1"}))
+
+
+def test_sources_go_out_of_the_index_whatever_they_are_called(tmp_path: Path) -> None:
+    index = tmp_path / "results" / ".index" / "sources.json"
+    index.parent.mkdir(parents=True)
+    files = {f"{tmp_path}/{name}": [1] for name in ("IMG_0001.MOV", "IMG_0002.MOV", "r1.mp4")}
+    index.write_text(json.dumps({"version": 1, "files": files}))
+    names, own = word({"baby1", "r1"}), [f"{tmp_path}/folder/../IMG_0001.MOV"]
+    traces = find_traces(tmp_path / "results", [], "baby1", ["r1"], own)
+    assert traces.rewrite == (index,)
+    forget(traces, names, own)
+    assert list(json.loads(index.read_text())["files"]) == [f"{tmp_path}/IMG_0002.MOV"]
+    assert find_traces(tmp_path / "results", [], "baby1", ["r1"], own).rewrite == ()
 
 
 @given(infant=IDS, other=IDS)

@@ -19,13 +19,18 @@ def main(job: Job) -> None:
     quality = by_recording(job.input.get("quality", []))
     # Training reads none of the measures of fitness: another one makes it no other table.
     measures = (*CLEANING, *FITNESS) if job.params.fitness else CLEANING
+    intervals = job.params.get("intervals") or {}
     entries = []
     for row in job.params.rows:
         recording = Recording.model_validate(dict(row))
-        entries.append(
-            collect_entry(recording, inclusion, quality.get(recording.recording), measures)
+        name = recording.recording
+        entry = collect_entry(
+            recording, inclusion, quality.get(name), measures, intervals.get(name, ())
         )
-    write_cohort_table(job.output.table, entries)
+        if entry.findings:
+            print(f"warning: {name}: {entry.findings}")
+        entries.append(entry)
+    write_cohort_table(job.output.table, entries, findings=job.params.fitness)
     print(summarise(entries))
 
 

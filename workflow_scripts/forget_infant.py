@@ -13,14 +13,15 @@ def main(job: Job) -> None:
     infant, recordings = str(whom["infant"]), [str(r) for r in whom["recordings"]]
     hidden, names = Path(job.params.hidden), word({infant, *recordings})
     rules = [[str(pattern) for pattern in rule] for rule in job.params.rules]
-    traces = find_traces(Path(job.params.results), rules, infant, recordings)
+    sources = [str(path) for path in whom["sources"]]
+    traces = find_traces(Path(job.params.results), rules, infant, recordings, sources)
     if busy := in_use(hidden / "locks", [*traces.remove, *traces.rewrite]):
         raise FidgetyError(
             f"another snakemake is working on {len(busy)} of the infant's files. Wait until it has "
             "ended, or stop it; after a crash, `snakemake --unlock`."
         )
     records = of_snakemake(hidden, [str(p) for p in traces.remove], names)
-    forget(traces, names)
+    forget(traces, names, sources)
     for path in records:
         path.unlink(missing_ok=True)
     print(f"{len(traces.remove)} files and folders, {len(records)} records of Snakemake")

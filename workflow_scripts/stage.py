@@ -12,8 +12,8 @@ A script looks like this::
 
 A script has no ``from __future__`` import: Snakemake writes lines of its own before the first.
 ``run`` sends what the job prints to its log, turns a :class:`~fidgety.errors.NotAssessable`
-into files that carry the reason, and ends with the message alone, without a traceback, on a
-:class:`~fidgety.errors.FidgetyError`.
+into files that carry the reason, records the checksums of what was written, and ends with the
+message alone, without a traceback, on a :class:`~fidgety.errors.FidgetyError`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fidgety import __version__
+from fidgety.checksums import CHECKSUMS_VARIABLE, record
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.faults import machine_fault
 from fidgety.files import dumps
@@ -50,6 +52,8 @@ class Job:
         Number of threads that the rule was given.
     terminal
         Stream to the user, for the few scripts that show a result; all else is logged.
+    beside
+        What the script has written on request, which is no output of the rule.
     """
 
     input: Any
@@ -58,6 +62,7 @@ class Job:
     wildcards: Any
     threads: int = 1
     terminal: Any = None
+    beside: list[Path] = field(default_factory=list)
 
     def provenance(self, *, seed: int | None = None, libraries: tuple[str, ...] = ()) -> Provenance:
         """Describe what makes this job's files.
@@ -152,6 +157,34 @@ def _leave_at_once() -> NoReturn:
     os._exit(1)
 
 
+def _with_reasons(
+    main: Callable[[Job], None], job: Job, not_assessable: Mapping[str, str] | None
+) -> None:
+    """Do the work, or write files that carry the reason why there is no result."""
+    try:
+        main(job)
+    except NotAssessable as error:
+        if not not_assessable:
+            # A reason that a script has no file for is a fault like any other.
+            raise
+        print(f"not assessable: {error}", file=sys.stderr)
+        for name, schema in not_assessable.items():
+            write_not_assessable(
+                job.output[name], error, schema=schema, provenance=job.provenance()
+            )
+
+
+def _record(job: Job, rule: str) -> None:
+    """Record the checksums of what the job has written, where the workflow wants them."""
+    folder = os.environ.get(CHECKSUMS_VARIABLE)
+    if not folder:
+        return
+    outputs = job.output.values() if isinstance(job.output, Mapping) else job.output
+    code = str(job.params.get("code", "") or "")
+    made_by = {"rule": rule, "version": __version__, "code": code}
+    record([*map(str, outputs), *map(str, job.beside)], Path(folder), made_by)
+
+
 def run(
     main: Callable[[Job], None],
     snakemake: Any,
@@ -180,20 +213,13 @@ def run(
         job.terminal = terminal
         try:
             with _gpu_of(snakemake.resources):
-                main(job)
+                _with_reasons(main, job, not_assessable)
+            _record(job, str(snakemake.rule))
         except FidgetyError as error:
             print(f"error: {error}", file=sys.stderr)
             print(f"{snakemake.rule}: {error}", file=terminal, flush=True)
             sys.exit(1)
         except Exception as error:
-            if isinstance(error, NotAssessable) and not_assessable:
-                print(f"not assessable: {error}", file=sys.stderr)
-                for name, schema in not_assessable.items():
-                    write_not_assessable(
-                        job.output[name], error, schema=schema, provenance=job.provenance()
-                    )
-                return
-            # A reason that a script has no file for is a fault like any other.
             traceback.print_exc()
             if lacking := machine_fault(error):
                 print(f"{snakemake.rule}: {lacking}", file=terminal, flush=True)

@@ -37,7 +37,8 @@ def main(job: Job) -> None:
         print(f"warning: {warning}")
     frames = job.params.get("frames")
     if config.export_frames != "none" and frames:
-        export_frames(video, Path(frames) / recording, config.export_frames)
+        job.beside.append(Path(frames) / recording)
+        export_frames(video, job.beside[-1], config.export_frames)
     write_video_record(record, result, provenance)
 
 

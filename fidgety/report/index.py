@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fidgety.cohort_table import FINDINGS
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
@@ -56,7 +57,9 @@ QUALITY_COLUMNS = (
     ("assessable_s", "Assessable (s)", False),
 )
 #: Columns that stand elsewhere on the page, or are the user's own paths.
-_NOT_SHOWN = {name for name, _, _ in QUALITY_COLUMNS} | set(MEASURES) | {"reason_detail"}
+_NOT_SHOWN = (
+    {name for name, _, _ in QUALITY_COLUMNS} | set(MEASURES) | {"reason_detail", "findings"}
+)
 
 
 #: Figures of the page, and what stands for them where they are not seen.
@@ -155,6 +158,13 @@ def _infant_row(row: Mapping[Any, Any], links: Mapping[str, str], risk: Sequence
     return {**row, "href": links.get(row["infant"], ""), "words": words, "several": several}
 
 
+def _with_findings(cohort: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the recordings about which something is odd, whether they are assessed or not."""
+    if FINDINGS not in cohort.columns:
+        return []
+    return cohort[cohort[FINDINGS] != ""].to_dict("records")
+
+
 def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
     if value == "":
         return "", "–"
@@ -246,6 +256,7 @@ def index_page(
         reasons=described.reasons(tables["reasons"]),
         infants=[_infant_row(row, links, risk) for row in infants.to_dict("records")],
         failures=[row | {"text": Reason(row["reason"]).text} for row in failed.to_dict("records")],
+        findings=_with_findings(cohort),
         lost=[row | {"text": Reason(row["reason"]).text} for row in lost.to_dict("records")],
         quality_columns=[(name, text) for name, text, _ in shown],
         quality=[

@@ -149,6 +149,7 @@ def build_site(
     for k, (infant, role, label, risk) in enumerate(people):
         row = cohort_row(f"{infant}-r", infant, role, label, cohort=cohort_name, notes=ATTACK)
         row["video"] = f"clinic/{SECRET_PATH}.mp4"
+        row["findings"] = f"intervals behind its end {ATTACK}" if infant == "d2" else ""
         rows.append(row)
         folds = [k % 5 + 1] if role == "development" else [1, 2, 3]
         spread = [0.0] if len(folds) == 1 else [-0.1, 0.0, 0.1]

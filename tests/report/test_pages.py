@@ -196,6 +196,14 @@ def test_not_assessable_table(site: Site) -> None:
     assert rows[2][4] == "corrected age 31 weeks, at most 20"
 
 
+def test_what_is_odd_about_recordings_is_listed(site: Site) -> None:
+    rows = [
+        [c.get_text(" ", strip=True) for c in r.find_all(["th", "td"])]
+        for r in one(soup(site.text()), "table#findings").find_all("tr")
+    ]
+    assert rows[1:] == [["d2-r", "d2", "development", f"intervals behind its end {ATTACK}"]]
+
+
 def test_infants_lost_at_a_model_are_listed_and_counted(site: Site, plain_site: Site) -> None:
     for made in (site, plain_site):
         page = soup(made.text())

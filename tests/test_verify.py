@@ -1,0 +1,330 @@
+"""Every result file is what was written, or it is named: checksums, formats, what is missing."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fidgety import checksums
+from fidgety.checksums import CHECKSUMS_VARIABLE, read_record, record, record_of, renew
+from fidgety.errors import NotAssessable, Reason, StorageError
+from fidgety.files import write_json, write_text
+from fidgety.status import Known, Planned
+from fidgety.storage import Provenance, write_dataset, write_not_assessable
+from fidgety.verify import Remedies, Verified, as_table, missing_files, verified_lines, verify_files
+from workflow_scripts.stage import Job, run
+
+MADE_BY = {"rule": "some_rule", "version": "1", "code": "abc"}
+
+
+def outputs(results: Path) -> list[str]:
+    """Return what rules write, with their wildcards."""
+    return [
+        *(f"{results}/pose/clean/{{recording}}.h5", f"{results}/video/{{recording}}.mp4"),
+        *(f"{results}/evaluation/{name}" for name in ("metrics.tsv", "roc.svg", "summary.json")),
+        *(f"{results}/report/index.html", f"{results}/bundle.zip", f"{results}/folds.tsv"),
+        *(f"{results}/report/clips/{{infant,[a-z0-9]+}}", f"{results}/bundle"),
+    ]
+
+
+def remedies(results: Path) -> Remedies:
+    return Remedies(["snakemake", "--cores", "2"], outputs(results))
+
+
+def write_results(results: Path) -> list[Path]:
+    """Write one result of every kind, with its record; return the files."""
+    made_by = Provenance(recording="r1", parameters={"x": 1}, code="abc")
+    pose = xr.Dataset({"position": (("n",), np.random.default_rng(0).random(50))})
+    write_dataset(results / "pose/clean/r1.h5", pose, schema="pose/1", provenance=made_by)
+    none = NotAssessable(Reason.NO_BODY, "0 of 50 frames")
+    write_not_assessable(
+        results / "pose/clean/r2.h5", none, schema="pose/1", provenance=Provenance(code="abc")
+    )
+    write_text(results / "evaluation/metrics.tsv", "model\tauc\ncnn1d\t0.5\n")
+    write_text(results / "evaluation/roc.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n')
+    write_json(results / "evaluation/summary.json", {"auc": 0.5})
+    write_text(results / "report/index.html", "<!doctype html><html><p>x</p></html>\n")
+    write_text(results / "folds.tsv", "infant\tlabel\tfold\na\trisk\t1\nb\tnormal\t2\n")
+    write_text(results / "video/r2.mp4", "")
+    for name in ("01.txt", "deep/02.txt"):
+        write_text(results / "report/clips/a" / name, f"a clip, {name}")
+    with zipfile.ZipFile(results / "bundle.zip", "w") as archive:
+        archive.writestr("a.txt", "a")
+    files = sorted(p for p in results.rglob("*") if p.is_file())
+    record_all(results)
+    return files
+
+
+def record_all(results: Path) -> None:
+    wanted = [p for p in results.rglob("*") if p.is_file() and "clips" not in p.parts]
+    record([*wanted, results / "report/clips/a"], results / checksums.FOLDER, MADE_BY)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    results = tmp_path_factory.mktemp("verify") / "results"
+    return results, write_results(results)
+
+
+def findings(results: Path) -> Mapping[str, str]:
+    found = verify_files(results, remedies(results))
+    return {str(Path(one.file).relative_to(results)): one.finding for one in found.findings}
+
+
+def test_whole_results_have_no_finding(written: tuple[Path, list[Path]]) -> None:
+    results, files = written
+    found = verify_files(results, remedies(results))
+    assert found == Verified(n_files=len(files))
+    assert verified_lines(found, 0, "t.tsv") == [
+        f"Nothing is wrong: {len(files)} files were looked at."
+    ]
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_any_flipped_bit_is_found_and_its_file_named(
+    written: tuple[Path, list[Path]], data: st.DataObject
+) -> None:
+    results, files = written
+    path = data.draw(st.sampled_from([p for p in files if p.stat().st_size]))
+    content = path.read_bytes()
+    at = data.draw(st.integers(0, len(content) - 1))
+    bit = data.draw(st.integers(0, 7))
+    damaged = bytearray(content)
+    damaged[at] ^= 1 << bit
+    path.write_bytes(damaged)
+    try:
+        found = verify_files(results, remedies(results)).findings
+    finally:
+        path.write_bytes(content)
+    assert [one.file for one in found] == [str(path)]
+    assert "checksum differs" in found[0].finding
+    assert "rm " in found[0].what_to_do
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_damaged_record_is_found_too(
+    written: tuple[Path, list[Path]], data: st.DataObject
+) -> None:
+    """A bit of a record may be one of its form, its checksum, or of what made the file."""
+    results, _ = written
+    records = sorted((results / checksums.FOLDER).rglob("*.json"))
+    path = data.draw(st.sampled_from(records))
+    content = path.read_bytes()
+    at = data.draw(st.integers(0, content.index(b'"made_by"') - 1))
+    damaged = bytearray(content)
+    damaged[at] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(damaged)
+    try:
+        found = verify_files(results, remedies(results)).findings
+    finally:
+        path.write_bytes(content)
+    output = str(results / path.relative_to(results / checksums.FOLDER)).removesuffix(".json")
+    assert found
+    assert all(one.file.startswith(output) for one in found)
+
+
+@settings(max_examples=25)
+@given(cut=st.integers(0, 10**6), grown=st.binary(min_size=1, max_size=3))
+def test_a_file_cut_off_or_grown_is_found(
+    written: tuple[Path, list[Path]], cut: int, grown: bytes
+) -> None:
+    results, files = written
+    path = files[cut % len(files)]
+    content = path.read_bytes()
+    for wrong in (content[: cut % max(len(content), 1)], content + grown):
+        path.write_bytes(wrong)
+        try:
+            found = findings(results)
+        finally:
+            path.write_bytes(content)
+        if wrong != content:
+            assert list(found) == [str(path.relative_to(results))]
+            assert "bytes" in found[str(path.relative_to(results))]
+
+
+DAMAGE = {
+    "pose/clean/r1.h5": b"no HDF5",
+    "evaluation/metrics.tsv": b"a\tb\n1\n",
+    "evaluation/roc.svg": b"<svg>",
+    "evaluation/summary.json": b"{",
+    "report/index.html": b"<html><p>cut o",
+    "bundle.zip": b"no archive",
+    "video/r2.mp4": b"no video",
+    "report/clips/a/01.txt": b"\xff\xfe\xfd",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_without_a_checksum_a_file_must_open(name: str, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    files = write_results(results)
+    for path in (results / checksums.FOLDER).rglob("*.json"):
+        path.unlink()
+    found = verify_files(results, remedies(results))
+    assert found.findings == []
+    assert len(found.unrecorded) == len(files)
+    assert f"{len(files)} files have no checksum" in "\n".join(verified_lines(found, 0, "t"))
+    (results / name).write_bytes(DAMAGE[name])
+    found = verify_files(results, remedies(results))
+    assert [one.file for one in found.findings] == [str(results / name)]
+    assert f"does not open as {Path(name).suffix}" in found.findings[0].finding
+
+
+def test_a_file_without_provenance_is_found(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    path = results / "pose/clean/r1.h5"
+    write_results(results)
+    xr.Dataset({"a": (("n",), np.zeros(3))}).to_netcdf(path, engine="h5netcdf")
+    record([path], results / checksums.FOLDER, MADE_BY)
+    assert "no status attribute" in findings(results)["pose/clean/r1.h5"]
+    # The same file for another program is as it should be.
+    foreign = results / "export/r1/pose.h5"
+    foreign.parent.mkdir(parents=True)
+    path.rename(foreign)
+    record([foreign.parent], results / checksums.FOLDER, MADE_BY)
+    assert findings(results) == {}
+
+
+def test_what_to_do_names_the_target_and_keeps_the_options(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    for name in ("report/clips/a/deep/02.txt", "evaluation/roc.svg", "folds.tsv"):
+        (results / name).write_text("wrong")
+    (results / "report/clips/a/01.txt").unlink()
+    found = verify_files(results, remedies(results)).findings
+    said = {str(Path(one.file).relative_to(results)): one.what_to_do for one in found}
+    clips, roc = results / "report/clips/a", results / "evaluation/roc.svg"
+    again = f"Delete it and run again: rm -r {clips} && snakemake {clips} --cores 2"
+    assert said["report/clips/a/deep/02.txt"] == said["report/clips/a/01.txt"] == again
+    assert said["evaluation/roc.svg"].endswith(f"rm {roc} && snakemake {roc} --cores 2")
+    assert said["folds.tsv"].startswith("Put a copy of it back")
+    assert list(as_table(found).columns) == ["file", "finding", "what_to_do"]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    path = results / "evaluation/roc.svg"
+
+    def refused(_: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("fidgety.verify._differs", lambda path, stamp: "")
+    monkeypatch.setitem(__import__("fidgety.verify").verify.FORMATS, ".svg", refused)
+    (found,) = verify_files(results, remedies(results)).findings
+    assert found.finding.startswith("cannot be read: the right to read or write is missing")
+    assert found.what_to_do == "Correct the rights, and run the same command again."
+
+
+def test_a_missing_stage_names_the_infant(tmp_path: Path) -> None:
+    there = tmp_path / "x.h5"
+    there.write_text("")
+    planned = [
+        Planned(str(there), "clean_pose", ""),
+        Planned(f"{tmp_path}/pose/clean/r1.h5", "clean_pose", "missing"),
+        Planned(f"{tmp_path}/predictions/a.h5", "predict_infant", "missing"),
+        Planned(f"{tmp_path}/evaluation/roc.svg", "evaluate", "missing"),
+    ]
+    found = missing_files(planned, {"a": Known("new", ("r1",))}, remedies(tmp_path))
+    assert [one.finding for one in found] == [
+        "is missing: neither result nor reason of infant a, stage cleaning",
+        "is missing: neither result nor reason of infant a, stage assessment",
+        "is missing",
+    ]
+
+
+def test_records_are_of_outputs_below_the_results(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / checksums.FOLDER
+    assert record_of(tmp_path / "elsewhere.h5", folder) is None
+    assert record_of(tmp_path / "results", folder) is None
+    assert record_of(tmp_path / "results/bundle", folder) == folder / "bundle.json"
+    assert record_of(tmp_path / "results/bundle.zip", folder) == folder / "bundle.zip.json"
+    record([tmp_path / "results/none.h5"], folder, MADE_BY)
+    assert not folder.exists()
+
+
+def test_records_go_and_are_renewed(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    folder = results / checksums.FOLDER
+    write_text(results / "folds.tsv", "infant\tlabel\tfold\n")
+    assert set(findings(results)) == {"folds.tsv"}
+    renew(results / "folds.tsv", folder)
+    assert findings(results) == {}
+    assert read_record(folder / "folds.tsv.json").made_by == MADE_BY
+    renew(results / "nobody.tsv", folder)
+    checksums.drop(checksums.records_below(results / "report/clips/a", folder))
+    assert not (folder / "report/clips").exists()
+    assert (folder / "report/index.html.json").is_file()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": "checksum/1"}', '{"schema": "x"}'])
+def test_a_record_of_another_kind_is_a_message(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(StorageError):
+        read_record(tmp_path / "a.json")
+
+
+def a_run(main: object, *, output: dict[str, str], **params: object) -> None:
+    """Run a script's main as Snakemake does."""
+    run(
+        main,  # type: ignore[arg-type]
+        SimpleNamespace(
+            rule="some_rule", input={}, output=output, params=params, wildcards={}, threads=1,
+            resources={}, log=[],
+        ),
+        not_assessable={"pose": "pose/1"},
+    )  # fmt: skip
+
+
+def test_a_stage_records_result_and_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results"
+    folder = results / checksums.FOLDER
+    monkeypatch.setenv(CHECKSUMS_VARIABLE, str(folder))
+    monkeypatch.chdir(tmp_path)
+
+    def with_result(job: Job) -> None:
+        write_text(job.output["pose"], "a")
+        write_text("results/frames/r1/0.txt", "b")
+        job.beside.append(Path("results/frames/r1"))
+
+    def without(job: Job) -> None:
+        raise NotAssessable(Reason.NO_BODY, "")
+
+    a_run(with_result, output={"pose": "results/pose/r1.h5"}, code="abc")
+    assert read_record(folder / "pose/r1.h5.json").made_by["code"] == "abc"
+    assert list(read_record(folder / "frames/r1.json").files) == ["0.txt"]
+    a_run(without, output={"pose": "results/pose/r2.h5"})
+    assert set(read_record(folder / "pose/r2.h5.json").files) == {""}
+    same = (folder / "pose/r2.h5.json").read_bytes()
+    a_run(without, output={"pose": "results/pose/r2.h5"})
+    assert (folder / "pose/r2.h5.json").read_bytes() == same
+    monkeypatch.delenv(CHECKSUMS_VARIABLE)
+    a_run(without, output={"pose": "results/pose/r3.h5"})
+    assert not (folder / "pose/r3.h5.json").exists()
+
+
+def test_jobs_that_run_at_once_record_all_of_theirs(tmp_path: Path) -> None:
+    def job(k: int) -> None:
+        path = tmp_path / "pose" / f"r{k}.h5"
+        write_text(path, str(k))
+        record([path], tmp_path / checksums.FOLDER, MADE_BY)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(job, range(40)))
+    records = [path for path in (tmp_path / checksums.FOLDER).rglob("*") if path.is_file()]
+    assert len(records) == 40
+    assert all(read_record(path).made_by == MADE_BY for path in records)
