@@ -7,8 +7,8 @@ The library knows nothing of Snakemake. Data flows one way::
 
 and a folder imports only from those left of it and from the base modules
 (:mod:`~fidgety.errors`, :mod:`~fidgety.config`, :mod:`~fidgety.cohort`,
-:mod:`~fidgety.storage`, :mod:`~fidgety.skeletons`, :mod:`~fidgety.registry`,
-:mod:`~fidgety.fingerprint`).
+:mod:`~fidgety.files`, :mod:`~fidgety.storage`, :mod:`~fidgety.skeletons`,
+:mod:`~fidgety.registry`, :mod:`~fidgety.fingerprint`).
 """
 
 __version__ = "0.1.0"

@@ -25,15 +25,7 @@ import xarray as xr
 from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, StorageError
 from fidgety.faults import reading_fault
-from fidgety.files import atomic_directory as atomic_directory
-from fidgety.files import atomic_path as atomic_path
-from fidgety.files import dumps as dumps
-from fidgety.files import file_sha256 as file_sha256
-from fidgety.files import job_seed as job_seed
-from fidgety.files import read_json as read_json
-from fidgety.files import read_json_record as read_json_record
-from fidgety.files import write_json as write_json
-from fidgety.files import write_text as write_text
+from fidgety.files import atomic_path, dumps
 
 _STRING = h5py.string_dtype("utf-8")
 

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fidgety import sources, storage
+from fidgety import files, sources, storage
 from fidgety.cohort_table import COLUMNS, FINDINGS, FITNESS, behind_the_end, format_cell
 from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.store import FEATURES_SCHEMA
@@ -103,7 +103,7 @@ def test_equal_content_is_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
         path = tmp_path / name
         storage.write_dataset(path, a_dataset(), schema="test/1", provenance=PROVENANCE)
-        sums.add(storage.file_sha256(path))
+        sums.add(files.file_sha256(path))
         time.sleep(0.01)
     assert len(sums) == 1
 
@@ -165,11 +165,11 @@ def test_foreign_files_and_other_schemas_are_named(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    storage.write_text(path, "old")
-    with pytest.raises(TypeError), storage.atomic_path(path) as temporary:
+    files.write_text(path, "old")
+    with pytest.raises(TypeError), files.atomic_path(path) as temporary:
         temporary.write_text("half") + "no number"  # type: ignore[operator]
     assert path.read_text() == "old"
-    with pytest.raises(StorageError, match="nothing was written"), storage.atomic_path(path):
+    with pytest.raises(StorageError, match="nothing was written"), files.atomic_path(path):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
@@ -177,10 +177,10 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
 def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
     final = tmp_path / "frames"
     for name in ("one", "two"):
-        with storage.atomic_directory(final) as folder:
+        with files.atomic_directory(final) as folder:
             (folder / name).touch()
     assert [p.name for p in final.iterdir()] == ["two"]
-    with pytest.raises(RuntimeError), storage.atomic_directory(final):
+    with pytest.raises(RuntimeError), files.atomic_directory(final):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["frames"]
 
@@ -192,7 +192,7 @@ def test_of_two_jobs_that_write_one_folder_at_once_one_is_left_whole(tmp_path: P
     def job(name: str) -> None:
         try:
             for _ in range(60):
-                with storage.atomic_directory(final) as folder:
+                with files.atomic_directory(final) as folder:
                     for k in range(3):
                         (folder / f"{name}-{k}").touch()
         except BaseException as error:
@@ -212,8 +212,8 @@ def test_of_two_jobs_that_write_one_folder_at_once_one_is_left_whole(tmp_path: P
 def test_files_have_the_rights_of_ordinary_ones(tmp_path: Path) -> None:
     ordinary = tmp_path / "o"
     ordinary.touch()
-    storage.write_text(tmp_path / "a", "x")
-    with storage.atomic_directory(tmp_path / "d"):
+    files.write_text(tmp_path / "a", "x")
+    with files.atomic_directory(tmp_path / "d"):
         pass
     (tmp_path / "e").mkdir()
     assert (tmp_path / "a").stat().st_mode == ordinary.stat().st_mode
@@ -222,24 +222,24 @@ def test_files_have_the_rights_of_ordinary_ones(tmp_path: Path) -> None:
 
 def test_json_is_canonical_and_has_no_nan(tmp_path: Path) -> None:
     value = {"b": np.float64("nan"), "a": np.arange(2), "c": (Path("x"), np.bool_(True))}
-    storage.write_json(tmp_path / "a.json", value)
-    assert storage.read_json(tmp_path / "a.json") == {"a": [0, 1], "b": None, "c": ["x", True]}
-    assert storage.dumps(value) == '{"a": [0, 1], "b": null, "c": ["x", true]}'
+    files.write_json(tmp_path / "a.json", value)
+    assert files.read_json(tmp_path / "a.json") == {"a": [0, 1], "b": None, "c": ["x", True]}
+    assert files.dumps(value) == '{"a": [0, 1], "b": null, "c": ["x", true]}'
     (tmp_path / "b.json").write_text("{")
     for name in ("b.json", "missing.json"):
         with pytest.raises(StorageError, match="cannot be read as JSON"):
-            storage.read_json(tmp_path / name)
+            files.read_json(tmp_path / name)
 
 
 @given(st.integers(), st.text(max_size=5), st.text(max_size=5))
 def test_job_seeds_are_in_range_and_repeat(seed: int, a: str, b: str) -> None:
-    got = storage.job_seed(seed, a, b)
+    got = files.job_seed(seed, a, b)
     assert 0 <= got < 2**31
-    assert got == storage.job_seed(seed, a, b)
+    assert got == files.job_seed(seed, a, b)
 
 
 def test_job_seeds_differ_by_name() -> None:
-    seeds = {storage.job_seed(1, "model", str(k)) for k in range(1000)}
+    seeds = {files.job_seed(1, "model", str(k)) for k in range(1000)}
     assert len(seeds) == 1000
 
 
@@ -490,7 +490,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def sha256(path: str) -> str:
         read.append(Path(path).name)
-        return storage.file_sha256(path)
+        return files.file_sha256(path)
 
     monkeypatch.setattr(sources, "file_sha256", sha256)
     return read

@@ -31,7 +31,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety import storage
+from fidgety import files, storage
 from fidgety.errors import NotAssessable, Outcome, Reason, Status, StorageError
 from fidgety.skeletons import opposite
 
@@ -105,7 +105,7 @@ def _group(name: str, features: FeatureSet) -> xr.Dataset:
             "status": Status.OK.value,
             "reason": "",
             "reason_detail": "",
-            "parameters": storage.dumps(dict(features.parameters)),
+            "parameters": files.dumps(dict(features.parameters)),
         },
     )
 
@@ -130,7 +130,7 @@ def write_features(
     groups = {name: _group(name, one) for name, one in features.sets.items()}
     groups |= {name: _empty_group(name, why) for name, why in features.unavailable.items()}
     units = {name: one.units for name, one in features.sets.items()}
-    root = xr.Dataset(attrs={"fps": float(features.fps), "units": storage.dumps(units)})
+    root = xr.Dataset(attrs={"fps": float(features.fps), "units": files.dumps(units)})
     storage.write_dataset(path, root, schema=FEATURES_SCHEMA, provenance=provenance, groups=groups)
 
 
