@@ -236,7 +236,7 @@ def model_card(
     bundled
         Whether the card lies in a bundle; beside a run otherwise.
     """
-    how = "`bundle:`" if bundled else "the run that trained the models, or as a bundle by"
+    how = "`bundle:` of" if bundled else "the run that trained the models,"
     made_of, models = manifest.training, sorted(manifest.models)
     risk = [c.name for c in manifest.classes if c.at_risk]
     by_class = ", ".join(f"{n} {name}" for name, n in made_of.infants.items())
@@ -252,7 +252,7 @@ def model_card(
         "",
         f"**{WHAT_IT_IS_NOT}**",
         "",
-        f"- for recordings of infants on their backs, assessed by {how} of fidgety "
+        f"- for recordings of infants on their backs, assessed by {how} fidgety "
         f"{manifest.fidgety_version}",
         f"- classes: {', '.join(c.name for c in manifest.classes)}; at risk: {', '.join(risk)}",
         f"- licence: {manifest.licence or 'not given: ask before you use them'}",

@@ -32,8 +32,9 @@ SHOWN = {
 
 def variable(page: str, name: str) -> Any:
     """Return a value that the page's script is given."""
-    start = f"var {name} = "
-    value, _ = json.JSONDecoder().raw_decode(page[page.index(start) + len(start) :])
+    found = re.search(rf"^\s*var {name} = (?=[{{\[\"])", page, flags=re.M)
+    assert found is not None, name
+    value, _ = json.JSONDecoder().raw_decode(page[found.end() :])
     return value
 
 
