@@ -37,25 +37,21 @@ def test_every_output_has_a_checksum_and_damage_is_named(tiny_copy: Workflow) ->
     page.write_bytes(content)
     # A disk that rots changes no date.
     os.utime(page, ns=(times.st_atime_ns, times.st_mtime_ns))
-    (results / "quality" / "phantom-dev-03.json").unlink()
-    assert tiny_copy.planned().keys() >= {"build_features"}
+    overlay = "results/report/media/phantom-dev-03.mp4"
+    (tiny_copy.folder / overlay).unlink()
     shown, table = verify(tiny_copy, ok=False)
     assert "Traceback" not in shown
     said = table.set_index("file")
-    assert set(said.index) == {
-        "results/report/infants/phantom-ext-01.html",
-        "results/quality/phantom-dev-03.json",
-    }
+    assert set(said.index) == {"results/report/infants/phantom-ext-01.html", overlay}
     assert "checksum differs" in said.loc["results/report/infants/phantom-ext-01.html", "finding"]
-    missing = said.loc["results/quality/phantom-dev-03.json"]
-    assert missing["finding"] == (
-        "is missing: neither result nor reason of infant phantom-dev-03, stage features"
+    assert said.loc[overlay, "finding"] == (
+        "is missing: neither result nor reason of infant phantom-dev-03, stage overlay"
     )
-    assert "snakemake results/quality/phantom-dev-03.json --cores 1" in missing["what_to_do"]
+    assert f"snakemake {overlay} --cores 1" in said.loc[overlay, "what_to_do"]
 
     # What it says is what helps.
     page.unlink()
-    tiny_copy.run("results/report/infants/phantom-ext-01.html", "--cores", "2")
+    tiny_copy.run("results/report/infants/phantom-ext-01.html", overlay, "--cores", "2")
     tiny_copy.run("--cores", "2")
     verify(tiny_copy, ok=True)
 
