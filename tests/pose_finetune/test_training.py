@@ -197,6 +197,7 @@ def test_other_kinds_of_heads_take_the_labels(
     assert torch.isfinite(total)
 
 
+@pytest.mark.long
 def test_fine_tuning_beats_its_start_and_the_mean_posture_on_phantoms_never_seen(
     tmp_path: Path,
 ) -> None:

@@ -78,7 +78,7 @@ def test_there_is_none_and_asking_is_seen(without_network: tuple[str, ...], tmp_
     assert "socket.connect (('192.0.2.1', 80),)" in (tmp_path / "watched.txt").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_infant_is_assessed_anew_without_a_network(
     tiny_copy: Workflow, without_network: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.workflow.conftest import Workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 MODELS = {
     "cnn1d": None,

@@ -23,6 +23,7 @@ BACKENDS = {
 }
 
 
+@pytest.mark.long
 def test_two_backends_are_compared_with_a_phantoms_truth(tiny_copy: Workflow) -> None:
     tiny_copy.configure(compare_pose={"backends": BACKENDS, "recordings": [RECORDING]})
     planned = tiny_copy.planned("compare_pose")

@@ -55,6 +55,7 @@ def half_written(workflow: Workflow) -> list[Path]:
     ]
 
 
+@pytest.mark.long
 def test_a_second_snakemake_stops_and_the_first_goes_on(tiny_copy: Workflow) -> None:
     target = f"results/features/{TRACK}.h5"
     before = tiny_copy.checksums("features")
@@ -159,6 +160,7 @@ def test_a_job_without_memory_says_so_and_the_next_run_goes_on(
     assert tiny_copy.checksums("pose/clean", "features") == before
 
 
+@pytest.mark.long
 def test_a_clock_that_was_set_back_is_told_and_ends(tiny_copy: Workflow) -> None:
     """Snakemake alone would fail every job behind such a file, in each run anew."""
     page, said_of = (f"results/{n}" for n in (f"report/infants/{INFANT}.html", PREDICTIONS))

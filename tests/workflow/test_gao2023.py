@@ -64,6 +64,7 @@ def test_the_study_leaves_the_main_line_alone(tiny_copy: Workflow) -> None:
     }
 
 
+@pytest.mark.long
 def test_one_command_gives_the_papers_tables_and_figures(studied: Workflow) -> None:
     results = folder(studied)
     metrics = pd.read_csv(results / "table-2.tsv", sep="\t")
@@ -86,6 +87,7 @@ def test_one_command_gives_the_papers_tables_and_figures(studied: Workflow) -> N
     assert "kappa" in (results / "table.txt").read_text()
 
 
+@pytest.mark.long
 def test_contributions_add_up_to_what_was_predicted(studied: Workflow) -> None:
     table = pd.read_csv(folder(studied) / "contributions.tsv", sep="\t")
     assert len(table)
@@ -95,10 +97,12 @@ def test_contributions_add_up_to_what_was_predicted(studied: Workflow) -> None:
         np.testing.assert_allclose(whole, said.risk_probability, atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_second_run_does_nothing(studied: Workflow) -> None:
     assert studied.planned("gao2023") == {}
 
 
+@pytest.mark.long
 def test_another_way_of_reporting_trains_nothing(studied: Workflow) -> None:
     studied.configure(gao={**STUDY, "examples": 1})
     try:

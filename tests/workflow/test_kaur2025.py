@@ -162,7 +162,7 @@ def test_another_number_of_resamples_writes_the_report_alone(studied: Workflow) 
         studied.configure(kaur=RUN)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_grid_is_trained_and_chosen_from(tiny_copy: Workflow) -> None:
     options = {"feature_sets": ["coordinates_2d"], **NETWORK, "preset": "none"}
     models = {

@@ -15,7 +15,7 @@ RECORDING = "phantom-dev-02"  # known skeleton, no video
 LIFTED = f"results/pose/lifted/{RECORDING}.h5"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_network_lifts_by_a_job_of_its_own_that_follows_its_weights(tmp_path: Path) -> None:
     workflow = copy_project(tmp_path / "project")
     config, weights = workflow.folder / "small.py", workflow.folder / "weights.pth"

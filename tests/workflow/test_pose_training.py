@@ -21,6 +21,7 @@ def configure(workflow: Workflow, **sections: object) -> None:
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
 
 
+@pytest.mark.long
 def test_from_picked_frames_to_a_model_that_the_workflow_uses(tiny_copy: Workflow) -> None:
     labelling = {"roles": ["external"], "frames_per_video": 3, "formats": ["cvat", "labelme"]}
     configure(tiny_copy, labelling=labelling)

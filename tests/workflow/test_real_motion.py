@@ -48,7 +48,8 @@ def write_tracks(shared: Path, folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("every", [9, 1])
 def test_segments_get_a_result_or_a_reason(
     tiny_copy: Workflow, shared_data: Path, every: int
 ) -> None:

@@ -192,6 +192,7 @@ def test_config_reruns_the_stages_that_use_it(
     assert not (untouched | {"render_phantom", "standardise_video"}) & planned
 
 
+@pytest.mark.long
 def test_a_note_on_a_development_infant_retrains_nothing(tiny_copy: Workflow) -> None:
     track = min((tiny_copy.folder / "results" / "phantom").glob("*/track.nc"))
     (tiny_copy.folder / "own.nc").write_bytes(track.read_bytes())
