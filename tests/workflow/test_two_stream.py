@@ -39,6 +39,9 @@ MODEL = {
         "predict_step_s": 2.0,
         "batch_size": 8,
         "blind_epochs": 2,
+        "colour_jitter": 0.2,
+        "place_jitter": 0.1,
+        "stream_weight": 1,
     },
 }
 
