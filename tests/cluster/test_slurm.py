@@ -32,7 +32,7 @@ QUICK = (
 #: Recordings that are new to the cluster: two jobs that last long enough to be seen.
 NEW = ("phantom-dev-01-a", "phantom-dev-02", "phantom-ext-01", "phantom-ref-01")
 #: What there is of the others already, as after a run that was broken off.
-KEPT = ("phantom", "pose", "features", "quality", ".cache", ".index")
+KEPT = ("phantom", "pose", "features", "quality", ".cache", ".checksums", ".index")
 #: What a run leaves that tells of the run and not of the infants.
 OF_THE_RUN = ("logs", "benchmarks", ".cache", ".index", "work")
 #: Python runs it at its start: the script of one rule ends before it has begun, once.
