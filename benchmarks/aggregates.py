@@ -37,6 +37,7 @@ from fidgety.sheet import Recording
 from fidgety.skeletons import HUMAN36M_17
 from fidgety.storage import Provenance
 from fidgety.training.results import ModelPrediction, write_predictions
+from tests.evaluation.synthetic import EVALUATION_FILES, Bag
 
 DURATION_S = 300
 FOLDS = 5
@@ -44,13 +45,6 @@ MODELS = ("one", "two")
 AT_RISK = {"normal": False, "risk": True}
 CLASSES = [{"name": name, "at_risk": at_risk} for name, at_risk in AT_RISK.items()]
 ROLES = ("development", "external", "new")
-
-
-class Named(dict[str, Any]):
-    """Stand in for Snakemake's named lists: attributes, items and ``get``."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
 
 
 def role_of(k: int) -> str:
@@ -194,25 +188,6 @@ def gather_training(folder: Path, n: int) -> None:
         print(f"  memory of its own at the end: {int(own[1]) / 1024 if own else 0:.0f} MB")
 
 
-EVALUATION = {
-    "summary": "summary.json",
-    "metrics": "metrics.tsv",
-    "infants": "infants.tsv",
-    "roc": "roc.tsv",
-    "calibration": "calibration.tsv",
-    "benefit": "net_benefit.tsv",
-    "characteristics": "characteristics.tsv",
-    "frequency": "fms_frequency.tsv",
-    "quality": "quality.tsv",
-    "reasons": "not_assessable.tsv",
-    "roc_figure": "roc.svg",
-    "calibration_figure": "calibration.svg",
-    "benefit_figure": "net_benefit.svg",
-    "frequency_figure": "fms_frequency.svg",
-    "quality_figure": "quality.svg",
-}
-
-
 def evaluate(folder: Path, n: int) -> None:
     """Judge both models."""
     from workflow_scripts import evaluate as script
@@ -223,7 +198,7 @@ def evaluate(folder: Path, n: int) -> None:
             "predictions": [str(folder / f"predictions/i{k:05d}.h5") for k in range(n)],
             "cohort": [str(folder / f"{role}.tsv") for role in ROLES],
         },
-        output={key: str(folder / name) for key, name in EVALUATION.items()},
+        output={key: str(folder / name) for key, name in EVALUATION_FILES.items()},
         params={
             "config": EvaluationConfig().model_dump(mode="json"),
             "classes": CLASSES,
@@ -240,7 +215,7 @@ def write_report(folder: Path, n: int) -> None:
     config = parse_config({"models": models}).model_dump(mode="json")
     run(
         script.main,
-        input={key: str(folder / name) for key, name in EVALUATION.items()}
+        input={key: str(folder / name) for key, name in EVALUATION_FILES.items()}
         | {
             "cohort": [str(folder / f"{role}.tsv") for role in ROLES],
             "pages": [str(folder / f"infants/i{k:05d}.html") for k in range(n)],
@@ -266,9 +241,9 @@ def run(main: Callable[[Any], None], **parts: Mapping[str, Any]) -> None:
     """Run a script's main function without Snakemake."""
     from workflow_scripts.stage import Job
 
-    files, output, params = (Named(parts.get(name, {})) for name in ("input", "output", "params"))
+    files, output, params = (Bag(**parts.get(name, {})) for name in ("input", "output", "params"))
     with contextlib.redirect_stdout(sys.stderr):
-        main(Job(files, output, params, wildcards=Named()))
+        main(Job(files, output, params, wildcards=Bag()))
 
 
 def main() -> None:
@@ -289,11 +264,9 @@ def main() -> None:
             for step in STEPS:
                 command = [sys.executable, "-m", "benchmarks.aggregates", "--infants", str(n)]
                 cost = measure([*command, "--step", step, "--folder", str(folder)], folder)
-                print(
-                    cost.row(step),
-                    cost.output.rstrip() if step == "gather_training" else "",
-                    sep="\n",
-                )
+                print(cost.row(step), flush=True)
+                if step == "gather_training":
+                    print(cost.output.rstrip(), flush=True)
             size = (folder / "index.html").stat().st_size / 1e6
             print(f"  the report's first page: {size:.1f} MB")
             metrics = pd.read_csv(folder / "metrics.tsv", sep="\t")

@@ -41,11 +41,9 @@ def machine_fault(error: BaseException) -> str | None:
     str or None
         What happened, to which file, and what to do; None for every other error.
     """
-    for one in _chain(error):
-        number = _number(one)
-        if number in FAULTS:
-            name = getattr(one, "filename", None)
-            return f"{f'{name}: ' if name else ''}{FAULTS[number]}, and run the same command again."
+    for one, number in _faults(error):
+        name = getattr(one, "filename", None)
+        return f"{f'{name}: ' if name else ''}{_told(number)}"
     return None
 
 
@@ -64,11 +62,22 @@ def reading_fault(error: BaseException) -> str | None:
     str or None
         What happened and what to do, without the file; None if the file is to blame.
     """
+    for one, number in _faults(error):
+        if isinstance(one, OSError) and number != errno.ENOMEM:
+            return _told(number)
+    return None
+
+
+def _told(number: int) -> str:
+    return f"{FAULTS[number]}, and run the same command again."
+
+
+def _faults(error: BaseException) -> Iterator[tuple[BaseException, int]]:
+    """Yield what the machine lacks, of an error and of those that it came from."""
     for one in _chain(error):
         number = _number(one)
-        if isinstance(one, OSError) and number in FAULTS and number != errno.ENOMEM:
-            return f"{FAULTS[number]}, and run the same command again."
-    return None
+        if number in FAULTS:
+            yield one, number
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

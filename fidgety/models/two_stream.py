@@ -43,11 +43,26 @@ def _check_size(clip: torch.Tensor) -> None:
 
 
 class TwoStreamClips(TwoStream):
-    """The network on clips, whose crop and flow stand in one tensor."""
+    """The network on clips, whose crop and flow stand in one tensor.
 
-    #: How much training clips are varied (:mod:`fidgety.models.two_stream_jitter`).
-    colour_jitter: float = 0.0
-    place_jitter: float = 0.0
+    Parameters
+    ----------
+    options
+        What it is, and how much training clips are varied
+        (:mod:`fidgety.models.two_stream_jitter`).
+    n_classes
+        Number of classes.
+    """
+
+    def __init__(self, options: TwoStreamOptions, n_classes: int) -> None:
+        super().__init__(
+            n_classes,
+            options.n_fields,
+            options.backbone,
+            options.streams,
+            options.stream_weight,
+        )
+        self.colour_jitter, self.place_jitter = options.colour_jitter, options.place_jitter
 
     def instance_losses(self, clip: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return what is learned from clips, of shape (clip,); inputs as of :meth:`forward`."""
@@ -111,16 +126,7 @@ class TwoStreamSystem(NetworkSystem):
                 f"{cls.name} cannot tell {n_classes} classes from pictures and {n_features} "
                 "features."
             )
-        network = TwoStreamClips(
-            n_classes,
-            options.n_fields,
-            options.backbone,
-            options.streams,
-            options.stream_weight,
-        )
-        network.colour_jitter = options.colour_jitter
-        network.place_jitter = options.place_jitter
-        return network
+        return TwoStreamClips(options, n_classes)
 
     @classmethod
     def start(cls, options: Any, network: nn.Module) -> None:
