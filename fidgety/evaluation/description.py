@@ -18,13 +18,9 @@ from fidgety.datasets.characteristics import SEXES
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.fms import group_contrasts, median_interval, spread
 from fidgety.evaluation.intervals import proportion
-from fidgety.evaluation.records import LABELLED, Assessment
+from fidgety.evaluation.records import EVERYBODY, LABELLED, LOST, Assessment
 from fidgety.files import job_seed
 
-#: Stands among the labels for infants of any; no class can be called that.
-EVERYBODY = "(all)"
-#: Stands among the reasons for infants of whom no recording could be assessed.
-LOST = "(no recording left)"
 #: Roles that are described.
 DESCRIBED = (*LABELLED, "new")
 COHORT_COLUMNS = (

@@ -24,6 +24,10 @@ from fidgety.training.risk import risk_probability
 ROLES = ("development", "external", "new", "reference")
 #: Roles whose labels are used.
 LABELLED = ("development", "external")
+#: Stands among the labels for infants of any; no class can be called that.
+EVERYBODY = "(all)"
+#: Stands among the reasons for infants of whom no recording could be assessed.
+LOST = "(no recording left)"
 #: Columns that tell the outcome: not looked at for new infants, so the report hides them there.
 LABEL_COLUMNS = ("label", "fm_type")
 NAN = float("nan")

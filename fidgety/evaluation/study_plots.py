@@ -10,14 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from fidgety.evaluation.description import (
-    DESCRIBED,
-    LOST,
-    included,
-    numbers,
-)
+from fidgety.evaluation.description import DESCRIBED, included, numbers
 from fidgety.evaluation.model_comparison import EVERYBODY
 from fidgety.evaluation.plots import COLOURS, GREY, boxes, draw_words, figure, to_svg
+from fidgety.evaluation.records import LOST
 
 _NO_TITLES: Mapping[str, str] = MappingProxyType({})
 #: Panels of the overview of quality: measure, what stands at its axis, factor.

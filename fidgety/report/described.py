@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fidgety.errors import Reason
-from fidgety.evaluation.description import EVERYBODY, LOST
+from fidgety.evaluation.records import EVERYBODY, LOST
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.wording import NOTHING, count, interval, number, percent
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
@@ -22,8 +22,11 @@ from markupsafe import Markup
 from fidgety import __version__
 from fidgety.errors import Outcome
 from fidgety.report import wording
-from fidgety.report.lanes import Group
-from fidgety.report.timeline import Mark, Strip
+
+if TYPE_CHECKING:
+    # Figures' libraries, which pages without lanes do without.
+    from fidgety.report.lanes import Group
+    from fidgety.report.timeline import Mark, Strip
 
 HERE = Path(__file__).parent
 

@@ -11,9 +11,8 @@ import pytest
 from fidgety.config.evaluation import EvaluationConfig
 from fidgety.errors import Reason
 from fidgety.evaluation import description
-from fidgety.evaluation.description import EVERYBODY, LOST
 from fidgety.evaluation.intervals import proportion
-from fidgety.evaluation.records import Assessment
+from fidgety.evaluation.records import EVERYBODY, LOST, Assessment
 from fidgety.evaluation.study_plots import draw_benefit, draw_frequencies, draw_quality
 from tests.evaluation.synthetic import cohort_row, not_assessable
 
