@@ -12,6 +12,9 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/common_inputs.smk"
+include: "rules/common_models.smk"
+include: "rules/common_targets.smk"
 include: "rules/make_phantoms.smk"
 include: "rules/prepare_video.smk"
 include: "rules/track_pose.smk"

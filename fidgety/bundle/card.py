@@ -12,7 +12,7 @@ from fidgety import __version__
 from fidgety.bundle.manifest import ModelEntry, TrainingEntry
 from fidgety.config.study import ClassConfig
 from fidgety.errors import Status
-from fidgety.evaluation.records import is_phantom
+from fidgety.phantom.names import is_phantom
 from fidgety.report.wording import LIMITS, WHAT_IT_IS, WHAT_IT_IS_NOT, count, interval, number
 
 #: Fewer infants than this are counted, and nothing else is told of them.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fidgety.errors import Outcome, Reason, Status, StorageError
 from fidgety.evaluation.predictions import InfantPredictions
+from fidgety.phantom.names import is_phantom
 from fidgety.training.results import ModelPrediction
 from fidgety.training.risk import risk_probability
 
@@ -114,11 +115,6 @@ def infants(cohort: pd.DataFrame) -> list[Infant]:
             )
         )
     return found
-
-
-def is_phantom(cohort: str) -> bool:
-    """Whether a cohort is one of digital phantoms, by its name."""
-    return cohort == "phantom" or cohort.startswith("phantom-")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pandas as pd
 from fidgety.cohort_table import FINDINGS
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
-from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, is_phantom, read_cohorts
+from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, read_cohorts
+from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import MEASURES
 from fidgety.report import described, plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow

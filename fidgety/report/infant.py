@@ -13,8 +13,9 @@ from fidgety.config.report import ReportConfig
 from fidgety.errors import NotAssessable, Outcome
 from fidgety.evaluation.fm_types import called_type
 from fidgety.evaluation.predictions import InfantPredictions
-from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess, is_phantom
+from fidgety.evaluation.records import LABEL_COLUMNS, Infant, assess
 from fidgety.files import write_text
+from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Pose, read_pose
 from fidgety.report import lanes, plots, timeline
