@@ -192,9 +192,17 @@ def shown(name, category, what):
     )
 
 
-def with_phantoms():
-    """Tell whether the study has digital phantoms, whatever sheet they are in."""
-    return any(is_phantom(recording.cohort) for recording in STUDY.recordings.values())
+def phantom_note():
+    """Return what stands below figures where the study has digital phantoms, else nothing."""
+    infants = {r.infant: is_phantom(r.cohort) for r in STUDY.recordings.values()}
+    phantoms = sum(infants.values())
+    if not phantoms:
+        return ""
+    whom = "All" if phantoms == len(infants) else f"{phantoms} of"
+    return f"{whom} {len(infants)} infants are digital phantoms, which say nothing about infants."
+
+
+PHANTOM_NOTE = phantom_note()
 
 
 def growing(mem_mb):

@@ -30,6 +30,7 @@ rule compare_instances:
         seed=SEED,
         bundle=ABOUT_BUNDLE,
         texts=texts_version(),
+        footnote=PHANTOM_NOTE,
         code=code_of(
             "compare_instances",
             libraries=("jinja2", "matplotlib", "scikit-learn", "scipy"),

@@ -80,6 +80,7 @@ rule compare_models:
         seed=SEED,
         bundle=ABOUT_BUNDLE,
         texts=texts_version(),
+        footnote=PHANTOM_NOTE,
         code=code_of(
             "compare_models",
             libraries=("jinja2", "matplotlib", "scikit-learn", "scipy", "statsmodels"),

@@ -31,6 +31,7 @@ rule compare_subgroups:
         seed=SEED,
         bundle=ABOUT_BUNDLE,
         texts=texts_version(),
+        footnote=PHANTOM_NOTE,
         code=code_of(
             "compare_subgroups",
             libraries=("jinja2", "matplotlib", "scikit-learn", "scipy", "statsmodels"),

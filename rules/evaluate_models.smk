@@ -36,8 +36,8 @@ rule evaluate:
         classes=CLASSES,
         models=MODELS,
         seed=SEED,
-        # For the captions: what is said of phantoms is marked as theirs.
-        phantoms=lambda wildcards: with_phantoms(),
+        # Of captions too: what is said of phantoms is marked as theirs.
+        footnote=PHANTOM_NOTE,
         code=code_of("evaluate", libraries=("scikit-learn", "scipy", "matplotlib")),
     message:
         "Evaluate {params.models}"

@@ -183,6 +183,7 @@ rule report_gao2023:
         classes=CLASSES,
         seed=SEED,
         texts=texts_version(),
+        footnote=PHANTOM_NOTE,
         code=code_of(
             "report_gao2023",
             libraries=("jinja2", "matplotlib", "numpy", "scikit-learn", "scipy"),

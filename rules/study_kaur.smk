@@ -224,6 +224,7 @@ rule report_kaur2025:
         classes=CLASSES,
         seed=SEED,
         texts=texts_version(),
+        footnote=PHANTOM_NOTE,
         code=code_of(
             "report_kaur2025",
             libraries=("jinja2", "matplotlib", "numpy", "scikit-learn", "scipy"),

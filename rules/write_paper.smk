@@ -7,6 +7,7 @@ PAPER_CARD = {} if BUNDLE else {"card": results("paper/model-card.md")}
 rule write_paper:
     input:
         metrics=rules.evaluate.output.metrics,
+        cohort=cohort_tables,
         models=[] if BUNDLE else fold_models(MODELS),
         folds=FOLDS_TABLE,
         development=[] if BUNDLE else results("cohort/development.tsv"),

@@ -35,6 +35,7 @@ from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.faults import machine_fault
 from fidgety.files import dumps
 from fidgety.fingerprint import library_versions
+from fidgety.footnote import footnote
 from fidgety.gpu_slots import take_gpu
 from fidgety.locks import LOCKS_VARIABLE, hold_one
 from fidgety.storage import Provenance, write_not_assessable
@@ -212,7 +213,8 @@ def run(
     with _log_to(log) as terminal:
         job.terminal = terminal
         try:
-            with _gpu_of(snakemake.resources):
+            note = str(job.params.get("footnote", "") or "")
+            with _gpu_of(snakemake.resources), footnote(note):
                 _with_reasons(main, job, not_assessable)
             _record(job, str(snakemake.rule))
         except FidgetyError as error:

@@ -15,7 +15,8 @@ from fidgety.files import write_text
 from fidgety.fingerprint import library_versions
 from fidgety.report.methods import methods
 from fidgety.report.pages import to_tsv
-from fidgety.report.paper import CHECKLISTS, checklist, known_answers, methods_text, parameters
+from fidgety.report.paper import CHECKLISTS, checklist, known_answers, methods_text, parameter_table
+from fidgety.report.people import people, placed_by_hand
 from fidgety.training.description import read_description
 from workflow_scripts.stage import Job, run
 from workflow_scripts.write_report import LIBRARIES
@@ -56,18 +57,22 @@ def card(job: Job, study: dict[str, Any], metrics: pd.DataFrame) -> str:
 def main(job: Job) -> None:
     """Write all files from the configuration and the figures."""
     study = dict(job.params.study)
+    cohort = read_cohorts(job.input.cohort)
+    whom = people(cohort)
     found = methods(
         study,
+        corrected=placed_by_hand(cohort),
         imported=job.params.imported,
         estimated=job.params.estimated,
         bundle=job.params.get("bundle"),
+        people=whom,
     )
     versions = {"fidgety": __version__, "Python": platform.python_version()}
     versions |= {name: str(version) for name, version in library_versions(LIBRARIES).items()}
     metrics = pd.read_csv(job.input.metrics, sep="\t")
     write_text(job.output.methods, methods_text(found, versions))
-    write_text(job.output.parameters, to_tsv(parameters(study)))
-    answers = known_answers(found, study, metrics)
+    write_text(job.output.parameters, to_tsv(parameter_table(study)))
+    answers = known_answers(found, study, metrics, whom)
     for name in CHECKLISTS:
         write_text(job.output[name.replace("-", "_")], to_tsv(checklist(name, answers)))
     # Models of a bundle come with a card of their own.

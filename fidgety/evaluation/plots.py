@@ -17,6 +17,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from fidgety.files import write_text
+from fidgety.footnote import footnote_text
 
 #: Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
@@ -46,7 +47,9 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iter
 
 
 def to_svg(drawing: Figure) -> str:
-    """Render a figure; call inside :func:`figure`."""
+    """Render a figure, with the footnote of the job; call inside :func:`figure`."""
+    if note := footnote_text():
+        drawing.supxlabel(note, x=0.01, ha="left", fontsize=7, color=GREY)
     _settle(drawing)
     buffer = io.StringIO()
     drawing.savefig(buffer, format="svg", metadata=_NO_METADATA)

@@ -17,8 +17,10 @@ from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import MEASURES
 from fidgety.report import described, plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
-from fidgety.report.methods import flatten, methods
+from fidgety.report.methods import methods
 from fidgety.report.pages import Download, pack, relative, render
+from fidgety.report.parameters import parameters
+from fidgety.report.people import people, placed_by_hand
 from fidgety.report.wording import headline, number, percent
 
 METRIC_TEXTS = {
@@ -73,8 +75,6 @@ FIGURES = {
 }
 #: Columns with the user's own paths.
 _PATHS = ("video", "pose")
-#: Parameters that are paths on the machine that ran the workflow.
-_PATH_PARAMETERS = ("sheet", "intervals", "results", "folds.file", "corrections.folder")
 
 
 def shareable(cohort: pd.DataFrame) -> pd.DataFrame:
@@ -90,18 +90,6 @@ def cohort_download(path: str | os.PathLike[str]) -> Download:
     table = shareable(read_cohorts([path]))
     content = table.to_csv(sep="\t", index=False, lineterminator="\n").encode("utf-8")
     return pack(Path(path).name, content, f"cohort table, {Path(path).stem}")
-
-
-def parameters(study: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List all parameters as (dotted key, value); paths are not told: names are in them."""
-    return [
-        (key, "(a path, not shown)" if _is_path(key, value) else value)
-        for key, value in flatten(study)
-    ]
-
-
-def _is_path(key: str, value: str) -> bool:
-    return value != "(none)" and (key in _PATH_PARAMETERS or Path(value).is_absolute())
 
 
 def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -172,13 +160,6 @@ def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
     if share is None:
         return value, value
     return value, percent(value) if share else number(value, 1)
-
-
-def _placed_by_hand(quality: pd.DataFrame) -> int:
-    """Count the recordings with keypoints that were placed by hand."""
-    if "manual" not in quality.columns:
-        return 0
-    return int((pd.to_numeric(quality["manual"], errors="coerce") > 0).sum())
 
 
 def index_page(
@@ -271,10 +252,11 @@ def index_page(
         cohort=cohort[columns].to_numpy().tolist(),
         methods=methods(
             study,
-            corrected=_placed_by_hand(quality),
+            corrected=placed_by_hand(cohort),
             imported=imported,
             estimated=estimated,
             bundle=bundle,
+            people=people(cohort),
         ),
         bundle=bundle,
         versions=versions,

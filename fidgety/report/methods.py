@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from fidgety import __version__
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.inclusion import criteria
-from fidgety.models.registry import READ_PIXELS
+from fidgety.models.registry import FIND_FIDGETY, READ_PIXELS
 from fidgety.pose.lifters.mmpose_options import MMPoseLifterOptions
 from fidgety.pose.mmpose_options import MMPoseOptions
 from fidgety.report.wording import bundle_words, count
@@ -25,6 +25,8 @@ REFERENCES = {
     "body pose tracking. arXiv:2006.10204, 2020.",
     "chen": "Chen Y, Zhang Z, Yuan C, Li B, Deng Y, Hu W. Channel-wise topology refinement graph "
     "convolution for skeleton-based action recognition. ICCV 2021:13359-13368.",
+    "cox": "Cox DR. Two further applications of a model for binary regression. Biometrika "
+    "1958;45:562-565.",
     "efron": "Efron B. Better bootstrap confidence intervals. J Am Stat Assoc 1987;82:171-185.",
     "gao": "Gao Q, Yao S, Tian Y, et al. Automating General Movements Assessment with quantitative "
     "deep learning to facilitate early screening of cerebral palsy. Nat Commun 2023;14:8294.",
@@ -56,9 +58,13 @@ REFERENCES = {
     "deep learning library. NeurIPS 2019.",
     "u2net": "Qin X, Zhang Z, Huang C, et al. U2-Net: going deeper with nested U-structure for "
     "salient object detection. Pattern Recognit 2020;106:107404.",
+    "vickers": "Vickers AJ, Elkin EB. Decision curve analysis: a novel method for evaluating "
+    "prediction models. Med Decis Making 2006;26:565-574.",
     "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. "
     "J Am Stat Assoc 1927;22:209-212.",
     "youden": "Youden WJ. Index for rating diagnostic tests. Cancer 1950;3:32-35.",
+    "zou": "Zou GY, Donner A. Construction of confidence limits about effect measures: a general "
+    "approach. Stat Med 2008;27:1693-1702.",
 }
 
 _MODEL_TEXTS = {
@@ -386,8 +392,17 @@ def _option(value: Any) -> str:
     return f"({', '.join(map(str, value))})" if isinstance(value, list | tuple) else str(value)
 
 
-def _threshold(judged: Mapping[str, Any], share: float, cite: _Citations) -> str:
-    """Say how thresholds came about; the rules of :mod:`fidgety.training.thresholds`."""
+def threshold_sentence(study: Mapping[str, Any], youden: str = "") -> str:
+    """Say how thresholds came about; the rules of :mod:`fidgety.training.thresholds`.
+
+    Parameters
+    ----------
+    study
+        The whole configuration as plain values.
+    youden
+        The citation of Youden's paper, a space before it.
+    """
+    judged, share = study["evaluation"], study["folds"]["validation_share"]
     rule = judged["threshold"]
     if not isinstance(rule, str):
         return f"The threshold of every fold model was fixed in advance at {rule:g}."
@@ -400,18 +415,19 @@ def _threshold(judged: Mapping[str, Any], share: float, cite: _Citations) -> str
             "these were not of both groups."
         )
     return (
-        f"Each fold model's threshold was chosen by Youden's index {cite('youden')} on the fold's "
+        f"Each fold model's threshold was chosen by Youden's index{youden} on the fold's "
         "validation infants, or was 0.5 where these were not of both groups or their scores did "
         "not tell the groups apart."
     )
 
 
 def _training(study: Mapping[str, Any], cite: _Citations) -> str:
-    folds, training, judged = study["folds"], study["training"], study["evaluation"]
+    folds, training = study["folds"], study["training"]
     # References are numbered as they come: the sentences are made in the order of the text.
     models = f"{_models(study, cite)} Training used PyTorch {cite('torch')}"
     share = folds["validation_share"]
-    threshold = _threshold(judged, share, cite)
+    by_youden = study["evaluation"]["threshold"] == "youden" and share
+    threshold = threshold_sentence(study, f" {cite('youden')}" if by_youden else "")
     kept = (
         f"{100 * share:.0f} % of a fold's training infants were kept for early stopping and "
         "thresholds."
@@ -458,8 +474,40 @@ def _evaluation(study: Mapping[str, Any], cite: _Citations) -> str:
         "without a result are counted and listed with the reason. The area under the ROC curve of "
         "the development infants pools scores of different fold models, which need not be on one "
         "scale; the mean of the fold models' own areas stands beside it. The mean speed, as a "
-        "baseline, was judged on the infants of whom at least one model has a result."
+        "baseline, was judged on the infants of whom at least one model has a result, and so was "
+        "calling every infant what most of its set are. "
+        f"{_calibration(judged, cite)} {_benefit(judged, cite)} {_frequency(study, cite)}"
         f"{_rule(study, cite)}"
+    )
+
+
+def _calibration(judged: Mapping[str, Any], cite: _Citations) -> str:
+    return (
+        "Calibration is shown as observed against predicted shares in groups of about five "
+        "infants or more, and as slope and intercept of a logistic regression of the outcome on "
+        f"the logit of the probability {cite('cox')}, with Wald's intervals."
+    )
+
+
+def _benefit(judged: Mapping[str, Any], cite: _Citations) -> str:
+    at = judged["prevalence"]
+    share = "each set's own share of infants at risk" if at is None else f"a prevalence of {at:g}"
+    return (
+        f"Decision curves {cite('vickers')} give the net benefit of acting on a model's "
+        f"probability, at {share}, beside acting on every infant and on none; their bands combine "
+        f"Wilson's intervals of sensitivity and specificity by variance estimates recovery "
+        f"{cite('zou')}."
+    )
+
+
+def _frequency(study: Mapping[str, Any], cite: _Citations) -> str:
+    """Tell of the frequency of fidgety movements, where a model finds any."""
+    if not any(model["kind"] in FIND_FIDGETY for model in study["models"].values()):
+        return ""
+    return (
+        "The frequency of fidgety movements is the share of an infant's instances in which a "
+        f"model finds them {cite('gao')}, given as the median and quartiles over infants with a "
+        "bootstrap interval of the median."
     )
 
 
@@ -503,6 +551,7 @@ def methods(
     imported: int = 0,
     estimated: int = 1,
     bundle: Mapping[str, Any] | None = None,
+    people: str = "",
 ) -> Methods:
     """Write the methods.
 
@@ -515,6 +564,8 @@ def methods(
         with an estimated pose.
     bundle
         What is to be said of the bundle that the models came in, if they did.
+    people
+        Whom the study is about, in sentences (:func:`fidgety.report.people.people`).
     """
     cite = _Citations()
     video = study["video"]
@@ -522,7 +573,7 @@ def methods(
     pose += [_imported(imported, estimated)] if imported else []
     cleaning = _cleaning(study["cleaning"], cite) + _corrected(corrected)
     paragraphs = [
-        ("Cohort", _inclusion(study["inclusion"])),
+        ("Cohort", f"{people} {_inclusion(study['inclusion'])}".strip()),
         (
             "Video",
             f"Videos were brought to a constant rate of at most {video['max_rate_hz']:g} frames a "
@@ -545,21 +596,3 @@ def methods(
         ),
     ]
     return Methods(tuple(paragraphs), tuple(REFERENCES[k] for k in cite.keys))
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """List all parameters as (dotted key, value)."""
-    rows: list[tuple[str, str]] = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            rows += flatten(value, f"{name}.")
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            if value and all(isinstance(v, Mapping) for v in value):
-                for k, item in enumerate(value):
-                    rows += flatten(item, f"{name}.{k}.")
-            else:
-                rows.append((name, ", ".join(map(str, value)) or "(none)"))
-        else:
-            rows.append((name, "(none)" if value in (None, {}) else str(value)))
-    return rows

@@ -19,7 +19,8 @@ from fidgety.report import plots, timeline
 from fidgety.report.flow import flow
 from fidgety.report.index import parameters, shareable
 from fidgety.report.infant import alone, characteristics, picture_note
-from fidgety.report.methods import flatten, methods
+from fidgety.report.methods import methods
+from fidgety.report.parameters import flatten
 from fidgety.report.wording import interval, number, percent, rule_words, verdict
 from tests.evaluation.synthetic import cohort_row, model_group, not_assessable
 from tests.report.conftest import body_pose
