@@ -117,8 +117,9 @@ wildcard_constraints:
     role="[a-z]+",
 
 
-# The body model keeps a cache: like everything else, below the results folder.
+# The body model and PyTorch keep caches: like everything else, below the results folder.
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache/torch"))
 # So do the locks between jobs: which GPU is taken, which training goes on.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
 # And the checksums of what jobs have written, beside the results.

@@ -1,6 +1,6 @@
 """Killed at any moment, in any of three ways, a run goes on to the very result of a whole one.
 
-``FIDGETY_KILLS=50`` kills fifty times; three times without it.
+``FIDGETY_KILLS`` says how often the long test kills at least.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from pathlib import Path
 
 import pytest
 
+from fidgety.checksums import FOLDER as CHECKSUMS
 from tests.cluster.conftest import CONFIG, TARGETS
 from tests.workflow.conftest import CACHE, Workflow, copy_project
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("FIDGETY_KILLS", "3"))
+KILLS = int(os.environ.get("FIDGETY_KILLS", "50"))
 SEED = 20230904
 WAYS = ("main", "job", "group")
 #: What a run writes beside its results: dates and times are in it.
 NOT_PROMISED = ("logs", "benchmarks", ".index", CACHE)
-#: What every run starts from, as it takes longest and is killed as well as any other job.
+#: What every run starts from: it takes longest, and is killed as well as any other job.
 KEPT = ("phantom",)
 
 
@@ -43,21 +44,24 @@ def promised(workflow: Workflow) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workflow, float]:
-    """Return a run that nobody disturbs, behind its phantoms, and how long it takes."""
+    """Return a run that nobody disturbs, and how long it took."""
     workflow = copy_project(tmp_path_factory.mktemp("kills") / "whole")
     workflow.configure(**CONFIG)
-    workflow.run("--cores", "2", *TARGETS)
-    clear(workflow)
     started = time.monotonic()
     workflow.run("--cores", "2", *TARGETS)
     return workflow, time.monotonic() - started
 
 
 def clear(workflow: Workflow) -> None:
-    """Remove all results but the phantoms."""
-    for path in (workflow.folder / "results").iterdir():
-        if path.name not in (*KEPT, CACHE, ".index"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Remove all results but the phantoms, and the records of all but theirs."""
+    results = workflow.folder / "results"
+    for folder, kept in (
+        (results, (*KEPT, CACHE, ".index", CHECKSUMS)),
+        (results / CHECKSUMS, KEPT),
+    ):
+        for path in folder.iterdir():
+            if path.name not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def processes_of(folder: Path) -> Iterator[tuple[int, str]]:
@@ -73,16 +77,39 @@ def processes_of(folder: Path) -> Iterator[tuple[int, str]]:
             continue
 
 
-def kill(process: subprocess.Popen[bytes], way: str, folder: Path, chance: random.Random) -> None:
-    """Kill the main process, one of its jobs, or all of them at once."""
+def start(workflow: Workflow, temporary: Path) -> subprocess.Popen[bytes]:
+    """Start the documented command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS],
+        cwd=workflow.folder,
+        env={**workflow.environment(), "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_a_job(process: subprocess.Popen[bytes], folder: Path, chance: random.Random) -> bool:
+    """Kill one of the jobs of a run, which goes on; tell whether there was one."""
+    while process.poll() is None:
+        jobs = [n for n, command in processes_of(folder) if ".snakemake/scripts" in command]
+        if jobs:
+            os.kill(chance.choice(jobs), signal.SIGKILL)
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def kill_the_run(process: subprocess.Popen[bytes], way: str, workflow: Workflow) -> None:
+    """Kill the main process, alone or with all its jobs, and do what the documents say."""
     if way == "main":
         process.kill()
-    elif way == "group":
-        os.killpg(process.pid, signal.SIGKILL)
     else:
-        jobs = [pid for pid, command in processes_of(folder) if ".snakemake/scripts" in command]
-        for pid in chance.sample(jobs, min(1, len(jobs))):
-            os.kill(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=600)
+    wait_for_jobs(workflow.folder)
+    # docs/robustness.md
+    workflow.run("--unlock")
 
 
 def wait_for_jobs(folder: Path) -> None:
@@ -93,32 +120,57 @@ def wait_for_jobs(folder: Path) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", range(KILLS))
-def test_a_killed_run_goes_on_to_the_same_result(
-    number: int, undisturbed: tuple[Workflow, float], tmp_path: Path
+def kill_along_the_way(whole: Workflow, duration_s: float, workflow: Workflow, seed: int) -> int:
+    """Kill a run time and again until it comes to its end; return how often."""
+    chance = random.Random(seed)
+    clear(workflow)
+    temporary = workflow.folder.with_name(f"{workflow.folder.name}-tmp")
+    temporary.mkdir()
+    kills = 0
+    process = start(workflow, temporary)
+    while True:
+        way = WAYS[(seed + kills) % len(WAYS)]
+        try:
+            # Later moments get likelier, so that the longest job is done some time.
+            process.wait(chance.uniform(0.02, 0.1 + 0.04 * kills) * duration_s)
+        except subprocess.TimeoutExpired:
+            if way == "job":
+                kills += kill_a_job(process, workflow.folder, chance)
+                continue
+            kill_the_run(process, way, workflow)
+            kills += 1
+        else:
+            if process.returncode == 0:
+                break
+        process = start(workflow, temporary)
+    where = f"seed {seed}, {kills} kills"
+    assert promised(workflow) == promised(whole), where
+    assert {p.name for p in workflow.folder.iterdir()} == {p.name for p in whole.folder.iterdir()}
+    # Snakemake's own folders are what it leaves where it is killed.
+    left = {p.name for p in temporary.iterdir() if not p.name.startswith("snakemake")}
+    assert not left, f"{where}: {left}"
+    assert workflow.planned(*TARGETS) == {}
+    return kills
+
+
+def test_a_run_that_is_killed_along_its_way_comes_to_the_same_result(
+    undisturbed: tuple[Workflow, float], tmp_path: Path
 ) -> None:
     whole, duration_s = undisturbed
-    chance = random.Random(SEED + number)
-    workflow = whole.copy(tmp_path / "copy")
-    clear(workflow)
-    way, moment_s = WAYS[number % len(WAYS)], chance.uniform(0.05, 0.95) * duration_s
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS],
-        cwd=workflow.folder,
-        env=workflow.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(timeout=moment_s)
-    except subprocess.TimeoutExpired:
-        kill(process, way, workflow.folder, chance)
-    process.wait(timeout=600)
-    wait_for_jobs(workflow.folder)
-    # As docs/robustness.md says.
-    workflow.run("--unlock")
-    workflow.run("--cores", "2", *TARGETS)
-    assert promised(workflow) == promised(whole), f"{way} after {moment_s:.1f} s, seed {number}"
-    assert {p.name for p in workflow.folder.iterdir()} == {p.name for p in whole.folder.iterdir()}
-    assert workflow.planned(*TARGETS) == {}
+    assert kill_along_the_way(whole, duration_s, whole.copy(tmp_path / "copy"), SEED) >= 2
+
+
+@pytest.mark.long
+def test_runs_are_killed_at_fifty_moments_and_come_to_the_same_result(
+    undisturbed: tuple[Workflow, float], tmp_path: Path
+) -> None:
+    whole, duration_s = undisturbed
+    kills = 0
+    for seed in range(SEED + 1, SEED + 1 + KILLS):
+        workflow = whole.copy(tmp_path / f"copy{seed}")
+        kills += kill_along_the_way(whole, duration_s, workflow, seed)
+        shutil.rmtree(workflow.folder)
+        print(f"{kills} kills")
+        if kills >= KILLS:
+            return
+    raise AssertionError(f"only {kills} kills in {KILLS} runs")
