@@ -26,6 +26,7 @@ from fidgety import __version__
 from fidgety.errors import NotAssessable, Outcome, StorageError
 from fidgety.faults import reading_fault
 from fidgety.files import atomic_path, dumps
+from fidgety.hdf5_disk import remembering
 
 _STRING = h5py.string_dtype("utf-8")
 
@@ -129,7 +130,11 @@ def write_dataset(
     compression
         gzip level, 1 to 9.
     """
-    with atomic_path(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with (
+        atomic_path(path) as temporary,
+        remembering(temporary) as disk,
+        h5netcdf.File(disk, "w") as file,
+    ):
         _write_group(file, dataset, compression)
         for name in sorted(groups or {}):
             _write_group(file.create_group(name), (groups or {})[name], compression)
@@ -177,7 +182,8 @@ class DatasetWriter:
     def __enter__(self) -> DatasetWriter:
         with contextlib.ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self._path))
-            self._file = stack.enter_context(h5netcdf.File(temporary, "w"))
+            disk = stack.enter_context(remembering(temporary))
+            self._file = stack.enter_context(h5netcdf.File(disk, "w"))
             self._stack = stack.pop_all()
         return self
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 #: Somebody without any right of root's.
 NOBODY = 65534
 TRACK = "phantom-dev-03"
+FILMED = "phantom-ext-01"
 INFANT = "phantom-ext-01"
 PREDICTIONS = f"predictions/{INFANT}.h5"
 #: In the process of a job, once it has begun: it gets no more memory than it has.
@@ -158,6 +160,50 @@ def test_a_job_without_memory_says_so_and_the_next_run_goes_on(
     assert half_written(tiny_copy) == []
     tiny_copy.run("--cores", "1", wanted)
     assert tiny_copy.checksums("pose/clean", "features") == before
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
+    """Put a disk of a few kilobytes in a folder's place."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        # Snakemake removes empty folders, which a disk's own cannot be.
+        (folder / ".disk").touch()
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize(
+    ("part", "file", "rule"),
+    [
+        ("video", f"{FILMED}.mp4", "standardise_video"),
+        ("background", f"{FILMED}.h5", "extract_background"),
+        ("features", f"{TRACK}.h5", "build_features"),
+        ("predictions", f"{INFANT}.h5", "predict_infant"),
+    ],
+)
+def test_a_full_disk_is_told_by_every_stage_and_the_next_run_goes_on(
+    tiny_copy: Workflow, part: str, file: str, rule: str
+) -> None:
+    folder, wanted = tiny_copy.folder / "results" / part, f"results/{part}/{file}"
+    before = tiny_copy.checksums(part)
+    with small_disk(folder, 16):
+        done = tiny_copy.run("--cores", "1", wanted, ok=False)
+        said = done.stdout + done.stderr
+        assert done.returncode
+        assert f"{rule}: " in said
+        assert "the disk is full. Free some space" in said
+        assert "this is a fault of fidgety" not in said
+        assert "Traceback" not in said
+        assert [p.name for p in folder.iterdir()] == [".disk"]
+    (tiny_copy.folder / wanted).unlink()
+    tiny_copy.run("--cores", "1", wanted)
+    assert tiny_copy.checksums(part) == before
 
 
 @pytest.mark.long
