@@ -73,6 +73,20 @@ def reference_of(wildcards):
     return recordings_of("reference") if reads else []
 
 
+def learned_from():
+    """Return how many infants the models learn from, and how many of them are phantoms."""
+    if BUNDLE:
+        infants = sum(ABOUT_BUNDLE["infants"].values())
+        return {"infants": infants, "phantoms": ABOUT_BUNDLE["phantoms"]}
+    with_clips = any(has(m, READ_REFERENCE, "reference") for m in CONFIG.models.values())
+    read = recordings_of("development", *(["reference"] if with_clips else []))
+    infants = {r.infant: is_phantom(r.cohort) for r in read}
+    return {"infants": len(infants), "phantoms": sum(infants.values())}
+
+
+LEARNED_FROM = learned_from()
+
+
 def reads_pixels(wildcards):
     """Tell whether a model looks at pictures."""
     return CONFIG.models[wildcards.model].kind in READ_PIXELS

@@ -62,6 +62,7 @@ rule write_infant_page:
         config=section("report", without=["pictures", "pages"]),
         continuous_from=CONFIG.evaluation.continuous_from,
         bundle=ABOUT_BUNDLE,
+        learned=LEARNED_FROM,
         code=code_of("write_infant_page", libraries=("av", "jinja2", "matplotlib"), data=PAGE_FILES),
     message:
         "Write the page of infant {wildcards.infant}"
@@ -106,6 +107,7 @@ rule write_report:
         imported=len(IMPORTED),
         estimated=len(ESTIMATED),
         bundle=ABOUT_BUNDLE,
+        learned=LEARNED_FROM,
         texts=texts_version(),
         code=code_of("write_report", libraries=("jinja2", "matplotlib"), data=PAGE_FILES),
     message:

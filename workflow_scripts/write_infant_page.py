@@ -76,6 +76,7 @@ def main(job: Job) -> None:
             continuous_from=job.params.get("continuous_from", ""),
             figures=str(figures) if figures else None,
             bundle=job.params.get("bundle"),
+            learned=job.params.get("learned"),
         ),
     )
 

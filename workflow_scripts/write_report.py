@@ -78,6 +78,7 @@ def main(job: Job) -> None:
             imported=job.params.imported,
             estimated=job.params.estimated,
             bundle=job.params.get("bundle"),
+            learned=job.params.get("learned"),
         ),
     )
 

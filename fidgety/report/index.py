@@ -15,13 +15,13 @@ from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, read_cohorts
 from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import MEASURES
-from fidgety.report import described, plots
+from fidgety.report import cautions, described, plots
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import methods
 from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
 from fidgety.report.people import people, placed_by_hand
-from fidgety.report.wording import headline, number, percent
+from fidgety.report.wording import PHANTOM_BANNER, count, headline, number, percent
 
 METRIC_TEXTS = {
     "auc": "AUC",
@@ -107,6 +107,7 @@ def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "by_class": _by_class(own),
                 "class_metrics": list(CLASS_METRIC_TEXTS.values()),
                 "text": ROLE_TEXTS[role],
+                "share": _share_at_risk(own),
                 # Every infant has a score of its own fold's model only: the set pools them.
                 "pooled": role == "development",
                 "metrics": [{"text": METRIC_TEXTS[m]} for m in present],
@@ -119,6 +120,15 @@ def metric_sets(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return sets
+
+
+def _share_at_risk(own: Sequence[Mapping[str, Any]]) -> str:
+    """Return a set's share of infants at risk, at which its predictive values hold."""
+    first = [row for row in own if row["model"] == own[0]["model"]]
+    n = {str(row["metric"]): int(row["n"]) for row in first}
+    if not n.get("accuracy") or "sensitivity" not in n:
+        return ""
+    return f"{percent(n['sensitivity'] / n['accuracy'])} (of {n['accuracy']})"
 
 
 def _by_class(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -134,7 +144,16 @@ def _by_class(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _infant_row(row: Mapping[Any, Any], links: Mapping[str, str], risk: Sequence[str]) -> Any:
+def _infant_row(
+    row: Mapping[Any, Any],
+    links: Mapping[str, str],
+    risk: Sequence[str],
+    own: pd.DataFrame,
+    learned: Mapping[str, Any],
+) -> Any:
+    """Return what stands in an infant's row; ``own`` are its rows of the cohort tables."""
+    phantom = bool(own["cohort"].map(is_phantom).any())
+    ages = pd.to_numeric(own.get("corrected_age_weeks", pd.Series(dtype=str)), errors="coerce")
     if row["status"] != Status.OK.value:
         reason = Reason(row["reason"]).text if row["reason"] else "No reason was recorded."
         words = f"Not assessable. {reason}" + (
@@ -143,8 +162,43 @@ def _infant_row(row: Mapping[Any, Any], links: Mapping[str, str], risk: Sequence
     else:
         decision = {"at risk": True, "not at risk": False}.get(row["decision"])
         words = headline(decision, int(row["votes"]), int(row["folds"]), risk)[0]
+        if caution := cautions.learned_from_phantoms(learned, phantom):
+            words = caution.void
     several = row["folds"] not in ("", "0", "1")
-    return {**row, "href": links.get(row["infant"], ""), "words": words, "several": several}
+    return {
+        **row,
+        "href": links.get(row["infant"], ""),
+        "words": words,
+        "several": several,
+        "phantom": phantom,
+        "age_weeks": float(ages.min()) if ages.notna().any() else "",
+    }
+
+
+def phantom_words(cohort: pd.DataFrame, learned: Mapping[str, Any]) -> str:
+    """Say how many infants of a report are phantoms, and what the models learned from.
+
+    Parameters
+    ----------
+    cohort
+        All cohort tables.
+    learned
+        Number of ``infants`` that the models learned from, and of ``phantoms`` among them.
+    """
+    phantoms = cohort.loc[cohort["cohort"].map(is_phantom).astype(bool), "infant"].nunique()
+    infants = cohort["infant"].nunique()
+    if not phantoms and not learned.get("phantoms"):
+        return ""
+    if phantoms == infants:
+        return PHANTOM_BANNER
+    words = f"{phantoms} of the {infants} infants are digital phantoms." if phantoms else ""
+    if learned.get("phantoms"):
+        words += (
+            f" The models learned from {count(int(learned['infants']), 'infant')}, "
+            f"{learned['phantoms']} of them digital phantoms: what they say of an infant means "
+            "nothing."
+        )
+    return words.strip()
 
 
 def _with_findings(cohort: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -177,6 +231,7 @@ def index_page(
     imported: int = 0,
     estimated: int = 1,
     bundle: Mapping[str, Any] | None = None,
+    learned: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the index page as HTML.
 
@@ -209,7 +264,12 @@ def index_page(
         Numbers of recordings with another program's tracks, and with an estimated pose.
     bundle
         What is to be said of the bundle that the models came in, if they did.
+    learned
+        Number of ``infants`` that the models learned from, and of ``phantoms`` among them.
     """
+    learned = learned or {}
+    by_infant = dict(tuple(cohort.groupby("infant")))
+    nobody = cohort.iloc[:0]
     risk = [str(c["name"]) for c in summary["classes"] if c["at_risk"]]
     links = {Path(p).stem: relative(p, index) for p in pages}
     failed = cohort[cohort["status"] == Status.NOT_ASSESSABLE.value]
@@ -224,7 +284,7 @@ def index_page(
     return render(
         "index.html",
         title=config.title,
-        phantoms=bool(summary.get("phantoms")) or any(map(is_phantom, cohort["cohort"])),
+        phantoms=phantom_words(cohort, learned),
         flow=flow(cohort, infants),
         sets=metric_sets(summary["metrics"]),
         confidence=f"{100 * study['evaluation']['confidence']:g} %",
@@ -236,7 +296,10 @@ def index_page(
         frequencies=described.frequencies(tables["frequency"]),
         quality_overview=described.quality(tables["quality"]),
         reasons=described.reasons(tables["reasons"]),
-        infants=[_infant_row(row, links, risk) for row in infants.to_dict("records")],
+        infants=[
+            _infant_row(row, links, risk, by_infant.get(row["infant"], nobody), learned)
+            for row in infants.to_dict("records")
+        ],
         failures=[row | {"text": Reason(row["reason"]).text} for row in failed.to_dict("records")],
         findings=_with_findings(cohort),
         lost=[row | {"text": Reason(row["reason"]).text} for row in lost.to_dict("records")],

@@ -18,7 +18,7 @@ from fidgety.files import write_text
 from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Pose, read_pose
-from fidgety.report import lanes, plots, timeline
+from fidgety.report import cautions, lanes, plots, timeline
 from fidgety.report.clips import read_clips
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.infant_files import FILES, read_clean, recording_files
@@ -36,6 +36,10 @@ from fidgety.report.wording import (
 )
 from fidgety.training.risk import risk_probability
 
+#: From this probability on, an instance counts as one with fidgety movements.
+ONE_HALF = 0.5
+#: All that is told of an infant on a page that is for sharing, the skeleton alone.
+SHARED = ("infant", "recording", "cohort", "corrected_age_weeks")
 #: Columns of the sheet that are not shown: ids shown elsewhere, and the user's own paths.
 HIDDEN = frozenset({"recording", "infant", "video", "pose", "own"})
 
@@ -97,11 +101,20 @@ def _quality_rows(pose: Pose | None, record: Mapping[str, Any] | None) -> dict[s
     return quality(pose) | (fitness(record) if record is not None else {})
 
 
-def characteristics(row: Mapping[str, Any]) -> dict[str, str]:
+def characteristics(row: Mapping[str, Any], *, shared: bool = False) -> dict[str, str]:
     """Take what is shown out of a row of the sheet, the user's own columns last.
 
     A new infant's label is not: nothing here has looked at it.
+
+    Parameters
+    ----------
+    row
+        Of the sheet.
+    shared
+        Whether the page is for sharing: free text may tell who an infant is.
     """
+    if shared:
+        row = {key: row[key] for key in SHARED if key in row}
     own = row.get("own") or {}
     hidden = HIDDEN.union(LABEL_COLUMNS if row.get("role") == "new" else ())
     plain = {k: v for k, v in row.items() if k not in hidden}
@@ -133,6 +146,8 @@ def recording_view(
     at_risk: Sequence[bool],
     record: Mapping[str, Any] | None = None,
     figures: str | os.PathLike[str] | None = None,
+    *,
+    shared: bool = False,
 ) -> RecordingView:
     """Gather what is shown of one recording.
 
@@ -150,6 +165,8 @@ def recording_view(
         Its record of quality, where there is one.
     figures
         Folder of figures and data to save, if there is one.
+    shared
+        Whether the page is for sharing.
     """
     recording = str(row["recording"])
     outcome = Outcome()
@@ -166,7 +183,7 @@ def recording_view(
     return RecordingView(
         recording=recording,
         outcome=outcome,
-        characteristics=characteristics(row),
+        characteristics=characteristics(row, shared=shared),
         video=relative(media, page) if has_video else "",
         duration_s=max(timeline.duration_s(strips, annotated), pose.duration_s if pose else 0.0),
         strips=strips,
@@ -243,8 +260,10 @@ def _clips(
 ) -> list[dict[str, Any]]:
     """Return the clips by kind, the likeliest first: heading, order, and every clip's video."""
     found = read_clips(folder) if folder is not None else []
+    none_found = all(clip.probability <= ONE_HALF for clip in found)
+    most = "Highest of all, but none found" if none_found else "Most like fidgety movements"
     kinds = (
-        (False, "Most like fidgety movements", "highest probability of fidgety movements"),
+        (False, most, "highest probability of fidgety movements"),
         (True, "Least like fidgety movements", "lowest probability of fidgety movements"),
     )
     return [
@@ -276,6 +295,7 @@ def infant_page(
     continuous_from: str | float = "",
     figures: str | os.PathLike[str] | None = None,
     bundle: Mapping[str, Any] | None = None,
+    learned: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the page of an infant as HTML.
 
@@ -309,6 +329,8 @@ def infant_page(
         Folder of figures and data to save (:func:`write_figures`), if there is one.
     bundle
         What is to be said of the bundle that the models came in, if they did.
+    learned
+        Number of ``infants`` that the models learned from, and of ``phantoms`` among them.
     """
     read: list[dict[str, Any] | None] = [read_quality_record(path) for path in records]
     read = read or [None] * len(rows)
@@ -322,10 +344,33 @@ def infant_page(
         any(is_phantom(str(r.get("cohort", ""))) for r in rows),
         predictions.outcome,
     )
+    alone_shown = config.overlay == "skeleton"
     views = [
-        recording_view(row, pose, video, page, predictions, intervals, at_risk, record, figures)
+        recording_view(
+            row,
+            pose,
+            video,
+            page,
+            predictions,
+            intervals,
+            at_risk,
+            record,
+            figures,
+            shared=alone_shown,
+        )
         for row, pose, video, record in zip(rows, clean, media, read, strict=True)
     ]
+    verdicts = [
+        (name, verdict(assess(known, name, model, at_risk), risk, threshold))
+        for name, model in predictions.models.items()
+    ]
+    found = [
+        cautions.learned_from_phantoms(learned or {}, known.phantom),
+        # More classes than two are those of other ages as well.
+        cautions.age(rows) if len(classes) == 2 and not known.phantom else None,
+        cautions.contradiction(one for _, one in verdicts),
+    ]
+    boxes = [one for one in found if one is not None] if predictions.outcome.ok else []
     return render(
         "infant.html",
         title=config.title,
@@ -333,10 +378,9 @@ def infant_page(
         role_text=ROLE_TEXTS.get(predictions.role, predictions.role),
         phantoms=known.phantom,
         outcome=predictions.outcome,
-        verdicts=[
-            (name, verdict(assess(known, name, model, at_risk), risk, threshold))
-            for name, model in predictions.models.items()
-        ],
+        verdicts=cautions.voided(verdicts, boxes),
+        cautions=boxes,
+        age=cautions.age_text(rows),
         fms={
             name: fms_words(
                 model.fms_frequency,
@@ -357,5 +401,6 @@ def infant_page(
         recordings=views,
         origins=lanes.ORIGINS,
         picture_note=picture_note(config),
+        skeleton_alone=alone_shown,
         bundle=bundle,
     )

@@ -194,7 +194,9 @@ def verdict(
     n, votes = len(record.folds), record.votes
     group = " or ".join(risk_classes)
     spread = (
-        f"fold models {number(record.low)} to {number(record.high)}" if n > 1 else "one fold model"
+        f"{n} fold models from {interval(record.low, record.high)}, no confidence interval"
+        if n > 1
+        else "one fold model"
     )
     figures = (
         f"probability of “{group}” {number(record.probability)} ({spread}), "

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.browser.conftest import serious, until
-from tests.report.conftest import ATTACK, Site, build_site
+from tests.report.conftest import ATTACK, Site, build_site, index_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,23 +26,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def thousand(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the index with 1,000 rows in its table of infants."""
-    text = site.text()
-    begin = text.index("<tbody>", text.index('id="infants"'))
-    end = text.index("</tbody>", begin)
-    row = (
-        '<tr><th scope="row"><a href="infants/i{k}.html">i{k}</a></th><td>{role}</td><td>–</td>'
-        '<td class="text">cnn1d</td><td>ok</td><td class="num" data-sort="{p}">{p}</td>'
-        '<td class="num">–</td><td class="num">0.5</td><td class="text">words {k}</td></tr>'
-    )
+    """Return the index of a study of 1,000 infants."""
     roles = ("external", "new", "new", "new")
-    rows = [
-        row.format(k=k, role=roles[k % 4], p="" if k == 7 else k * 37 % 1000 / 1000)
-        for k in range(1000)
-    ]
-    path = tmp_path_factory.mktemp("thousand") / "index.html"
-    path.write_text(text[:begin] + "<tbody>" + "".join(rows) + text[end:], encoding="utf-8")
-    return path
+    infants = pd.DataFrame(
+        {
+            "infant": [f"i{k}" for k in range(1000)],
+            "role": [roles[k % 4] for k in range(1000)],
+            "label": "",
+            "model": "cnn1d",
+            "probability": ["" if k == 7 else k * 37 % 1000 / 1000 for k in range(1000)],
+            "low": "",
+            "high": "",
+            "threshold": 0.5,
+            "decision": "at risk",
+            "votes": 1,
+            "folds": 1,
+            "fms_frequency": "",
+            "status": "ok",
+            "reason": "",
+            "reason_detail": [f"words {k}" for k in range(1000)],
+        }
+    )
+    return index_of(site, infants, tmp_path_factory.mktemp("thousand"))
 
 
 def first_column(page: Any) -> list[str]:
@@ -78,7 +84,7 @@ def test_a_thousand_infants_are_sorted_searched_filtered_and_paged(
 
     tools.get_by_label("Role").select_option("external")
     assert count(page) == "1 to 100 of 250 rows that match, of 1000"
-    tools.get_by_label("Search").fill("WORDS i48")
+    tools.get_by_label("Search").fill("MOVEMENTS i48")
     matching = [k for k in in_order[::-1] if k % 4 == 0 and str(k).startswith("48")]
     assert first_column(page) == [f"i{k}" for k in matching]
     tools.get_by_label("Search").fill("nobody is called so")

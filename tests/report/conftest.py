@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fidgety.config.quality import QualityConfig
@@ -129,7 +130,12 @@ def job(**parts: Any) -> Job:
 
 
 def build_site(
-    folder: Path, *, cohort_name: str = "phantom-small", external: bool = True, only: str = ""
+    folder: Path,
+    *,
+    cohort_name: str = "phantom-small",
+    external: bool = True,
+    only: str = "",
+    learned: dict[str, int] | None = None,
 ) -> Site:
     """Run all report scripts on a made-up study."""
     study = Config(seed=1).model_dump(mode="json")
@@ -243,6 +249,7 @@ def build_site(
                     "classes": CLASSES,
                     "config": {**report, "best_clips": 2},
                     "continuous_from": 0.603,
+                    "learned": learned,
                 },
             )
         )
@@ -256,10 +263,33 @@ def build_site(
                 "imported": 2,
                 "estimated": 5,
                 "versions": {"note": ATTACK},
+                "learned": learned,
             },
         )
     )
     return Site(folder, index, pages)
+
+
+def index_of(site: Site, infants: pd.DataFrame, folder: Path) -> Path:
+    """Write the index of a site anew with another table of infants."""
+    evaluation = site.folder / "evaluation"
+    files = {name: evaluation / file for name, file in EVALUATION_FILES.items()}
+    files["infants"] = folder / "infants.tsv"
+    infants.to_csv(files["infants"], sep="\t", index=False)
+    index = folder / "index.html"
+    write_report.main(
+        job(
+            input={**files, "cohort": sorted((site.folder / "cohort").glob("*.tsv")), "pages": []},
+            output={"index": index},
+            params={
+                "config": {},
+                "study": Config(seed=1).model_dump(mode="json"),
+                "imported": 0,
+                "estimated": 5,
+            },
+        )
+    )
+    return index
 
 
 @pytest.fixture(scope="session")

@@ -179,6 +179,8 @@ def test_infants_table_has_everybody_with_link_words_and_reason(site: Site) -> N
         "one",
         "0.50",
         "Movements more like the group “risk”",
+        "12",
+        "yes",
     ]
     assert by_key["e1", "cnn1d"][6] == "0.20 to 0.40"
     assert by_key["n1", "cnn1d"][2] == "–"
@@ -262,7 +264,8 @@ def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
     assert str(one(page, ".recording video")["src"]) == "../media/e1-r.mp4"
     sliders = page.select(".strip")
     strips = [one_ for one_ in sliders if "lanes" not in one_["class"]]
-    assert (len(strips), len(sliders)) == (2, 4)
+    annotated = [one_ for one_ in strips if one_.select("svg.marks")]
+    assert (len(strips), len(annotated), len(sliders)) == (3, 1, 5)
     for slider in sliders:
         assert slider["role"] == "slider"
         assert slider["tabindex"] == "0"
@@ -270,7 +273,13 @@ def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
             "one axis for all"
         )
         assert len(slider.select("line.now")) == len(slider.select("svg"))
+    # Where what was annotated lies is told to readers of the screen too.
+    (slot,) = json.loads(str(annotated[0]["data-slots"]))
+    assert slot[:2] == [3.0, 14.0]
+    assert slot[2].startswith("fidgety")
     for strip in strips:
+        if strip in annotated:
+            continue
         slots = strip.select("rect.slot")
         assert len(slots) == 8
         edges = [(float(str(s["data-left"])), float(str(s["data-right"]))) for s in slots]
@@ -282,7 +291,9 @@ def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
     assert (float(str(mark["x"])), float(str(mark["width"]))) == (3.0, 11.0)
     headlines = [h.get_text() for h in page.select(".verdict .headline")]
     assert headlines == ["Movements less like the group “risk”"] * 2
-    assert "fold models 0.20 to 0.40" in one(page, ".verdict").get_text()
+    assert (
+        "fold models from 0.20 to 0.40, no confidence interval" in one(page, ".verdict").get_text()
+    )
 
 
 def test_not_assessable_infant_is_loud_and_has_no_player(site: Site) -> None:

@@ -121,7 +121,9 @@ def test_verdicts_are_never_bare() -> None:
     high = verdict(record([0.8, 0.9]), ["risk"])
     assert high.tone == "risk"
     assert high.headline == "Movements more like the group “risk”"
-    assert high.figures.endswith("0.85 (fold models 0.80 to 0.90), threshold 0.50")
+    assert high.figures.endswith(
+        "0.85 (2 fold models from 0.80 to 0.90, no confidence interval), threshold 0.50"
+    )
     low = verdict(record([0.2], "development"), ["wm", "pr"])
     assert low.tone == "no-risk"
     assert "does not rule out" in low.explanation
