@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from fidgety.errors import ConfigError, NotAssessable, Reason
 from fidgety.pose.importers.content import MAX_JSON_BYTES
-from fidgety.pose.importers.pickled import plain_values
+from fidgety.pose.importers.pickled import MAX_NAMES, column_names
 from fidgety.pose.importers.reader import read_track
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
@@ -475,16 +476,50 @@ def test_a_malicious_pickle_in_hdf5_is_not_run(place: str, tmp_path: Path) -> No
     assert mark.exists()
 
 
+NAMES = st.text(max_size=9) | st.integers(-(2**63), 2**63)
+
+
 @given(
-    st.recursive(
-        st.text(max_size=9) | st.integers(-(2**70), 2**70) | st.none(),
-        lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple),
-        max_leaves=12,
-    ),
+    st.lists(NAMES | st.lists(NAMES, max_size=4).map(tuple), max_size=9),
     st.integers(0, pickle.HIGHEST_PROTOCOL),
 )
-def test_plain_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -> None:
-    assert plain_values(pickle.dumps(value, protocol)) == value
+def test_names_in_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -> None:
+    assert column_names(pickle.dumps(value, protocol)) == value
+
+
+def laughing_names(n: int) -> bytes:
+    """Pickle a list of x = (x, x), n times, in four bytes each: 2 to the power of n values."""
+    return b"\x80\x02]K\x01q\x01" + b"h\x01\x86q\x01" * n + b"\x85a."
+
+
+def repeated_names(n: int) -> bytes:
+    """Pickle a list of n times the same tuple of n names, in a few bytes each."""
+    return b"\x80\x02]((" + b"K\x01" * n + b"tq\x01" + b"h\x01" * (n - 1) + b"e."
+
+
+@pytest.mark.parametrize("bomb", [laughing_names(60), laughing_names(8000), repeated_names(5000)])
+def test_few_bytes_that_stand_for_many_names_are_refused(bomb: bytes, tmp_path: Path) -> None:
+    path = write_dlc_h5(random_truth(n=4), tmp_path)
+    with h5py.File(path, "a") as file:
+        file["df_with_missing/table"].attrs["values_block_0_kind"] = np.void(bomb)
+    began = time.process_time()
+    reason, detail = reason_of(path)
+    assert time.process_time() - began < 5
+    assert reason is Reason.POSE_UNREADABLE
+    assert "pickle" in detail
+
+
+def test_names_that_are_repeated_are_names() -> None:
+    assert column_names(repeated_names(3)) == [(1, 1, 1)] * 3
+
+
+def test_names_may_be_many_and_long_but_not_without_end() -> None:
+    column = ("scorer", "animal", "bodypart", "x")
+    most = [column] * (MAX_NAMES // 4)
+    assert column_names(pickle.dumps(most)) == most
+    for value in (most * 8, ["a" * 2000], [10**100], [(("a",),)], [["a"]], ["a", None], ("a",)):
+        with pytest.raises(ValueError, match="pickle"):
+            column_names(pickle.dumps(value))
 
 
 @pytest.mark.parametrize(
@@ -503,7 +538,7 @@ def test_plain_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -
 )
 def test_other_pickles_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="pickle"):
-        plain_values(data)
+        column_names(data)
 
 
 def link_elsewhere(file: h5py.File, other: Path) -> None:

@@ -37,7 +37,7 @@ from fidgety.pose.importers.content import (
     text_of,
     unreadable,
 )
-from fidgety.pose.importers.pickled import plain_values
+from fidgety.pose.importers.pickled import column_names
 from fidgety.pose.tracks import Pose
 
 LEVELS = {3: ("scorer", "bodyparts", "coords"), 4: ("scorer", "individuals", "bodyparts", "coords")}
@@ -233,7 +233,7 @@ def read_store(file: h5py.File) -> tuple[list[Column], list[Any], NDArray[np.flo
     if {len(column) for column in columns} not in ({3}, {4}):
         unreadable(
             "columns are not named by scorer, (individual,) bodypart and coordinate; "
-            f"the first is {columns[0]!r}"
+            f"the first is {'/'.join(columns[0])[:100]!r}"
             if columns
             else "the table has no columns"
         )
@@ -309,15 +309,16 @@ def _read_table(group: h5py.Group) -> tuple[list[Column], list[Any], NDArray[np.
         (n for n in names if n.startswith("values_block_")), key=lambda n: int(n.rpartition("_")[2])
     ):
         try:
-            found = plain_values(bytes(table.attrs[f"{name}_kind"]))
+            found = column_names(bytes(table.attrs[f"{name}_kind"]))
         except ValueError as error:
             unreadable(f"the names of the columns cannot be read: {error}")
-        if not isinstance(found, list) or not all(isinstance(c, tuple) for c in found):
+        tuples = [column for column in found if isinstance(column, tuple)]
+        if len(tuples) < len(found):
             unreadable("columns have one name each, not scorer, bodypart and coordinate")
         part = np.asarray(table[name], dtype=np.float64).reshape(len(table), -1)
         if part.shape[1] != len(found):
             unreadable(f"{len(found)} names for {part.shape[1]} columns")
-        columns += [tuple(map(str, column)) for column in found]
+        columns += [tuple(map(str, column)) for column in tuples]
         parts.append(part)
     if not parts:
         unreadable("the table has no block of values")
