@@ -33,6 +33,7 @@ from fidgety.pose.importers.content import (
     decode_text,
     empty,
     open_hdf5,
+    require_frames,
     require_size,
     text_of,
     unreadable,
@@ -44,6 +45,8 @@ LEVELS = {3: ("scorer", "bodyparts", "coords"), 4: ("scorer", "individuals", "bo
 #: Scorers of Lightning Pose are called like this.
 LIGHTNING = ("heatmap", "regression")
 AXES = ("x", "y", "z")
+#: Most blocks of a table of pandas, which makes one a type of numbers.
+MAX_BLOCKS = 64
 
 Column = tuple[str, ...]
 
@@ -242,6 +245,11 @@ def read_store(file: h5py.File) -> tuple[list[Column], list[Any], NDArray[np.flo
     return columns, index, values
 
 
+def _require_few_blocks(n: int) -> None:
+    if n > MAX_BLOCKS:
+        unreadable(f"the table has {n} blocks of values, more than {MAX_BLOCKS}")
+
+
 def _codes(group: h5py.Group, axis: str) -> list[Column]:
     """Return the entries of an axis that has several levels."""
     levels = int(group.attrs[f"{axis}_nlevels"])
@@ -273,10 +281,13 @@ def _read_fixed(group: h5py.Group) -> tuple[list[Column], list[Any], NDArray[np.
         unreadable("columns have one name each, not scorer, bodypart and coordinate")
     if text_of(group.attrs.get("axis1_variety", "")) != "regular":
         unreadable("rows are not numbered by frames: labelled images rather than tracks?")
+    require_frames(len(group["axis1"]))
+    n_blocks = int(group.attrs["nblocks"])
+    _require_few_blocks(n_blocks)
     index = _row_index(group["axis1"])
     columns: list[Column] = []
     parts = []
-    for k in range(int(group.attrs["nblocks"])):
+    for k in range(n_blocks):
         items = _codes(group, f"block{k}_items")
         block = group[f"block{k}_values"]
         if block.dtype.kind not in "iuf":
@@ -303,11 +314,12 @@ def _read_table(group: h5py.Group) -> tuple[list[Column], list[Any], NDArray[np.
     names = table.dtype.names or ()
     if "index" not in names:
         unreadable("the table's rows are not numbered")
+    require_frames(len(table))
+    blocks = [name for name in names if name.startswith("values_block_")]
+    _require_few_blocks(len(blocks))
     columns: list[Column] = []
     parts = []
-    for name in sorted(
-        (n for n in names if n.startswith("values_block_")), key=lambda n: int(n.rpartition("_")[2])
-    ):
+    for name in sorted(blocks, key=lambda n: int(n.rpartition("_")[2])):
         try:
             found = column_names(bytes(table.attrs[f"{name}_kind"]))
         except ValueError as error:
