@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from fidgety.errors import FidgetyError, NotAssessable, Reason, without_path
+from fidgety.faults import reading_fault
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 #: Largest JSON file: four hours of one person at 25 frames a second. Parsed, text of this size
@@ -41,13 +42,27 @@ def empty(detail: str) -> NoReturn:
 
 @contextlib.contextmanager
 def reasons_for(path: Path) -> Iterator[None]:
-    """Turn whatever a reader trips over in a damaged file into a reason without its name."""
+    """Turn whatever a reader trips over in a damaged file into a reason without its name.
+
+    Parameters
+    ----------
+    path
+        The file that is read in the body.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_unreadable``, unless the body raises a reason or a message of its own.
+    """
     try:
         yield
     except (FidgetyError, NotAssessable, MemoryError):
         raise
     # A damaged file makes HDF5, JSON and the libraries above them raise nearly anything.
     except Exception as error:
+        # What the machine lacks says nothing about the file.
+        if reading_fault(error):
+            raise
         lines = str(error).splitlines()
         text = without_path(lines[0], path, "the track file") if lines else ""
         unreadable(f"{type(error).__name__}: {text}" if text else type(error).__name__)

@@ -145,7 +145,18 @@ def read_csv(text: str) -> tuple[list[Column], list[Any], NDArray[np.float64]]:
             unreadable(
                 f"row {n + i + 1} has {line.count(',') + 1} of {width} cells; is the file cut off?"
             )
-    table = pd.read_csv(io.StringIO("\n".join(body)), header=None, low_memory=False)
+    try:
+        table = pd.read_csv(io.StringIO("\n".join(body)), header=None, low_memory=False)
+    except (pd.errors.ParserError, OverflowError) as error:
+        unreadable(
+            f"the table cannot be read ({error}); is a quotation mark left open, or a number too "
+            "long?"
+        )
+    if table.shape != (len(body), width):
+        unreadable(
+            f"{len(body)} rows of {width} cells read as {table.shape[0]} of {table.shape[1]}; are "
+            "there quotation marks or empty rows in it?"
+        )
     cells = table.iloc[:, 1:]
     for k in range(cells.shape[1]):
         if cells.dtypes.iloc[k].kind not in "iuf":
@@ -153,7 +164,9 @@ def read_csv(text: str) -> tuple[list[Column], list[Any], NDArray[np.float64]]:
             wrong = numbers.isna() & cells.iloc[:, k].notna()
             at = int(np.argmax(wrong.to_numpy()))
             where = "/".join(row[k + 1] for row in header)
-            unreadable(f"row {n + at + 1}, column {where}: {cells.iloc[at, k]!r} is not a number")
+            unreadable(
+                f"row {n + at + 1}, column {where}: {str(cells.iloc[at, k])[:30]!r} is not a number"
+            )
     columns = [tuple(row[k + 1].strip() for row in header) for k in range(width - 1)]
     return columns, table.iloc[:, 0].tolist(), cells.to_numpy(dtype=np.float64)
 

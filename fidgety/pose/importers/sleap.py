@@ -24,7 +24,6 @@ from fidgety.pose.importers.content import (
     MAX_TABLE_BYTES,
     empty,
     open_hdf5,
-    reasons_for,
     require_frames,
     require_size,
     text_of,
@@ -56,10 +55,12 @@ class SleapLabels(TrackImporter):
             # Points are bounded by the size of all; each frame and instance costs more by itself.
             for name in ("frames", "instances"):
                 require_frames(len(file[name]) if name in file else 0)
-        with reasons_for(path):
-            listing = labels_listing(path)
         return assemble(
-            listing, self.name, fps=self.fps, skeletons=self.skeletons, names=self.keypoint_names
+            labels_listing(path),
+            self.name,
+            fps=self.fps,
+            skeletons=self.skeletons,
+            names=self.keypoint_names,
         )
 
 
