@@ -48,6 +48,8 @@ def find_corrections(
             findings.add(str(path), None, "", None, f"there is no recording {path.stem!r}.{hint}")
         elif suffix in WORKBOOKS:
             findings.add(str(path), None, "", None, "is a workbook; save the table as CSV.")
+        elif not path.is_file():
+            findings.add(str(path), None, "", None, "is no file that could be read.")
         elif path.stem in found:
             findings.add(
                 str(path), None, "", None, f"stands beside {found[path.stem].name}; keep one."

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ from fidgety.features.store import (
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
 from fidgety.storage import Provenance, groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import examples, limited, mutate
+from tests.fuzz.results_worker import CORRECTIONS
 from tests.gallery.tables import BEYOND, GOOD
 from tests.pose.infant import infant_pose
 
@@ -91,13 +93,28 @@ def write_some_features(path: Path) -> None:
     )
 
 
+def write_an_edited_pose(path: Path) -> None:
+    """Write what somebody made of the review's pose, in which everything was moved."""
+    there = np.zeros((20, 2, 5))
+    dims = ("time", "space", "keypoints")
+    data = xr.Dataset(
+        {"position": (dims, there + 1), "reviewed": (dims, there)},
+        coords={"keypoints": list("abcde"), "space": ["x", "y"]},
+    )
+    data.to_netcdf(path, engine="h5netcdf")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "write"),
-    [(POSE_SCHEMA, write_a_pose), (FEATURES_SCHEMA, write_some_features)],
-    ids=["pose", "features"],
+    [
+        (POSE_SCHEMA, write_a_pose),
+        (FEATURES_SCHEMA, write_some_features),
+        (CORRECTIONS, write_an_edited_pose),
+    ],
+    ids=["pose", "features", "corrections"],
 )
-def test_any_damage_of_a_results_file(
+def test_any_damage_of_a_file_of_numbers(
     tmp_path: Path, schema: str, write: Callable[[Path], None]
 ) -> None:
     source = tmp_path / "whole.nc"

@@ -41,13 +41,15 @@ def empty(detail: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def reasons_for(path: Path) -> Iterator[None]:
+def reasons_for(path: Path, called: str = "the track file") -> Iterator[None]:
     """Turn whatever a reader trips over in a damaged file into a reason without its name.
 
     Parameters
     ----------
     path
         The file that is read in the body.
+    called
+        What to call it.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def reasons_for(path: Path) -> Iterator[None]:
         if reading_fault(error):
             raise
         lines = str(error).splitlines()
-        text = without_path(lines[0], path, "the track file") if lines else ""
+        text = without_path(lines[0], path, called) if lines else ""
         unreadable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
@@ -114,7 +116,9 @@ def require_frames(n: int) -> None:
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path, unread: str | None = None) -> Iterator[h5py.File]:
+def open_hdf5(
+    path: Path, *, unread: str | None = None, called: str = "the track file"
+) -> Iterator[h5py.File]:
     """Open an HDF5 file by h5py, which unpickles nothing.
 
     A file that takes values from other files of the machine is refused, and one whose arrays
@@ -127,8 +131,10 @@ def open_hdf5(path: Path, unread: str | None = None) -> Iterator[h5py.File]:
         File.
     unread
         Names of the datasets that nobody will read begin like this, and do not count.
+    called
+        What to call the file in messages.
     """
-    with reasons_for(path), h5py.File(path, "r") as file:
+    with reasons_for(path, called), h5py.File(path, "r") as file:
         # Nothing is looked up, and nothing raised, inside HDF5's own walk. It comes by every link:
         # many names may stand for one dataset, which would be read as often.
         links: dict[str, object] = {}
