@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +28,8 @@ from fidgety.tables import DECIMAL_COMMA, MISSING, Findings, decode, suggest
 
 #: Columns of the user's own start like this; they are kept and not looked at.
 OWN_PREFIX = "x_"
+#: Largest table: more than a million recordings.
+MAX_BYTES = 500_000_000
 _WEEKS_AND_DAYS = re.compile(r"(\d{1,3})\s*\+\s*([0-6])$")
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[-. ][A-Za-z]{3}",
@@ -238,9 +241,21 @@ def read_table(
         Receives what is wrong.
     """
     try:
+        found = path.stat()
+        # A device or a pipe may have no end, or make who reads it wait for ever.
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            findings.add(name, None, "", None, "is a device or a pipe, not a file.")
+            return None
+        if found.st_size > MAX_BYTES:
+            findings.add(
+                name, None, "", None, f"has {found.st_size} bytes, more than {MAX_BYTES}: is it "
+                "the right file?",
+            )  # fmt: skip
+            return None
         data = path.read_bytes()
-    except OSError as error:
-        findings.add(name, None, "", None, f"cannot be read: {error.strerror}.")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        findings.add(name, None, "", None, f"cannot be read: {why}.")
         return None
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         findings.add(

@@ -17,6 +17,12 @@ from fidgety.registry import nearest
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "."})
 #: Findings of one kind beyond this number are counted, not listed.
 LISTED_ROWS = 20
+#: Characters that no text of a table needs: controls (but tabs and line ends, which may stand in
+#: quotes), halves of pairs, and those that turn the direction of what stands around them, so that
+#: it reads otherwise than it is.
+CONTROLS = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 #: A number as many countries write it.
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+$")
 
@@ -100,6 +106,12 @@ class Findings:
             n = len(self.found)
             head = f"{n} finding{'s' if n > 1 else ''} in the tables:\n"
             raise ConfigError(head + "\n".join(self.lines()))
+
+
+def control_in(text: str) -> str | None:
+    """Return the name of a text's first character that is none (:data:`CONTROLS`), if any is."""
+    found = CONTROLS.search(text)
+    return None if found is None else f"U+{ord(found[0]):04X}"
 
 
 def decode(data: bytes) -> str:

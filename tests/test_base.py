@@ -575,6 +575,14 @@ def test_a_damaged_index_is_written_anew(
     assert counted == ["a.mp4"]
 
 
+@pytest.mark.parametrize("name", ["pipe", "zero", "a\0b"])
+def test_a_source_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=r"neither a file nor a folder|cannot be read"):
+        source_checksum(tmp_path / name, SourceIndex(tmp_path / "sources.json"))
+
+
 @pytest.mark.usefixtures("patient")
 def test_two_processes_do_not_forget_each_others_files(tmp_path: Path, counted: list[str]) -> None:
     where = tmp_path / "sources.json"

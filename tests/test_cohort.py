@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fidgety.cohort import Study, read_study
@@ -19,7 +20,7 @@ from fidgety.errors import ConfigError, NotAssessable, Reason, Status
 from fidgety.inclusion import CRITERION_TEXTS, PRESETS, criteria, inclusion_decision
 from fidgety.inclusion_flow import inclusion_flow
 from fidgety.phantom.plan import fm_intervals, plan_cohort
-from fidgety.sheet import CHARACTERISTICS, SHEET_COLUMNS, Recording
+from fidgety.sheet import CHARACTERISTICS, MAX_BYTES, SHEET_COLUMNS, Recording, read_table
 from fidgety.tables import Findings, decode
 
 COHORTS = {"ward": "development", "city": "external", "clips": "reference", "clinic": "new"}
@@ -67,6 +68,7 @@ class Desk:
 def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
     desk.touch("a1.mp4", "a2.mp4", "b1.mp4", "c1.nc", "c1.csv", "c1.json")
+    os.mkfifo(tmp_path / "pipe")
     desk.touch("openpose/c1_000000000000_keypoints.json", "nothing/notes.txt")
     return desk
 
@@ -156,6 +158,10 @@ def test_all_findings_at_once(desk: Desk) -> None:
         ({"video": "nowhere.mp4"}, "column video: 'nowhere.mp4': no such file"),
         ({"video": "films\\a1.mp4"}, "Write '/' between folders"),
         ({"video": ".."}, "is a folder"),
+        ({"video": "/dev/zero"}, "is a device or a pipe"),
+        ({"video": "pipe"}, "is a device or a pipe"),
+        ({"video": "", "pose": "pipe"}, "is a device or a pipe"),
+        ({"video": "~nobody-of-that-name/a.mp4"}, "no such file"),
         ({"corrected_age_weeks": "2024-03-05"}, "is a date"),
         ({"corrected_age_weeks": "05.03.24"}, "is a date"),
         ({"corrected_age_weeks": "twelve"}, "is not a number"),
@@ -289,6 +295,24 @@ def test_files_that_are_no_such_table(desk: Desk, data: bytes, expected: str) ->
     assert expected in desk.refuse(data)
 
 
+@pytest.mark.parametrize("where", ["pipe", "/dev/zero", "~nobody-of-that-name/sheet.tsv"])
+@pytest.mark.parametrize("key", ["sheet", "intervals"])
+def test_a_table_that_is_no_file_is_not_opened(desk: Desk, key: str, where: str) -> None:
+    (desk.folder / "good.tsv").write_text(table([BASIC]))
+    # Where the configuration is checked alone, homes of nobody are refused.
+    config = desk.config(sheet="good.tsv").model_copy(update={key: where})
+    with pytest.raises(ConfigError, match=r"a device or a pipe|No such file") as caught:
+        read_study(config, desk.folder)
+    assert where in str(caught.value)
+
+
+def test_a_sheet_is_bounded(desk: Desk) -> None:
+    with open(desk.folder / "recordings.tsv", "wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ConfigError, match="is it the right file"):
+        read_study(desk.config(), desk.folder)
+
+
 def test_missing_sheet_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.tsv: cannot be read: No such file"):
         read_study(parse_config({"sheet": "nowhere.tsv"}), tmp_path)
@@ -308,12 +332,11 @@ def test_the_same_finding_in_many_rows_is_one_line(desk: Desk) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_file_content_is_a_crash(data: bytes) -> None:
-    from fidgety.sheet import read_table
-
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_file_content_is_a_crash(tmp_path: Path, data: bytes) -> None:
     findings = Findings()
-    path = type("P", (), {"read_bytes": lambda self: data})()
-    read = read_table(path, "t", SHEET_COLUMNS, ("recording",), findings)  # type: ignore[arg-type]
+    (tmp_path / "t").write_bytes(data)
+    read = read_table(tmp_path / "t", "t", SHEET_COLUMNS, ("recording",), findings)
     assert read is not None or findings
     assert isinstance(decode(data), str)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fidgety.registry import nearest
+from fidgety.sources import user_path
 from fidgety.tables import Findings
 
 SUFFIXES = (".csv", ".tsv", ".nc")
@@ -32,7 +33,7 @@ def find_corrections(
     dict
         Recording to its file.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(os.fspath(folder))
     findings = Findings() if findings is None else findings
     known = list(recordings)
     found: dict[str, Path] = {}
