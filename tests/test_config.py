@@ -144,11 +144,17 @@ def test_controls_and_homes_of_nobody_are_found_wherever_they_stand() -> None:
         "cohorts": {"a\x1b[31m": "new"},
         "publish": {"text": "many\nlines, ~20 infants, \N{BABY}"},
         "sheet": "\x07.tsv",
+        "bundle": f"my/{'a' * 256}.zip",
     }
     with pytest.raises(ConfigError) as caught:
         parse_config(values)
     lines = str(caught.value).splitlines()
-    assert [line.split(": ")[1] for line in lines] == ["pose.skeletons.1", "cohorts", "sheet"]
+    assert [line.split(": ")[1] for line in lines] == [
+        "pose.skeletons.1",
+        "cohorts",
+        "sheet",
+        "bundle",
+    ]
     assert "\x1b" not in str(caught.value)
 
 

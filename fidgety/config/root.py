@@ -41,6 +41,9 @@ from fidgety.tables import CONTROLS, control_in
 
 #: Most of a wrong value that a message repeats.
 SHOWN_CHARACTERS = 200
+#: Longest name of a file, in bytes, on any usual disk. A longer one raises an error of its own
+#: wherever a path is looked at.
+MAX_FILE_NAME = 255
 #: A path in somebody's home folder.
 _HOME = re.compile(r"~[A-Za-z_][\w.-]*(/|$)")
 
@@ -201,6 +204,14 @@ def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
         place = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", place) or "the whole file"
         if control := control_in(text):
             findings.append(f"{where}: {place}: holds {control}, which is no text.")
+        elif (
+            not re.search(r"\s", text)
+            and (longest := max(len(part.encode()) for part in text.split("/"))) > MAX_FILE_NAME
+        ):
+            findings.append(
+                f"{where}: {place}: has a word of {longest} bytes; names of files have at most "
+                f"{MAX_FILE_NAME}."
+            )
         elif _HOME.match(text):
             try:
                 Path(text).expanduser()

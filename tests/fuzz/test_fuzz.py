@@ -55,9 +55,10 @@ LOOSE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Hea
 #: What no plan can do anything with, as a path, a number or a name.
 HOSTILE = st.sampled_from(
     (
-        "", "/", "..", "~", "~nobody/a.mp4", "/dev/zero", "pipe", "a\0b", "re{s}ults", "a\nb",
+        "", "/", "..", "~", "~no-such-user/a", "/dev/zero", "pipe", "a\0b", "re{s}ults", "a\nb",
         "a" * 5000, "\ud800", "\x1b[31m", "\u202eb", "*", "a:b", 10**400, -1, 1e308, float("nan"),
-        ["/dev/zero", "pipe"], {"a": "pipe"}, "sheet.tsv", "a.mp4",
+        ["/dev/zero"], ["pipe"], ["a" * 5000], ["~no-such-user/a"], {"a": "pipe"},
+        "sheet.tsv", "a.mp4",
     )
 )  # fmt: skip
 
@@ -97,7 +98,7 @@ def plan(config: Config, folder: Path) -> None:
 #: What stands in a cell, wherever.
 CELLS = st.sampled_from(
     (
-        "", " ", "a1", "a.mp4", "ward", "normal", "pipe", "/dev/zero", "/dev/null", "~", "~no/a",
+        "", " ", "a1", "a.mp4", "ward", "normal", "pipe", "/dev/zero", "/dev/null", "~", "~nowho/a",
         "..", "/", "a\0b", "\x07", "\x1b[31m", "\u202e", "\ud800", "=1+1", '"', '""a', "9" * 5000,
         "1e400", "nan", "-1", "12,5", "38+5", f"{'9' * 400}+3", "٣٨+5", "²", "0,0,0,0",
         f"{'9' * 5000},1,1,1", "٣,1,1,1", "http://[::1", "s3://a/b", "file:///etc/passwd", "yes",
