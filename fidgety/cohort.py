@@ -12,6 +12,7 @@ development infant, which follow their infant's fold.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ from fidgety.inclusion import CRITERION_TEXTS, Decision, inclusion_decision
 from fidgety.inclusion import criteria as inclusion_criteria
 from fidgety.sheet import (
     CHARACTERISTICS,
+    CROP,
     OWN_PREFIX,
     SHEET_COLUMNS,
     Interval,
@@ -39,7 +41,7 @@ from fidgety.sheet import (
     read_table,
 )
 from fidgety.sources import has_frame_files, is_remote, user_path
-from fidgety.tables import Findings, suggest
+from fidgety.tables import LISTED_LINES, Findings, suggest
 
 __all__ = [
     "CRITERION_TEXTS",
@@ -395,8 +397,9 @@ def _check_row(
         findings.add(
             table, number, "crop", cells["crop"], "is for videos; leave it empty for a pose file."
         )
-    crop = cells.get("crop", "").replace(" ", "").split(",")
-    if len(crop) == 4 and all(c.isdigit() for c in crop) and 0 in (int(crop[2]), int(crop[3])):
+    crop = cells.get("crop", "")
+    # Other forms are findings of their own.
+    if re.match(CROP, crop) and 0 in map(int, crop.split(",")[2:]):
         findings.add(
             table, number, "crop", cells["crop"], "has no area; width and height come last."
         )
@@ -569,9 +572,11 @@ def _read_intervals(
         if row is None:
             continue
         if row.recording not in recordings:
+            # What may have been meant takes time to find; nobody reads it beyond what is listed.
+            few = len(findings.found) < LISTED_LINES
             findings.add(
                 table.name, number, "recording", row.recording,
-                "is not in the sample sheet." + _close(row.recording, recordings),
+                "is not in the sample sheet." + (_close(row.recording, recordings) if few else ""),
             )  # fmt: skip
             continue
         if row.end_s <= row.start_s:

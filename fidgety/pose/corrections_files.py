@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fidgety.registry import nearest
 from fidgety.sources import user_path
-from fidgety.tables import Findings
+from fidgety.tables import LISTED_LINES, Findings
 
 SUFFIXES = (".csv", ".tsv", ".nc")
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
@@ -35,7 +35,7 @@ def find_corrections(
     """
     folder = user_path(os.fspath(folder))
     findings = Findings() if findings is None else findings
-    known = list(recordings)
+    known = dict.fromkeys(recordings)
     found: dict[str, Path] = {}
     if folder.exists() and not folder.is_dir():
         findings.add(str(folder), None, "", None, "is a file; corrections.folder names a folder.")
@@ -45,7 +45,10 @@ def find_corrections(
         if path.name.startswith((".", "~")) or suffix not in (*SUFFIXES, *WORKBOOKS):
             continue
         if path.stem not in known:
-            hint = nearest(path.stem, known) or " Move it away, or name it after its recording."
+            # What may have been meant takes time to find; nobody reads it beyond what is listed.
+            few = len(findings.found) < LISTED_LINES
+            hint = nearest(path.stem, list(known)) if few else ""
+            hint = hint or " Move it away, or name it after its recording."
             findings.add(str(path), None, "", None, f"there is no recording {path.stem!r}.{hint}")
         elif suffix in WORKBOOKS:
             findings.add(str(path), None, "", None, "is a workbook; save the table as CSV.")
