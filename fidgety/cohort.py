@@ -12,6 +12,8 @@ development infant, which follow their infant's fold.
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ from fidgety.inclusion import CRITERION_TEXTS, Decision, inclusion_decision
 from fidgety.inclusion import criteria as inclusion_criteria
 from fidgety.sheet import (
     CHARACTERISTICS,
+    CROP,
     OWN_PREFIX,
     SHEET_COLUMNS,
     Interval,
@@ -37,8 +40,8 @@ from fidgety.sheet import (
     parse_row,
     read_table,
 )
-from fidgety.sources import has_frame_files, is_remote
-from fidgety.tables import Findings, suggest
+from fidgety.sources import has_frame_files, is_remote, user_path
+from fidgety.tables import LISTED_LINES, Findings, suggest
 
 __all__ = [
     "CRITERION_TEXTS",
@@ -207,7 +210,7 @@ def development_sites(study: Study) -> tuple[str, ...]:
 
 def locate(folder: Path, name: str) -> Path:
     """Return a file of the sheet: relative to its folder, with ``~`` for the home folder."""
-    return Path(os.path.normpath(folder / Path(name).expanduser()))
+    return Path(os.path.normpath(folder / user_path(name)))
 
 
 def read_study(
@@ -245,7 +248,7 @@ def read_study(
     named: set[str] = set()
     folder = Path()
     if config.sheet is not None:
-        where = Path(config.sheet).expanduser()
+        where = user_path(config.sheet)
         folder = where.parent
         table = read_table(
             base / where, config.sheet, SHEET_COLUMNS, ("recording", "infant", "cohort"), findings
@@ -394,8 +397,9 @@ def _check_row(
         findings.add(
             table, number, "crop", cells["crop"], "is for videos; leave it empty for a pose file."
         )
-    crop = cells.get("crop", "").replace(" ", "").split(",")
-    if len(crop) == 4 and all(c.isdigit() for c in crop) and 0 in (int(crop[2]), int(crop[3])):
+    crop = cells.get("crop", "")
+    # Other forms are findings of their own.
+    if re.match(CROP, crop) and 0 in map(int, crop.split(",")[2:]):
         findings.add(
             table, number, "crop", cells["crop"], "has no area; width and height come last."
         )
@@ -433,19 +437,25 @@ def _check_files(
                 f"no such file; paths start from the sheet's folder ({folder}).{hint}",
             )  # fmt: skip
             continue
-        if path.is_dir() and column == "video":
+        folder_like = stat.S_ISDIR(found.st_mode)
+        if folder_like and column == "video":
             findings.add(table, number, column, name, "is a folder, not a file.")
             continue
-        if path.is_dir() and not has_frame_files(path):
+        # Reading a device or a pipe may have no end.
+        if not folder_like and not stat.S_ISREG(found.st_mode):
+            findings.add(table, number, column, name, "is a device or a pipe, not a file.")
+            continue
+        if not os.access(path, os.R_OK):
+            findings.add(table, number, column, name, "may not be read; check its rights.")
+            continue
+        if folder_like and not has_frame_files(path):
             findings.add(
                 table, number, column, name,
                 "is a folder without OpenPose's files (..._000000000012_keypoints.json).",
             )  # fmt: skip
             continue
-        suffix = None if path.is_dir() else path.suffix
+        suffix = None if folder_like else path.suffix
         _check_tracks_have_times(table, number, row, column, suffix, findings)
-        if not os.access(path, os.R_OK):
-            findings.add(table, number, column, name, "may not be read; check its rights.")
         first = seen.setdefault((found.st_dev, found.st_ino), number)
         _check_once(table, number, column, name, first, findings)
 
@@ -547,7 +557,7 @@ def _read_intervals(
     """Check the table of annotated intervals."""
     assert config.intervals is not None
     table = read_table(
-        base / Path(config.intervals).expanduser(),
+        base / user_path(config.intervals),
         config.intervals,
         INTERVAL_COLUMNS,
         ("recording", "start_s", "end_s", "movement"),
@@ -562,9 +572,11 @@ def _read_intervals(
         if row is None:
             continue
         if row.recording not in recordings:
+            # What may have been meant takes time to find; nobody reads it beyond what is listed.
+            few = len(findings.found) < LISTED_LINES
             findings.add(
                 table.name, number, "recording", row.recording,
-                "is not in the sample sheet." + _close(row.recording, recordings),
+                "is not in the sample sheet." + (_close(row.recording, recordings) if few else ""),
             )  # fmt: skip
             continue
         if row.end_s <= row.start_s:

@@ -112,6 +112,10 @@ REASON_TEXTS: dict[Reason, str] = {
 }
 
 
+#: Longest detail: it stands in tables and on pages, and what is wrong with a file may be endless.
+DETAIL_CHARACTERS = 500
+
+
 def without_path(text: str, path: str | os.PathLike[str], instead: str = "the file") -> str:
     """Take a file's path and name out of a library's message.
 
@@ -153,11 +157,14 @@ class NotAssessable(Exception):
     reason
         Code from the documented list.
     detail
-        What was found in this recording, with figures, for a person.
+        What was found in this recording, with figures, for a person; cut off behind
+        :data:`DETAIL_CHARACTERS`.
     """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         self.reason = Reason(reason)
+        if len(detail) > DETAIL_CHARACTERS:
+            detail = detail[: DETAIL_CHARACTERS - 1] + "…"
         self.detail = detail
         super().__init__(f"{self.reason.value}: {detail or self.reason.text}")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,11 +24,24 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic import ValidationError as PydanticError
 
 from fidgety.config.study import Role
-from fidgety.tables import DECIMAL_COMMA, MISSING, Findings, decode, suggest
+from fidgety.tables import (
+    CONTROLS,
+    DECIMAL_COMMA,
+    LISTED_LINES,
+    MISSING,
+    Findings,
+    control_in,
+    decode,
+    suggest,
+)
 
 #: Columns of the user's own start like this; they are kept and not looked at.
 OWN_PREFIX = "x_"
-_WEEKS_AND_DAYS = re.compile(r"(\d{1,3})\s*\+\s*([0-6])$")
+#: Largest table: more than a million recordings.
+MAX_BYTES = 500_000_000
+#: Four numbers; none is larger than the sides of any picture.
+CROP = r"^[0-9]{1,5}(,[0-9]{1,5}){3}$"
+_WEEKS_AND_DAYS = re.compile(r"([0-9]{1,3})\s*\+\s*([0-6])$")
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[-. ][A-Za-z]{3}",
 )
@@ -133,7 +147,7 @@ class Recording(_Row):
     """What it was recorded with."""
     setting: Literal["hospital", "home"] | None = None
     """Recorded in a hospital or at home."""
-    crop: Annotated[str, StringConstraints(pattern=r"^\d+,\d+,\d+,\d+$")] | None = None
+    crop: Annotated[str, StringConstraints(pattern=CROP)] | None = None
     """Part of the upright picture to use: ``x,y,w,h`` in pixels, x to the right, y down. Tracks
     are those of the whole picture."""
     cp: Palsy | None = None
@@ -238,9 +252,21 @@ def read_table(
         Receives what is wrong.
     """
     try:
+        found = path.stat()
+        # A device or a pipe may have no end, or make who reads it wait for ever.
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            findings.add(name, None, "", None, "is a device or a pipe, not a file.")
+            return None
+        if found.st_size > MAX_BYTES:
+            findings.add(
+                name, None, "", None, f"has {found.st_size} bytes, more than {MAX_BYTES}: is it "
+                "the right file?",
+            )  # fmt: skip
+            return None
         data = path.read_bytes()
-    except OSError as error:
-        findings.add(name, None, "", None, f"cannot be read: {error.strerror}.")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        findings.add(name, None, "", None, f"cannot be read: {why}.")
         return None
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         findings.add(
@@ -248,6 +274,7 @@ def read_table(
         )
         return None
     text = decode(data)
+    controls = CONTROLS.search(text) is not None
     first = next((line for line in text.splitlines() if line.strip()), "")
     if "\t" not in first:
         for separator, word in ((",", "commas"), (";", "semicolons")):
@@ -275,10 +302,23 @@ def read_table(
                 name, number, "", None, f"has {len(stripped)} cells for {len(header)} columns; "
                 "is there a tab inside a value?",
             )  # fmt: skip
-        rows.append((number, dict(zip(header, stripped, strict=False))))
+        row = dict(zip(header, stripped, strict=False))
+        rows.append((number, _without_controls(row, number, name, findings) if controls else row))
     if not rows:
         findings.add(name, None, "", None, "has no row below its header.")
     return Table(name, rows) if good else None
+
+
+def _without_controls(
+    row: Mapping[str, str], number: int, name: str, findings: Findings
+) -> dict[str, str]:
+    """Take out what is no text, which is a finding; the rest is checked as if it were not there."""
+    for column, cell in row.items():
+        if control := control_in(cell):
+            findings.add(
+                name, number, column, cell, f"holds {control}, which is no text; type it anew."
+            )
+    return {column: CONTROLS.sub("", cell) for column, cell in row.items()}
 
 
 def _records(text: str, name: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
@@ -311,17 +351,25 @@ def _check_header(
     findings: Findings,
 ) -> bool:
     before = len(findings.found)
+    seen: set[str] = set()
     for k, column in enumerate(header):
         if not column:
             findings.add(name, row, "", None, f"column {k + 1} has no name.")
-        elif column in header[:k]:
+        elif column in seen:
             findings.add(name, row, column, None, "stands twice in the header.")
-        elif column not in columns and not column.startswith(OWN_PREFIX):
+        elif control := control_in(column):
             findings.add(
-                name, row, column, None, "no such column." + suggest(column, columns)
-                + f" A column of your own starts with {OWN_PREFIX!r}.",
+                name, row, "", column, f"holds {control}, which is no text; type the name anew."
+            )
+        elif column not in columns and not column.startswith(OWN_PREFIX):
+            # What may have been meant takes time to find; nobody reads it beyond what is listed.
+            meant = suggest(column, columns) if len(findings.found) < LISTED_LINES else ""
+            findings.add(
+                name, row, column, None,
+                f"no such column.{meant} A column of your own starts with {OWN_PREFIX!r}.",
             )  # fmt: skip
-    missing = [column for column in needed if column not in header]
+        seen.add(column)
+    missing = [column for column in needed if column not in seen]
     for column in missing:
         findings.add(name, row, column, None, "is missing from the header.")
     # An unknown column hides what it was meant to be; rows can still be checked without it.

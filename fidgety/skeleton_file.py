@@ -265,11 +265,15 @@ def load_skeleton(path: Path, name: str | None = None) -> Skeleton:
         If it cannot be read, or with one line a finding: file, key, value, remedy.
     """
     name = name or str(path)
+    # A device or a pipe may have no end, or make who reads it wait for ever.
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{name}: cannot be read: it is no file.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror or error}.") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    # A number of thousands of digits is a ValueError, too.
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{name}: must have keys (name, keypoints, bones), found {values!r}.")

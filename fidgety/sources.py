@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,6 +37,17 @@ def is_remote(name: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]*://", name, flags=re.IGNORECASE) is not None
 
 
+def user_path(name: str) -> Path:
+    """Return a path that a user wrote, with ``~`` for the home folder.
+
+    One that names the home of nobody (``~nobody/a.mp4``) stays as it is: there is no such file.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def folder_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     """Return the files of a folder that is one source, by name; hidden ones do not count."""
     with os.scandir(folder) as entries:
@@ -56,6 +68,9 @@ def _signature(path: str) -> Signature:
     """
     if not os.path.isdir(path):
         found = os.stat(path)
+        # A device or a pipe may have no end, or make who reads it wait for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{path}: is neither a file nor a folder.")
         return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
     listing = []
     for entry in folder_files(path):
@@ -173,10 +188,10 @@ def source_checksum(path: str | os.PathLike[str], index: SourceIndex) -> str:
     Raises
     ------
     ConfigError
-        If the file cannot be read, or changes while it is read.
+        If the file cannot be read, is a device or a pipe, or changes while it is read.
     """
-    name = os.path.abspath(path)
     try:
+        name = os.path.abspath(path)
         for _ in range(2):
             before = _signature(name)
             if (known := index.lookup(name, before)) is not None:
@@ -187,9 +202,10 @@ def source_checksum(path: str | os.PathLike[str], index: SourceIndex) -> str:
                 if abs(time.time() - max(after[1:3]) / 1e9) > RACY_S:
                     index.remember(name, before, checksum)
                 return checksum
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{os.fspath(path)}: cannot be read ({error.strerror}). Check its path and rights."
+            f"{os.fspath(path)}: cannot be read ({why}). Check its path and rights."
         ) from None
     raise ConfigError(
         f"{os.fspath(path)}: changes while it is read. Wait until it is copied, then run again."

@@ -17,6 +17,18 @@ from fidgety.registry import nearest
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "."})
 #: Findings of one kind beyond this number are counted, not listed.
 LISTED_ROWS = 20
+#: Lines of a message beyond this number are counted, and longer ones are cut off.
+LISTED_LINES = 40
+LINE_CHARACTERS = 1000
+#: Most of a value that a message repeats.
+SHOWN_CHARACTERS = 100
+#: Characters that no text of a table needs: controls (but tabs and line ends, which may stand in
+#: quotes), halves of pairs, and those that turn the direction of what stands around them, so that
+#: it reads otherwise than it is.
+CONTROLS = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_NO_CELL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: A number as many countries write it.
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+$")
 
@@ -48,7 +60,7 @@ class Finding:
     @property
     def place(self) -> str:
         """Column and value."""
-        shown = "" if self.value is None else f": {self.value!r}"
+        shown = "" if self.value is None else f": {_start(self.value, SHOWN_CHARACTERS)!r}"
         return f"column {self.column}{shown}" if self.column else shown.removeprefix(": ")
 
 
@@ -68,25 +80,34 @@ class Findings:
         return bool(self.found)
 
     def lines(self) -> list[str]:
-        """Return one line a finding; long runs of the same finding become one line."""
+        """Return one line a finding, in the order of tables and rows.
+
+        Long runs of the same finding become one line; behind :data:`LISTED_LINES` there is one
+        that counts the rest.
+        """
         same: dict[tuple[str, str, str], list[Finding]] = {}
         for finding in self.found:
             key = (finding.table, finding.place, finding.problem)
             same.setdefault(key, []).append(finding)
-        lines: list[tuple[str, int, str]] = []
+        lines: list[tuple[str, int, str, int]] = []
         for (table, place, problem), group in same.items():
             rows = [finding.row for finding in group if finding.row is not None]
             text = f": {place}: {problem}" if place else f": {problem}"
             if len(rows) > LISTED_ROWS:
                 listed = ", ".join(map(str, rows[:LISTED_ROWS]))
                 more = len(rows) - LISTED_ROWS
-                lines.append((table, rows[0], f"{table}: rows {listed} and {more} more{text}"))
+                line = f"{table}: rows {listed} and {more} more{text}"
+                lines.append((table, rows[0], line, len(rows)))
             elif rows:
-                lines += [(table, row, f"{table}: row {row}{text}") for row in rows]
+                lines += [(table, row, f"{table}: row {row}{text}", 1) for row in rows]
             else:
-                lines.append((table, 0, f"{table}{text}"))
+                lines.append((table, 0, f"{table}{text}", len(group)))
         order = {name: k for k, name in enumerate(dict.fromkeys(f.table for f in self.found))}
-        return [line for _, _, line in sorted(lines, key=lambda x: (order[x[0]], x[1]))]
+        lines.sort(key=lambda x: (order[x[0]], x[1]))
+        told = [_start(line, LINE_CHARACTERS) for _, _, line, _ in lines[:LISTED_LINES]]
+        if rest := sum(n for *_, n in lines[LISTED_LINES:]):
+            told.append(f"and {rest} more finding{'s' if rest > 1 else ''}; correct these first.")
+        return told
 
     def raise_if_any(self) -> None:
         """Raise everything at once.
@@ -100,6 +121,22 @@ class Findings:
             n = len(self.found)
             head = f"{n} finding{'s' if n > 1 else ''} in the tables:\n"
             raise ConfigError(head + "\n".join(self.lines()))
+
+
+def _start(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def safe_text(text: str) -> str:
+    """Return free text as one cell that neither breaks a table nor is taken for a formula."""
+    flat = _NO_CELL.sub(" ", text).strip()
+    return f"'{flat}" if flat[:1] in ("=", "+", "-", "@") else flat
+
+
+def control_in(text: str) -> str | None:
+    """Return the name of a text's first character that is none (:data:`CONTROLS`), if any is."""
+    found = CONTROLS.search(text)
+    return None if found is None else f"U+{ord(found[0]):04X}"
 
 
 def decode(data: bytes) -> str:

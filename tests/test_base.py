@@ -25,7 +25,14 @@ from hypothesis.extra import numpy as hnp
 
 from fidgety import files, sources, storage
 from fidgety.cohort_table import COLUMNS, FINDINGS, FITNESS, behind_the_end, format_cell
-from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.errors import (
+    DETAIL_CHARACTERS,
+    ConfigError,
+    NotAssessable,
+    Outcome,
+    Reason,
+    StorageError,
+)
 from fidgety.features.store import FEATURES_SCHEMA
 from fidgety.fingerprint import (
     LEFT_OUT,
@@ -131,6 +138,13 @@ def test_flags_must_be_numbers(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="uint8"):
         storage.write_dataset(tmp_path / "a.h5", data, schema="t/1", provenance=PROVENANCE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_detail_without_end_is_cut_off() -> None:
+    error = NotAssessable(Reason.NO_BODY, "x" * 10_000)
+    assert error.detail == "x" * (DETAIL_CHARACTERS - 1) + "…"
+    assert len(str(error)) < DETAIL_CHARACTERS + 20
+    assert NotAssessable(Reason.NO_BODY, "x" * DETAIL_CHARACTERS).detail.endswith("x")
 
 
 def test_not_assessable_is_handed_on(tmp_path: Path) -> None:
@@ -559,6 +573,14 @@ def test_a_damaged_index_is_written_anew(
     index.save()
     assert source_checksum(path, SourceIndex(where)) == expected
     assert counted == ["a.mp4"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "zero", "a\0b"])
+def test_a_source_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=r"neither a file nor a folder|cannot be read"):
+        source_checksum(tmp_path / name, SourceIndex(tmp_path / "sources.json"))
 
 
 @pytest.mark.usefixtures("patient")

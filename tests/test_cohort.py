@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fidgety.cohort import Study, read_study
@@ -19,8 +20,8 @@ from fidgety.errors import ConfigError, NotAssessable, Reason, Status
 from fidgety.inclusion import CRITERION_TEXTS, PRESETS, criteria, inclusion_decision
 from fidgety.inclusion_flow import inclusion_flow
 from fidgety.phantom.plan import fm_intervals, plan_cohort
-from fidgety.sheet import CHARACTERISTICS, SHEET_COLUMNS, Recording
-from fidgety.tables import Findings, decode
+from fidgety.sheet import CHARACTERISTICS, MAX_BYTES, SHEET_COLUMNS, Recording, read_table
+from fidgety.tables import LISTED_LINES, Findings, decode
 
 COHORTS = {"ward": "development", "city": "external", "clips": "reference", "clinic": "new"}
 BASIC = {"recording": "a1", "infant": "a", "cohort": "ward", "video": "a1.mp4", "label": "normal"}
@@ -67,6 +68,7 @@ class Desk:
 def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
     desk.touch("a1.mp4", "a2.mp4", "b1.mp4", "c1.nc", "c1.csv", "c1.json")
+    os.mkfifo(tmp_path / "pipe")
     desk.touch("openpose/c1_000000000000_keypoints.json", "nothing/notes.txt")
     return desk
 
@@ -156,6 +158,10 @@ def test_all_findings_at_once(desk: Desk) -> None:
         ({"video": "nowhere.mp4"}, "column video: 'nowhere.mp4': no such file"),
         ({"video": "films\\a1.mp4"}, "Write '/' between folders"),
         ({"video": ".."}, "is a folder"),
+        ({"video": "/dev/zero"}, "is a device or a pipe"),
+        ({"video": "pipe"}, "is a device or a pipe"),
+        ({"video": "", "pose": "pipe"}, "is a device or a pipe"),
+        ({"video": "~nobody-of-that-name/a.mp4"}, "no such file"),
         ({"corrected_age_weeks": "2024-03-05"}, "is a date"),
         ({"corrected_age_weeks": "05.03.24"}, "is a date"),
         ({"corrected_age_weeks": "twelve"}, "is not a number"),
@@ -166,6 +172,18 @@ def test_all_findings_at_once(desk: Desk) -> None:
         ({"gmfcs": "2.5"}, "is not a whole number"),
         ({"crop": "1,2,3"}, "four whole numbers"),
         ({"crop": "1,2,0,3"}, "has no area"),
+        ({"crop": f"{'9' * 5000},1,1,1"}, "four whole numbers"),
+        ({"crop": "1,1,100000,1"}, "four whole numbers"),
+        ({"crop": "٣,1,1,1"}, "four whole numbers"),
+        ({"crop": "1,1,²,1"}, "four whole numbers"),
+        ({"corrected_age_weeks": "٣٨+5"}, "is not a number"),
+        ({"site": "a\x07b"}, r"column site: 'a\x07b': holds U+0007, which is no text"),
+        ({"device": "\x1b[31mred"}, "holds U+001B"),
+        ({"notes": "a\u202eb"}, "holds U+202E"),
+        ({"label": "norm\u2066al"}, "holds U+2066"),
+        ({"x_mine": "\x9d"}, "holds U+009D"),
+        ({"cohort": "wa\x7frd"}, "holds U+007F"),
+        ({"x_\x07": "1"}, r"row 1: 'x_\x07': holds U+0007"),
         ({"setting": "garden"}, "Known are: hospital, home"),
         ({"cp": "no", "cp_type": "ataxic"}, "contradicts cp 'no'"),
         ({"label": "Normal"}, "Did you mean 'normal'?"),
@@ -289,6 +307,24 @@ def test_files_that_are_no_such_table(desk: Desk, data: bytes, expected: str) ->
     assert expected in desk.refuse(data)
 
 
+@pytest.mark.parametrize("where", ["pipe", "/dev/zero", "~nobody-of-that-name/sheet.tsv"])
+@pytest.mark.parametrize("key", ["sheet", "intervals"])
+def test_a_table_that_is_no_file_is_not_opened(desk: Desk, key: str, where: str) -> None:
+    (desk.folder / "good.tsv").write_text(table([BASIC]))
+    # Where the configuration is checked alone, homes of nobody are refused.
+    config = desk.config(sheet="good.tsv").model_copy(update={key: where})
+    with pytest.raises(ConfigError, match=r"a device or a pipe|No such file") as caught:
+        read_study(config, desk.folder)
+    assert where in str(caught.value)
+
+
+def test_a_sheet_is_bounded(desk: Desk) -> None:
+    with open(desk.folder / "recordings.tsv", "wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ConfigError, match="is it the right file"):
+        read_study(desk.config(), desk.folder)
+
+
 def test_missing_sheet_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.tsv: cannot be read: No such file"):
         read_study(parse_config({"sheet": "nowhere.tsv"}), tmp_path)
@@ -307,13 +343,55 @@ def test_the_same_finding_in_many_rows_is_one_line(desk: Desk) -> None:
     assert "and 30 more" in findings[0]
 
 
-@given(st.binary(max_size=300))
-def test_no_file_content_is_a_crash(data: bytes) -> None:
-    from fidgety.sheet import read_table
+def test_a_message_is_of_a_length_that_somebody_reads(desk: Desk) -> None:
+    rows = "".join(f"r{k}\ta{k}\tward\tno{k}.mp4\tnormal\n" for k in range(20_000))
+    message = desk.refuse("recording\tinfant\tcohort\tvideo\tlabel\n" + rows)
+    lines = message.splitlines()
+    assert lines[0] == "20000 findings in the tables:"
+    assert "row 2: column video: 'no0.mp4': no such file" in lines[1]
+    assert len(lines) == 1 + LISTED_LINES + 1
+    assert lines[-1] == f"and {20_000 - LISTED_LINES} more findings; correct these first."
+    long = desk.refuse([BASIC | {"video": "a" * 5000, "label": "b" * 50_000}])
+    assert max(map(len, long.splitlines())) <= 1001
 
+
+@pytest.mark.parametrize("prefix", ["x_", "y_"])
+def test_a_header_of_many_columns_costs_no_time(desk: Desk, prefix: str) -> None:
+    more = "\t".join(f"{prefix}{k}" for k in range(100_000))
+    began = time.process_time()
+    text = f"recording\tinfant\tcohort\tvideo\tlabel\t{more}\na\ta\tward\ta1.mp4\tnormal\t1\n"
+    if prefix == "x_":
+        assert desk.read(text).recordings["a"].own == {"x_0": "1"}
+    else:
+        assert "column y_0: no such column" in desk.refuse(text)
+    assert time.process_time() - began < 10
+
+
+def test_many_unknown_recordings_cost_no_time(desk: Desk) -> None:
+    names = [f"r{k}" for k in range(5_000)]
+    desk.touch(*names)
+    rows = [BASIC | {"recording": name, "infant": name, "video": name} for name in names]
+    own = [
+        {"recording": f"{name}x", "start_s": "0", "end_s": "1", "movement": "other"}
+        for name in names
+    ]
+    began = time.process_time()
+    message = desk.refuse(rows, **desk.intervals(own))
+    assert time.process_time() - began < 20
+    assert "'r0x': is not in the sample sheet. Did you mean" in message
+
+
+def test_line_ends_in_quotes_are_text(desk: Desk) -> None:
+    own = desk.read([BASIC | {"notes": '"two\nlines"', "site": "Köln\u200d\N{BABY}"}])
+    assert own.recordings[BASIC["recording"]].notes == "two\nlines"
+
+
+@given(st.binary(max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_file_content_is_a_crash(tmp_path: Path, data: bytes) -> None:
     findings = Findings()
-    path = type("P", (), {"read_bytes": lambda self: data})()
-    read = read_table(path, "t", SHEET_COLUMNS, ("recording",), findings)  # type: ignore[arg-type]
+    (tmp_path / "t").write_bytes(data)
+    read = read_table(tmp_path / "t", "t", SHEET_COLUMNS, ("recording",), findings)
     assert read is not None or findings
     assert isinstance(decode(data), str)
 

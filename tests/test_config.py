@@ -109,6 +109,71 @@ def test_what_is_no_mapping_is_said(tmp_path: Path, text: str) -> None:
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("/", "the disk's root"),
+        ("//", "the disk's root"),
+        ("..", "'..'"),
+        ("a/../../b", "'..'"),
+        ("re{s}ults", "'{'"),
+        ("a}b", "'}'"),
+        ("a\nb", r"'\\n'"),
+        ("a\0b", "U\\+0000"),
+        ("\ud800", "U\\+D800"),
+        ("a\u202eb", "U\\+202E"),
+        ("~nobody-of-that-name/results", "no such home folder"),
+    ],
+)
+def test_results_go_to_a_folder_that_can_be(results: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        parse_config({"results": results})
+    assert str(caught.value).startswith("config.yaml: results: ")
+
+
+@pytest.mark.parametrize("results", ["results", "results/", ".", "/data/a b", "a..b", "säugling"])
+def test_results_may_lie_anywhere_else(results: str) -> None:
+    assert parse_config({"results": results}).results == results
+
+
+def test_controls_and_homes_of_nobody_are_found_wherever_they_stand() -> None:
+    values = {
+        "pose": {"skeletons": ["a", "~nobody-of-that-name/b.yaml"]},
+        "cohorts": {"a\x1b[31m": "new"},
+        "publish": {"text": "many\nlines, ~20 infants, \N{BABY}"},
+        "sheet": "\x07.tsv",
+        "bundle": f"my/{'a' * 256}.zip",
+    }
+    with pytest.raises(ConfigError) as caught:
+        parse_config(values)
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "pose.skeletons.1",
+        "cohorts",
+        "sheet",
+        "bundle",
+    ]
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 100_000, 10**5000, [[1] * 9999]], ids=["text", "number", "list"]
+)
+def test_a_wrong_value_is_not_repeated_without_end(value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"video": {"fps": value}, "seed": [value]})
+    assert len(str(caught.value)) < 5000
+
+
+@pytest.mark.parametrize("text", ["seed: " + "9" * 5000, "a: " + "[" * 5000, "a: \x07"])
+def test_yaml_that_cannot_be_read_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+        load_config(tmp_path / "c.yaml")
+
+
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("# nothing\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -377,7 +378,9 @@ def test_mistakes_in_a_file_are_named(tmp_path: Path, change: dict[str, Any], me
     load_skeleton(own(tmp_path, SMALL))
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\xff\xfe", "just text"])
+@pytest.mark.parametrize(
+    "text", ["", "[1, 2]", "a: [", "\xff\xfe", "just text", "a: " + "9" * 5000]
+)
 def test_files_that_are_no_skeleton(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(text.encode("latin-1"))
@@ -385,6 +388,12 @@ def test_files_that_are_no_skeleton(tmp_path: Path, text: str) -> None:
         load_skeleton(path)
     with pytest.raises(ConfigError, match="No such file"):
         load_skeleton(tmp_path / "none.yaml")
+
+
+def test_a_pipe_is_no_skeleton(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="it is no file"):
+        load_skeleton(tmp_path / "pipe")
 
 
 def test_all_files_findings_come_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,6 +37,15 @@ from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
+from fidgety.tables import CONTROLS, control_in
+
+#: Most of a wrong value that a message repeats.
+SHOWN_CHARACTERS = 200
+#: Longest name of a file, in bytes, on any usual disk. A longer one raises an error of its own
+#: wherever a path is looked at.
+MAX_FILE_NAME = 255
+#: A path in somebody's home folder.
+_HOME = re.compile(r"~[A-Za-z_][\w.-]*(/|$)")
 
 
 class Config(Section):
@@ -100,6 +110,20 @@ class Config(Section):
             return value
         return {name: model for name, model in value.items() if model is not None}
 
+    @field_validator("results")
+    @classmethod
+    def _check_results(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("is empty; name a folder, such as 'results'")
+        if found := re.search(r"[{}\x00-\x1f\x7f]", value):
+            raise ValueError(f"holds {found[0]!r}; letters, digits, '-', '_', '.' and '/' do")
+        parts = Path(value).parts
+        if ".." in parts:
+            raise ValueError("holds '..'; name the folder itself")
+        if len(parts) == 1 and Path(value).is_absolute():
+            raise ValueError("is the disk's root; name a folder")
+        return value
+
     def with_folds(self, n: int) -> Config:
         """Return the configuration with a number of folds that the study gives, not the user."""
         return self.model_copy(update={"folds": self.folds.model_copy(update={"n": n})})
@@ -145,8 +169,55 @@ def describe_validation_error(error: ValidationError, where: str = "config.yaml"
             hint = nearest(str(location[-1]), known) or f" Known keys: {', '.join(known)}."
             lines.append(f"{where}: {place}: no such key.{hint}")
         else:
-            lines.append(f"{where}: {place}: {finding['msg']} (found {finding['input']!r}).")
+            found = _shown(finding["input"])
+            lines.append(f"{where}: {place}: {finding['msg']} (found {found}).")
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written, cut off where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of the configuration with its place, keys among them."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            name = key if isinstance(key, str) else _shown(key)
+            yield place, name
+            yield from _texts(inner, f"{place}.{name}" if place else name)
+    elif isinstance(value, list | tuple):
+        for k, inner in enumerate(value):
+            yield from _texts(inner, f"{place}.{k}")
+
+
+def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
+    """Find what no file and no page can hold, and homes of nobody."""
+    findings = []
+    for place, text in _texts(values):
+        place = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", place) or "the whole file"
+        if control := control_in(text):
+            findings.append(f"{where}: {place}: holds {control}, which is no text.")
+        elif (
+            not re.search(r"\s", text)
+            and (longest := max(len(part.encode()) for part in text.split("/"))) > MAX_FILE_NAME
+        ):
+            findings.append(
+                f"{where}: {place}: has a word of {longest} bytes; names of files have at most "
+                f"{MAX_FILE_NAME}."
+            )
+        elif _HOME.match(text):
+            try:
+                Path(text).expanduser()
+            except RuntimeError:
+                findings.append(f"{where}: {place}: there is no such home folder: {text[:99]!r}.")
+    return findings
 
 
 def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Config:
@@ -157,6 +228,8 @@ def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Confi
     ConfigError
         With one line a finding, all of them at once.
     """
+    if findings := _check_texts(values, where):
+        raise ConfigError("\n".join(findings))
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
@@ -173,8 +246,9 @@ def load_config(path: Path) -> Config:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # A number of thousands of digits is a ValueError, too.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must be a list of keys and values, found {values!r}.")
+        raise ConfigError(f"{path}: must be a list of keys and values, found {_shown(values)}.")
     return parse_config(values, str(path))

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fidgety.registry import nearest
-from fidgety.tables import Findings
+from fidgety.sources import user_path
+from fidgety.tables import LISTED_LINES, Findings
 
 SUFFIXES = (".csv", ".tsv", ".nc")
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
@@ -32,9 +33,9 @@ def find_corrections(
     dict
         Recording to its file.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(os.fspath(folder))
     findings = Findings() if findings is None else findings
-    known = list(recordings)
+    known = dict.fromkeys(recordings)
     found: dict[str, Path] = {}
     if folder.exists() and not folder.is_dir():
         findings.add(str(folder), None, "", None, "is a file; corrections.folder names a folder.")
@@ -44,10 +45,15 @@ def find_corrections(
         if path.name.startswith((".", "~")) or suffix not in (*SUFFIXES, *WORKBOOKS):
             continue
         if path.stem not in known:
-            hint = nearest(path.stem, known) or " Move it away, or name it after its recording."
+            # What may have been meant takes time to find; nobody reads it beyond what is listed.
+            few = len(findings.found) < LISTED_LINES
+            hint = nearest(path.stem, list(known)) if few else ""
+            hint = hint or " Move it away, or name it after its recording."
             findings.add(str(path), None, "", None, f"there is no recording {path.stem!r}.{hint}")
         elif suffix in WORKBOOKS:
             findings.add(str(path), None, "", None, "is a workbook; save the table as CSV.")
+        elif not path.is_file():
+            findings.add(str(path), None, "", None, "is no file that could be read.")
         elif path.stem in found:
             findings.add(
                 str(path), None, "", None, f"stands beside {found[path.stem].name}; keep one."

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.files import write_text
 from fidgety.pose.corrections import Correction, Corrections
+from fidgety.pose.importers.content import MAX_FRAMES, open_hdf5, reasons_for, require_frames
 from fidgety.tables import DECIMAL_COMMA, MISSING, Findings, decode, suggest
 
 COLUMNS = ("frame", "time_s", "keypoint", "x", "y", "action", "rater", "note")
@@ -35,6 +36,11 @@ ACTIONS = ("set", "missing")
 #: Smallest difference that counts as an edit, in pixels: above the rounding of float32 and of a
 #: table with three decimals.
 EDITED_PX = 2e-3
+#: Most differences that somebody can have made by hand, and most bytes of a table of them.
+MAX_CORRECTIONS = 500_000
+MAX_BYTES = 100_000_000
+#: Beyond this number of columns it is another table.
+MAX_COLUMNS = 100
 #: From the centre of the first pixel to its outer corner.
 HALF_PIXEL = 0.5
 
@@ -53,6 +59,8 @@ def read_corrections(path: str | os.PathLike[str], findings: Findings) -> Correc
     try:
         if path.suffix.lower() == ".nc":
             return _from_netcdf(path)
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise FidgetyError(f"has {size} bytes, more than {MAX_BYTES}: is it the right file?")
         return parse_corrections(path.read_bytes(), str(path), findings)
     except OSError as error:
         findings.add(str(path), None, "", None, f"cannot be read: {error.strerror or error}.")
@@ -169,11 +177,16 @@ def _with_points(row: Mapping[str, str]) -> dict[str, str]:
 def _check_header(header: list[str], row: int, name: str, findings: Findings) -> bool:
     before = len(findings.found)
     known = (*COLUMNS, *PRESENT)
-    for k, column in enumerate(header):
-        if column in header[:k]:
+    if len(header) > MAX_COLUMNS:
+        findings.add(name, row, "", None, f"has {len(header)} columns; is it the right file?")
+        return False
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
             findings.add(name, row, column, None, "stands twice in the header.")
         elif column not in known:
             findings.add(name, row, column, None, "no such column." + suggest(column, known))
+        seen.add(column)
     for column in ("keypoint", "x", "y", "action"):
         if column not in header:
             findings.add(name, row, column, None, "is missing from the header.")
@@ -219,6 +232,10 @@ def _entry(row: int, cells: Mapping[str, str], name: str, findings: Findings) ->
         findings.add(name, row, "frame", None, "is empty, and so is time_s.")
     if frame is not None and (frame < 0 or frame != int(frame)):
         findings.add(name, row, "frame", cells["frame"], "is not a whole number from 0 on.")
+    elif frame is not None and frame > MAX_FRAMES:
+        findings.add(
+            name, row, "frame", cells["frame"], f"is larger than in any recording ({MAX_FRAMES})."
+        )
     if action not in ACTIONS:
         findings.add(name, row, "action", cells["action"], "is not 'set' or 'missing'.")
     elif action == "set" and (x is None or y is None) and not broken:
@@ -273,7 +290,7 @@ def _check_untouched(
         )  # fmt: skip
 
 
-def _array(dataset: xr.Dataset, name: str, path: Path) -> NDArray[np.float64]:
+def _array(dataset: xr.Dataset, name: str) -> NDArray[np.float64]:
     values = dataset[name]
     for dimension in ("individuals", "individual"):
         if dimension in values.dims:
@@ -297,7 +314,13 @@ def _from_netcdf(path: Path) -> Corrections:
         If it is no such file.
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as dataset:
+        with open_hdf5(path, called="the file") as file:
+            for name in ("position", "reviewed"):
+                require_frames(max(file[name].shape, default=0) if name in file else 0)
+        with (
+            reasons_for(path, "the file"),
+            xr.open_dataset(path, engine="h5netcdf", decode_times=False) as dataset,
+        ):
             missing = {"position", "reviewed"} - {str(v) for v in dataset.data_vars}
             if missing:
                 raise FidgetyError(
@@ -305,11 +328,13 @@ def _from_netcdf(path: Path) -> Corrections:
                     "itself, or turn other files into a table by "
                     "`python -m fidgety.pose.edited` (docs/corrections.md)."
                 )
-            edited, reviewed = (_array(dataset, v, path) for v in ("position", "reviewed"))
+            edited, reviewed = (_array(dataset, v) for v in ("position", "reviewed"))
             axis = "keypoints" if "keypoints" in dataset.coords else "keypoint"
+            if axis not in dataset.coords or dataset[axis].shape != edited.shape[2:]:
+                raise FidgetyError("does not name its keypoints (coordinate keypoints).")
             names = tuple(str(k) for k in dataset[axis].values)
-    except (OSError, ValueError, KeyError) as error:
-        raise FidgetyError(f"cannot be read as netCDF: {error}.") from None
+    except NotAssessable as error:
+        raise FidgetyError(f"cannot be read as netCDF: {error.detail}.") from None
     return Corrections(tuple(differences(edited, reviewed, names)))
 
 
@@ -345,8 +370,14 @@ def differences(
     there, was = (np.isfinite(p).all(axis=1) for p in (edited, reviewed))
     with np.errstate(invalid="ignore"):
         moved = (np.abs(edited - reviewed) > EDITED_PX).any(axis=1)
+    differ = np.argwhere((there != was) | (there & was & moved))
+    if len(differ) > MAX_CORRECTIONS:
+        raise FidgetyError(
+            f"{len(differ)} positions differ from the reviewed ones, more than {MAX_CORRECTIONS}: "
+            "is it the right file?"
+        )
     out = []
-    for frame, k in np.argwhere((there != was) | (there & was & moved)):
+    for frame, k in differ:
         x, y = (float(v) + HALF_PIXEL for v in edited[frame, :, k])
         seen = bool(there[frame, k])
         out.append(
@@ -420,5 +451,6 @@ def pose_keypoints(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
             if "keypoints" not in file.variables:
                 return None
             return tuple(str(k) for k in file.variables["keypoints"][...])
-    except OSError:
+    # A damaged file makes HDF5 raise nearly anything, and is told by the job that reads it.
+    except Exception:
         return None

@@ -8,7 +8,6 @@ and the reading (from 1).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from fidgety.errors import FidgetyError
 from fidgety.reading.plan import Key, Sitting
 from fidgety.reading.texts import MOS_R, TYPES, VERDICT
+from fidgety.tables import safe_text
 
 FORMAT = "fidgety-reading/1"
 #: A file of a thousand readings is far smaller.
@@ -47,7 +47,6 @@ READING_COLUMNS = (
     "note",
 )
 _TYPES = tuple(dict.fromkeys(answer for item in TYPES.values() for answer in item.answers))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DAY_S = 86400.0
 
 
@@ -82,12 +81,6 @@ class Returned(_Head):
     """A rater's file of one period."""
 
     readings: tuple[Reading, ...]
-
-
-def safe_text(text: str) -> str:
-    """Return free text as one cell that neither breaks a table nor is taken for a formula."""
-    flat = _CONTROL.sub(" ", text).strip()
-    return f"'{flat}" if flat[:1] in ("=", "+", "-", "@") else flat
 
 
 def _answer_fault(name: str, value: str) -> str | None:

@@ -22,6 +22,7 @@ from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
 from fidgety.report.people import people, placed_by_hand
 from fidgety.report.wording import PHANTOM_BANNER, count, headline, number, percent
+from fidgety.tables import safe_text
 
 METRIC_TEXTS = {
     "auc": "AUC",
@@ -86,8 +87,15 @@ def shareable(cohort: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohort_download(path: str | os.PathLike[str]) -> Download:
-    """Pack what may be shared of a cohort table."""
+    """Pack what may be shared of a cohort table.
+
+    Free text is written so that no spreadsheet takes it for a formula; numbers, which may begin
+    with a minus, stay.
+    """
     table = shareable(read_cohorts([path]))
+    for column in table.columns:
+        is_number = pd.to_numeric(table[column], errors="coerce").notna()
+        table[column] = table[column].where(is_number, table[column].map(safe_text))
     content = table.to_csv(sep="\t", index=False, lineterminator="\n").encode("utf-8")
     return pack(Path(path).name, content, f"cohort table, {Path(path).stem}")
 

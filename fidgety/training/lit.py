@@ -3,7 +3,8 @@
 A stage of training writes ``last.ckpt`` and ``best.ckpt`` into a folder of its own after every
 epoch. If the job is killed, the next run goes on from ``last.ckpt`` and ends with the very same
 weights: everything random in an epoch (order, mirroring, parts of bags, dropout) depends on the
-seed and the epoch's number alone.
+seed and the epoch's number alone. Checkpoints are whole or absent, as all files are; one that a
+failing disk has damaged all the same counts as none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import sys
 import time
 import warnings
@@ -21,6 +23,7 @@ from typing import Any, NamedTuple, cast
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
@@ -28,7 +31,8 @@ from torch.utils.data import DataLoader
 from fidgety.config.learning import TrainingConfig
 from fidgety.datasets.instances import BagBatch, JointBatch
 from fidgety.errors import ConfigError, FidgetyError
-from fidgety.files import job_seed
+from fidgety.faults import machine_fault
+from fidgety.files import atomic_path, job_seed
 from fidgety.models.base import JointPlan, OptimiserPlan, TrainingPlan, call_bags
 from fidgety.models.mam_losses import closeness, triplet
 from fidgety.training.norms import SettleNorms
@@ -452,6 +456,67 @@ def _checkpoint(work: Path, name: str, monitor: str | None) -> ModelCheckpoint:
     )
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Write checkpoints beside their place and rename them.
+
+    Lightning's own way goes through the machine's folder of temporary files, from where moving to
+    another disk is copying, which a kill can cut short; and what is learned from infants would lie
+    outside the results.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint, whole or not at all.
+
+        Parameters
+        ----------
+        checkpoint
+            What to write.
+        path
+            File.
+        storage_options
+            None: files are on disk.
+        """
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+def _read_checkpoint(path: Path, *wanted: str) -> dict[str, Any] | None:
+    """Return a checkpoint with the wanted keys; None where there is none, or a damaged one.
+
+    A damaged one is named in the log. What the machine lacks is no damage.
+    """
+    if not path.is_file():
+        return None
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        for key in wanted:
+            checkpoint[key]
+        return cast(dict[str, Any], checkpoint)
+    # A damaged archive of pickles makes torch raise nearly anything.
+    except Exception as error:
+        if machine_fault(error):
+            raise
+        print(f"{path}: is damaged ({type(error).__name__}) and counts as none", file=sys.stderr)
+        return None
+
+
+def _interrupted(work: Path, validated: bool) -> dict[str, Any] | None:
+    """Return the checkpoint that training goes on from, None where it begins anew.
+
+    It takes the best weights as well, where there is validation: what the last checkpoint says of
+    them may not be reached again.
+    """
+    last = _read_checkpoint(work / LAST, "epoch", "stopped_early", "callbacks", "state_dict")
+    if last is not None and validated and _read_checkpoint(work / BEST, "state_dict") is None:
+        last = None
+    if last is None:
+        for name in (LAST, BEST):
+            (work / name).unlink(missing_ok=True)
+    return last
+
+
 def _is_finished(checkpoint: dict[str, Any], epochs: int) -> bool:
     """Whether training had come to its end when the checkpoint was written."""
     if int(checkpoint["epoch"]) + 1 >= epochs:
@@ -522,7 +587,7 @@ def fit(
         )
     own.append(_checkpoint(work, LAST, monitor=None))
     last = work / LAST
-    checkpoint = torch.load(last, weights_only=True) if last.is_file() else None
+    checkpoint = _interrupted(work, validation is not None)
     if checkpoint is not None:
         print(f"{stage}: goes on after epoch {int(checkpoint['epoch']) + 1}", file=sys.stderr)
     if checkpoint is None or not _is_finished(checkpoint, epochs):
@@ -533,6 +598,7 @@ def fit(
                 devices=1,
                 precision=precision,
                 callbacks=own,
+                plugins=[WholeCheckpoints()],
                 logger=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,

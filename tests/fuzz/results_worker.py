@@ -1,4 +1,4 @@
-"""Read damaged results files, in a process of its own: HDF5 may crash it.
+"""Read damaged HDF5 files, in a process of its own: HDF5 may crash it.
 
 Prints the number of a file before it is read, so that the last line names the one that ended it.
 """
@@ -16,11 +16,14 @@ import numpy as np
 
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.features.store import FEATURES_SCHEMA, read_feature_set
+from fidgety.pose.corrections_table import load_corrections
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose
 from fidgety.storage import groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import mutate
 
 MOST_BYTES = 4 * 2**30
+#: In place of a schema: an edited pose of the review's.
+CORRECTIONS = "corrections"
 #: What reads a file, by its schema.
 READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     POSE_SCHEMA: (read_pose,),
@@ -28,6 +31,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
         lambda path: read_feature_set(path, "coords2d"),
         lambda path: read_feature_set(path, "angles"),
     ),
+    CORRECTIONS: (load_corrections,),
 }
 NONSENSE = ("", "oj", "{", "[]", "nan", 7, -1.5, b"\xff\xfe")
 
@@ -69,7 +73,7 @@ def main(source: str, schema: str, first: str, last: str) -> None:
     for seed in range(int(first), int(last)):
         print(seed, flush=True)
         damage(path, content, np.random.default_rng(seed))
-        for read in (*common, *READERS[schema]):
+        for read in (*(() if schema == CORRECTIONS else common), *READERS[schema]):
             try:
                 read(path)
             except (FidgetyError, NotAssessable):

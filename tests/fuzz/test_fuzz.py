@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fidgety.cohort import read_study
 from fidgety.config.root import Config, parse_config
-from fidgety.errors import ConfigError, NotAssessable, Outcome, Reason, StorageError
+from fidgety.errors import ConfigError, FidgetyError, NotAssessable, Outcome, Reason, StorageError
 from fidgety.features.store import (
     FEATURES_SCHEMA,
     Features,
@@ -26,14 +28,18 @@ from fidgety.features.store import (
     read_feature_set,
     write_features,
 )
+from fidgety.plan_check import check_plan
 from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
+from fidgety.sheet import SHEET_COLUMNS
+from fidgety.sources import SourceIndex, source_checksum
 from fidgety.storage import Provenance, groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import examples, limited, mutate
-from tests.gallery.tables import BEYOND, GOOD
+from tests.fuzz.results_worker import CORRECTIONS
+from tests.gallery.tables import BEYOND, GOOD, HEAD
 from tests.pose.infant import infant_pose
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = {"sheet": "recordings.tsv", "cohorts": {"ward": "development"}}
+BASE = {"sheet": "sheet.tsv", "cohorts": {"ward": "development"}}
 VALID = parse_config(BASE).model_dump(mode="json")
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
@@ -46,18 +52,86 @@ SEEDS = st.integers(0, 2**32 - 1)
 LOOSE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-@settings(LOOSE, max_examples=examples(60))
+#: What no plan can do anything with, as a path, a number or a name.
+HOSTILE = st.sampled_from(
+    (
+        "", "/", "..", "~", "~no-such-user/a", "/dev/zero", "pipe", "a\0b", "re{s}ults", "a\nb",
+        "a" * 5000, "\ud800", "\x1b[31m", "\u202eb", "*", "a:b", 10**400, -1, 1e308, float("nan"),
+        ["/dev/zero"], ["pipe"], ["a" * 5000], ["~no-such-user/a"], {"a": "pipe"},
+        "sheet.tsv", "a.mp4",
+    )
+)  # fmt: skip
+
+
+@settings(LOOSE, max_examples=examples(80))
 @given(st.data())
-def test_any_value_of_the_configuration(data: Any) -> None:
-    """A value somewhere in a whole configuration is replaced by anything."""
+def test_any_value_of_the_configuration(tmp_path: Path, data: Any) -> None:
+    """A value or two somewhere in a whole configuration are replaced by anything, and planned."""
+    write_tables(tmp_path)
     values = copy.deepcopy(VALID)
-    place, key = values, data.draw(st.sampled_from(sorted(Config.model_fields)))
-    while isinstance(place.get(key), dict) and place[key] and data.draw(st.booleans()):
-        place = place[key]
-        key = data.draw(st.sampled_from(sorted(place)))
-    place[key] = data.draw(ANY)
-    with limited(EXAMPLE_S), contextlib.suppress(ConfigError):
-        parse_config(values)
+    for _ in range(data.draw(st.integers(1, 2))):
+        place, key = values, data.draw(st.sampled_from(sorted(Config.model_fields)))
+        while isinstance(place.get(key), dict) and place[key] and data.draw(st.booleans()):
+            place = place[key]
+            key = data.draw(st.sampled_from(sorted(place)))
+        place[key] = data.draw(ANY | HOSTILE)
+    with limited(EXAMPLE_S), contextlib.suppress(FidgetyError), contextlib.chdir(tmp_path):
+        plan(parse_config(values), tmp_path)
+
+
+def write_tables(folder: Path) -> None:
+    """Write the tables that a whole configuration names, and a pipe that nobody writes into."""
+    (folder / "a.mp4").write_bytes(b"a")
+    (folder / "sheet.tsv").write_text(GOOD)
+    (folder / "intervals.tsv").write_text(BEYOND + "a1\t0\t5\tfidgety\n")
+    if not (folder / "pipe").exists():
+        os.mkfifo(folder / "pipe")
+
+
+def plan(config: Config, folder: Path) -> None:
+    """Do what planning does before any job."""
+    study = read_study(config, folder)
+    index = SourceIndex(folder / "index.json")
+    check_plan(config, study, lambda path: source_checksum(path, index))
+
+
+#: What stands in a cell, wherever.
+CELLS = st.sampled_from(
+    (
+        "", " ", "a1", "a.mp4", "ward", "normal", "pipe", "/dev/zero", "/dev/null", "~", "~nowho/a",
+        "..", "/", "a\0b", "\x07", "\x1b[31m", "\u202e", "\ud800", "=1+1", '"', '""a', "9" * 5000,
+        "1e400", "nan", "-1", "12,5", "38+5", f"{'9' * 400}+3", "٣٨+5", "²", "0,0,0,0",
+        f"{'9' * 5000},1,1,1", "٣,1,1,1", "http://[::1", "s3://a/b", "file:///etc/passwd", "yes",
+        "a" * 5000, "\u2028", "\N{BABY}", "I", "6",
+    )
+)  # fmt: skip
+
+
+@settings(LOOSE, max_examples=examples(100))
+@given(
+    rows=st.lists(st.dictionaries(st.sampled_from(SHEET_COLUMNS), CELLS, max_size=4), max_size=4),
+    more=st.lists(st.sampled_from((*SHEET_COLUMNS, "x_own", "none", "", "\x07")), max_size=3),
+    intervals=st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), max_size=3),
+)
+def test_any_cells_of_the_tables(
+    tmp_path: Path,
+    rows: list[dict[str, str]],
+    more: list[str],
+    intervals: list[tuple[str, str, str, str]],
+) -> None:
+    write_tables(tmp_path)
+    header = [*HEAD.split(), *more]
+    lines = [GOOD.splitlines()[1].split("\t")]
+    for k, row in enumerate(rows):
+        known = {**dict(zip(HEAD.split(), lines[0], strict=True)), "recording": f"r{k}", **row}
+        lines.append([known.get(column, "") for column in header])
+    table = "\n".join("\t".join(line) for line in (header, *lines))
+    beyond = BEYOND + "\n".join("\t".join(line) for line in intervals)
+    for name, text in (("sheet.tsv", table), ("intervals.tsv", beyond)):
+        (tmp_path / name).write_bytes(text.encode("utf-8", "replace"))
+    config = parse_config(BASE | {"sheet": "sheet.tsv", "intervals": "intervals.tsv"})
+    with limited(EXAMPLE_S), contextlib.suppress(FidgetyError), contextlib.chdir(tmp_path):
+        plan(config, tmp_path)
 
 
 @settings(LOOSE, max_examples=examples(80))
@@ -91,13 +165,28 @@ def write_some_features(path: Path) -> None:
     )
 
 
+def write_an_edited_pose(path: Path) -> None:
+    """Write what somebody made of the review's pose, in which everything was moved."""
+    there = np.zeros((20, 2, 5))
+    dims = ("time", "space", "keypoints")
+    data = xr.Dataset(
+        {"position": (dims, there + 1), "reviewed": (dims, there)},
+        coords={"keypoints": list("abcde"), "space": ["x", "y"]},
+    )
+    data.to_netcdf(path, engine="h5netcdf")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "write"),
-    [(POSE_SCHEMA, write_a_pose), (FEATURES_SCHEMA, write_some_features)],
-    ids=["pose", "features"],
+    [
+        (POSE_SCHEMA, write_a_pose),
+        (FEATURES_SCHEMA, write_some_features),
+        (CORRECTIONS, write_an_edited_pose),
+    ],
+    ids=["pose", "features", "corrections"],
 )
-def test_any_damage_of_a_results_file(
+def test_any_damage_of_a_file_of_numbers(
     tmp_path: Path, schema: str, write: Callable[[Path], None]
 ) -> None:
     source = tmp_path / "whole.nc"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import h5netcdf
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,14 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fidgety.config.cleaning import CleaningConfig
-from fidgety.errors import NotAssessable, Reason
+from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.pose.cleaning import clean
 from fidgety.pose.corrections import Correction, Corrections, place_corrections, require_inside
 from fidgety.pose.corrections_files import find_corrections
 from fidgety.pose.corrections_table import (
+    MAX_BYTES,
+    MAX_CORRECTIONS,
     differences,
     load_corrections,
     parse_corrections,
+    pose_keypoints,
     read_corrections,
     row_of,
     table_text,
@@ -332,6 +338,98 @@ def test_an_edited_file_is_read_by_its_differences(pose: Pose, tmp_path: Path) -
     with pytest.raises(NotAssessable, match="corrections_invalid"):
         load_corrections(tmp_path / "b.nc")
     assert load_corrections(None) == Corrections()
+
+
+def told(path: Path) -> str:
+    findings = Findings()
+    assert read_corrections(path, findings) == Corrections()
+    lines = findings.lines()
+    assert lines
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    return " ".join(lines)
+
+
+def test_an_edited_file_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = np.zeros((2, 2, 1))
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file["position"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "x")
+        file["reviewed"] = np.zeros((2, 2, 1))
+    assert "points to another file at 'position'" in told(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("frames", "keypoints", "said"), [(10**8, 5, "bytes, more than"), (5_000_000, 1, "frames")]
+)
+def test_an_edited_file_of_many_frames_is_refused_unread(
+    frames: int, keypoints: int, said: str, tmp_path: Path
+) -> None:
+    with h5netcdf.File(tmp_path / "a.nc", "w") as file:
+        file.dimensions = {"time": frames, "space": 2, "keypoint": keypoints}
+        for name in ("position", "reviewed"):
+            chunks = (100_000, 2, keypoints)
+            file.create_variable(name, ("time", "space", "keypoint"), "i1", chunks=chunks)
+    assert (tmp_path / "a.nc").stat().st_size < 20_000
+    assert said in told(tmp_path / "a.nc")
+
+
+def test_an_edited_file_of_other_things_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    dims = ("time", "space", "keypoints")
+    values = {name: (dims, np.zeros((3, 2, 1))) for name in ("position", "reviewed")}
+    named = {"keypoints": ["nose"]}
+    for data, said in (
+        (xr.Dataset(values), "does not name its keypoints"),
+        (
+            xr.Dataset(values | {"position": (dims, np.full((3, 2, 1), "a"))}, named),
+            "cannot be read",
+        ),
+        (xr.Dataset(values | {"position": ((), 1.0)}, named), "dimensions"),
+    ):
+        data.to_netcdf(path, engine="h5netcdf")
+        assert said in told(path)
+    with h5py.File(path, "w") as file:
+        file.create_group("position")
+        file["reviewed"] = 1
+    assert "cannot be read" in told(path)
+
+
+def test_more_differences_than_hands_make_are_refused() -> None:
+    there = np.zeros((MAX_CORRECTIONS + 1, 2, 1))
+    with pytest.raises(FidgetyError, match="is it the right file"):
+        differences(there + 1, there, ("nose",))
+
+
+def test_a_table_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("frame,keypoint,x,y,action\n99999999999999999999,nose,,,missing\n")
+    assert "row 2: column frame: '99999999999999999999': is larger than" in told(path)
+    with open(path, "wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert "is it the right file?" in told(path)
+    path.write_text(",".join(f"x{k}" for k in range(100_000)) + "\n")
+    assert "has 100000 columns" in told(path)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    (tmp_path / "b.nc").symlink_to("/dev/zero")
+    (tmp_path / "c.tsv").mkdir()
+    findings = Findings()
+    assert find_corrections(tmp_path, "abc", findings) == {}
+    assert [line.endswith("is no file that could be read.") for line in findings.lines()] == [
+        True
+    ] * 3
+
+
+def test_a_damaged_pose_has_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"no HDF5")
+    assert pose_keypoints(path) is None
+    with h5py.File(path, "w") as file:
+        file.create_group("keypoints/x")
+        file["keypoints/y"] = h5py.ExternalLink("none", "none")
+    assert pose_keypoints(path) is None
 
 
 def test_files_are_found_by_recording(tmp_path: Path) -> None:

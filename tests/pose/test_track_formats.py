@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import pickle
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import h5py
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 
 from fidgety.errors import ConfigError, NotAssessable, Reason
 from fidgety.pose.importers.content import MAX_JSON_BYTES
-from fidgety.pose.importers.pickled import plain_values
+from fidgety.pose.importers.pickled import MAX_NAMES, column_names
 from fidgety.pose.importers.reader import read_track
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
@@ -475,16 +477,50 @@ def test_a_malicious_pickle_in_hdf5_is_not_run(place: str, tmp_path: Path) -> No
     assert mark.exists()
 
 
+NAMES = st.text(max_size=9) | st.integers(-(2**63), 2**63)
+
+
 @given(
-    st.recursive(
-        st.text(max_size=9) | st.integers(-(2**70), 2**70) | st.none(),
-        lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple),
-        max_leaves=12,
-    ),
+    st.lists(NAMES | st.lists(NAMES, max_size=4).map(tuple), max_size=9),
     st.integers(0, pickle.HIGHEST_PROTOCOL),
 )
-def test_plain_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -> None:
-    assert plain_values(pickle.dumps(value, protocol)) == value
+def test_names_in_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -> None:
+    assert column_names(pickle.dumps(value, protocol)) == value
+
+
+def laughing_names(n: int) -> bytes:
+    """Pickle a list of x = (x, x), n times, in four bytes each: 2 to the power of n values."""
+    return b"\x80\x02]K\x01q\x01" + b"h\x01\x86q\x01" * n + b"\x85a."
+
+
+def repeated_names(n: int) -> bytes:
+    """Pickle a list of n times the same tuple of n names, in a few bytes each."""
+    return b"\x80\x02]((" + b"K\x01" * n + b"tq\x01" + b"h\x01" * (n - 1) + b"e."
+
+
+@pytest.mark.parametrize("bomb", [laughing_names(60), laughing_names(8000), repeated_names(5000)])
+def test_few_bytes_that_stand_for_many_names_are_refused(bomb: bytes, tmp_path: Path) -> None:
+    path = write_dlc_h5(random_truth(n=4), tmp_path)
+    with h5py.File(path, "a") as file:
+        file["df_with_missing/table"].attrs["values_block_0_kind"] = np.void(bomb)
+    began = time.process_time()
+    reason, detail = reason_of(path)
+    assert time.process_time() - began < 5
+    assert reason is Reason.POSE_UNREADABLE
+    assert "pickle" in detail
+
+
+def test_names_that_are_repeated_are_names() -> None:
+    assert column_names(repeated_names(3)) == [(1, 1, 1)] * 3
+
+
+def test_names_may_be_many_and_long_but_not_without_end() -> None:
+    column = ("scorer", "animal", "bodypart", "x")
+    most = [column] * (MAX_NAMES // 4)
+    assert column_names(pickle.dumps(most)) == most
+    for value in (most * 8, ["a" * 2000], [10**100], [(("a",),)], [["a"]], ["a", None], ("a",)):
+        with pytest.raises(ValueError, match="pickle"):
+            column_names(pickle.dumps(value))
 
 
 @pytest.mark.parametrize(
@@ -503,7 +539,7 @@ def test_plain_pickles_are_taken_apart_as_unpickled(value: Any, protocol: int) -
 )
 def test_other_pickles_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="pickle"):
-        plain_values(data)
+        column_names(data)
 
 
 def link_elsewhere(file: h5py.File, other: Path) -> None:
@@ -543,6 +579,103 @@ def test_few_bytes_that_unpack_to_many_are_refused_unread(write: Any, tmp_path: 
     reason, detail = reason_of(path)
     assert reason is Reason.POSE_UNREADABLE
     assert "is this one recording?" in detail
+
+
+def declared_frames(path: Path, n: int, keypoints: int = 17) -> Path:
+    """Write a movement file that stands for many frames in few bytes."""
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"time": n, "space": 2, "keypoints": keypoints}
+        chunks = (min(n, 100_000), 2, keypoints)
+        file.create_variable("position", tuple(file.dimensions), "i1", chunks=chunks)
+        names = file.create_variable("keypoints", ("keypoints",), h5py.string_dtype())
+        names[...] = np.array(COCO_17.keypoints[:keypoints], dtype=object)
+        file.attrs["fps"] = FPS
+    return path
+
+
+@pytest.mark.parametrize(
+    ("n", "keypoints", "said"),
+    [
+        (28_000_000, 17, "bytes, more than"),
+        (2_000_000, 17, "bytes, more than"),
+        (5_000_000, 1, "5000000 frames"),
+    ],
+)
+def test_many_frames_in_few_bytes_are_refused_unread(
+    n: int, keypoints: int, said: str, tmp_path: Path
+) -> None:
+    path = declared_frames(tmp_path / "a.nc", n, keypoints)
+    assert path.stat().st_size < 20_000
+    reason, detail = reason_of(path)
+    assert reason is Reason.POSE_UNREADABLE
+    assert said in detail
+    assert read(declared_frames(tmp_path / "b.nc", 1000)).n_frames == 1000
+
+
+def declared_blocks(path: Path, blocks: int, rows: int, *, one: bool = False) -> Path:
+    """Write a table of pandas that stands for many blocks of values in few bytes.
+
+    Each is a dataset of its own, or all are names of one.
+    """
+    with h5py.File(path, "w") as file:
+        group = file.create_group("df_with_missing")
+        group.attrs.update(
+            pandas_type="frame", axis0_variety="multi", axis1_variety="regular", nblocks=blocks
+        )
+        packed = {"chunks": (min(rows, 100_000),), "compression": "gzip"}
+        group.create_dataset("axis1", (rows,), "i4", **packed)
+        packed["chunks"] += (10,)
+        for k in range(blocks):
+            if k and one:
+                group[f"block{k}_values"] = group["block0_values"]
+            else:
+                block = group.create_dataset(f"block{k}_values", (rows, 10), "i1", **packed)
+                block.attrs["transposed"] = True
+            group.attrs[f"block{k}_items_nlevels"] = 3
+            for level in range(3):
+                group[f"block{k}_items_level{level}"] = np.array([b"a", b"nose", b"x"])
+                group[f"block{k}_items_label{level}"] = np.zeros(10, np.int8)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("blocks", "rows", "one", "said"),
+    [
+        (40, 1_000_000, False, "bytes, more than"),
+        (40, 1_000_000, True, "bytes, more than"),
+        (200, 10, False, "200 blocks"),
+        (1, 5_000_000, False, "5000000 frames"),
+    ],
+)
+def test_many_blocks_in_few_bytes_are_refused_unread(
+    blocks: int, rows: int, one: bool, said: str, tmp_path: Path
+) -> None:
+    path = declared_blocks(tmp_path / "a.h5", blocks, rows, one=one)
+    reason, detail = reason_of(path)
+    assert reason is Reason.POSE_UNREADABLE
+    assert said in detail
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 1, 5_000_000), (1, 2, 17, 4_000_000)])
+def test_many_frames_of_sleap_are_refused_unread(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        chunks = (*shape[:3], 100_000)
+        file.create_dataset("tracks", shape, "f4", chunks=chunks, compression="gzip")
+        file["node_names"] = np.array([b"nose"] * shape[2])
+    reason, detail = reason_of(tmp_path / "a.h5")
+    assert reason is Reason.POSE_UNREADABLE
+    assert "is this one recording?" in detail
+
+
+def test_pictures_in_a_package_of_labels_do_not_count(tmp_path: Path) -> None:
+    path = write_slp(random_truth(n=4), tmp_path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("video0/video", (10**9,), "i1", chunks=(10**6,), compression="gzip")
+    assert read(path).n_frames == 4
+    with h5py.File(path, "a") as file:
+        del file["frames"]
+        file.create_dataset("frames", (10**7,), "i1", chunks=(10**6,), compression="gzip")
+    assert "10000000 frames" in reason_of(path)[1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -289,6 +290,17 @@ def test_the_network_s_own_files_decide_as_the_labels_do(tmp_path: Path) -> None
     config = PoseTrainingConfig(config=str(own), checkpoint=str(tmp_path / "start.pth"))
     assert set(network_inputs(config)) == {own, tmp_path / "start.pth"}
     assert network_inputs(PoseTrainingConfig()) == []
+
+
+def test_pipes_are_neither_labels_nor_infants(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    where = str(tmp_path / "pipe")
+    config = PoseTrainingConfig(labels=(where,), infants=where)
+    findings = check_pose_training(config, file_sha256)
+    assert [
+        line.endswith(("is a device or a pipe, not a file.", "is no file."))
+        for line in findings[:2]
+    ] == [True] * 2
 
 
 def test_a_table_of_infants_needs_its_columns(tmp_path: Path) -> None:

@@ -27,10 +27,11 @@ from fidgety.reading.agreement import (
 from fidgety.reading.page import reading_page
 from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
 from fidgety.reading.results import draw_accuracy, results_page
-from fidgety.reading.returned import parse_returned, safe_text, tabulate
+from fidgety.reading.returned import parse_returned, tabulate
 from fidgety.reading.texts import MOS_R
 from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
+from fidgety.tables import safe_text
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
 CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]

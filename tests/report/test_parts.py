@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
 from fidgety.report import plots, timeline
 from fidgety.report.flow import flow
-from fidgety.report.index import parameters, shareable
+from fidgety.report.index import cohort_download, parameters, shareable
 from fidgety.report.infant import alone, characteristics, picture_note
 from fidgety.report.methods import methods
 from fidgety.report.parameters import flatten
@@ -466,6 +468,19 @@ def test_new_infants_have_no_label_in_what_is_shared() -> None:
     values = {"label": "risk", "fm_type": "absent", "sex": "female"}
     assert characteristics({"role": "new", **values}) == {"role": "new", "sex": "female"}
     assert characteristics({"role": "external", **values})["label"] == "risk"
+
+
+def test_no_cell_of_a_download_is_taken_for_a_formula(tmp_path: Path) -> None:
+    own = {"site": "=HYPERLINK(1)", "device": "-cam", "corrected_age_weeks": "-3.5", "x_a": "@b"}
+    rows = [cohort_row("a1", "a", "external", "risk", **own)]
+    path = tmp_path / "external.tsv"
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    content = base64.b64decode(cohort_download(path).href.partition(",")[2]).decode()
+    packed = dict(zip(*(line.split("\t") for line in content.splitlines()), strict=True))
+    assert {name: packed[name] for name in own} == {
+        "site": "'=HYPERLINK(1)", "device": "'-cam", "corrected_age_weeks": "-3.5", "x_a": "'@b"
+    }  # fmt: skip
+    assert packed["recording"] == "a1"
 
 
 def test_flow_ends_with_every_models_results() -> None:

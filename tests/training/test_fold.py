@@ -1,6 +1,8 @@
 """Training by fold: no leakage, exact resumption, what is kept of it."""
 
+import errno
 import math
+import tempfile
 from dataclasses import replace
 
 import numpy as np
@@ -165,6 +167,67 @@ def test_interrupted_training_ends_with_the_same_weights(
     third = trained(job, own, tmp_path / "work")
     assert same(weights_of(whole.network), weights_of(third.network))
     assert whole.history.equals(third.history)
+
+
+@pytest.mark.parametrize(
+    ("which", "name"), [("cohort", "last"), ("larger", "last"), ("larger", "best")]
+)
+@pytest.mark.parametrize("left", [0, 100, 0.5, 0.999, b"no archive"])
+def test_a_damaged_checkpoint_counts_as_none(
+    which, name, left, request, tmp_path, monkeypatch, capfd
+):
+    own = request.getfixturevalue(which)
+    job = make_job("cnn1d")
+    whole = trained(job, own, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3)
+        with pytest.raises(RuntimeError, match="power"):
+            trained(job, own, tmp_path / "work")
+    path = tmp_path / "work/train" / f"{name}.ckpt"
+    data = path.read_bytes()
+    if isinstance(left, bytes):
+        path.write_bytes(left)
+    else:
+        path.write_bytes(data[: left if isinstance(left, int) else int(len(data) * left)])
+    capfd.readouterr()
+    again = trained(job, own, tmp_path / "work")
+    log = capfd.readouterr().err
+    assert f"{path}: is damaged" in log
+    assert "goes on after" not in log
+    assert same(weights_of(whole.network), weights_of(again.network))
+    assert whole.history.equals(again.history)
+
+
+def test_a_disk_that_fails_is_no_damage(cohort, tmp_path, monkeypatch):
+    job = make_job("cnn1d")
+    trained(job, cohort, tmp_path)
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        trained(job, cohort, tmp_path)
+    assert (tmp_path / "train/last.ckpt").is_file()
+
+
+def test_checkpoints_are_written_beside_their_place(larger, tmp_path, monkeypatch):
+    """Nothing goes through the folder of temporary files, and nothing half-written is there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is none"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "there is none"))
+    moments = []
+
+    def save(checkpoint, file, **_):
+        moments.append(sorted(p.name for p in (tmp_path / "work/train").iterdir()))
+        original(checkpoint, file)
+
+    original = torch.save
+    monkeypatch.setattr(torch, "save", save)
+    trained(make_job("cnn1d"), larger, tmp_path / "work")
+    # What is being written has a name of its own.
+    assert all(len([name for name in found if name.startswith(".")]) == 1 for found in moments)
+    assert not [name for name in moments[0] if not name.startswith(".")]
+    assert sorted(p.name for p in (tmp_path / "work/train").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
 def test_every_epoch_draws_anew(cohort, tmp_path, monkeypatch):

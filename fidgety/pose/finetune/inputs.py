@@ -36,6 +36,8 @@ def check_pose_training(config: PoseTrainingConfig, checksum: Callable[[Path], s
         place = f"pose_training.labels: {name}"
         if not path.exists():
             findings.append(f"{place}: there is no such file or folder.")
+        elif not path.is_dir() and not path.is_file():
+            findings.append(f"{place}: is a device or a pipe, not a file.")
         elif path.is_dir() and not any(path.glob("*.json")):
             findings.append(f"{place}: this folder has no labelme files (*.json).")
         elif path.is_file() and path.suffix.lower() not in (".json", ".csv"):
@@ -132,6 +134,9 @@ def read_infants(path: Path) -> dict[str, str]:
         If it is missing, has other columns, or contradicts itself.
     """
     where = f"pose_training.infants: {path}"
+    # Reading a device or a pipe may have no end.
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{where}: is no file.")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))

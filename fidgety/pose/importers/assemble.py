@@ -249,6 +249,14 @@ def _company(
     return in_view_record(others, int((others + np.isin(np.arange(n), infant)).max()), fps)
 
 
+def _shown(value: Any) -> str:
+    """Return the beginning of a value; a number may have more digits than Python prints."""
+    try:
+        return repr(value)[:30]
+    except ValueError:
+        return "of thousands of digits"
+
+
 def whole_numbers(values: Sequence[Any], what: str) -> NDArray[np.int64]:
     """Turn values into whole numbers.
 
@@ -263,8 +271,8 @@ def whole_numbers(values: Sequence[Any], what: str) -> NDArray[np.int64]:
             number = float(value)
             if not number.is_integer() or abs(number) > 1e15:
                 raise ValueError
-        except (TypeError, ValueError):
-            unreadable(f"{what} {value!r} is not a whole number")
+        except (TypeError, ValueError, OverflowError):
+            unreadable(f"{what} {_shown(value)} is not a whole number")
         out[i] = int(number)
     return out
 

@@ -24,7 +24,6 @@ from fidgety.pose.importers.content import (
     empty,
     looks_like_json,
     read_json_file,
-    reasons_for,
     unreadable,
 )
 from fidgety.pose.importers.people import Sights
@@ -58,8 +57,7 @@ class CocoKeypoints(TrackImporter):
 
     def read(self, path: Path) -> Pose:
         """Read a file; see :meth:`TrackImporter.read`."""
-        with reasons_for(path):
-            listing = keypoints_listing(read_json_file(path), self.software)
+        listing = keypoints_listing(read_json_file(path), self.software)
         return assemble(
             listing, self.name, fps=self.fps, skeletons=self.skeletons, names=self.keypoint_names
         )

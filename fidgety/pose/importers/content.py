@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import h5py
+import numpy as np
 
-from fidgety.errors import NotAssessable, Reason, without_path
+from fidgety.errors import FidgetyError, NotAssessable, Reason, without_path
+from fidgety.faults import reading_fault
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 #: Largest JSON file: four hours of one person at 25 frames a second. Parsed, text of this size
@@ -20,6 +22,10 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_JSON_BYTES = 200_000_000
 #: Largest table, as text or unpacked: five hours of 33 keypoints at 25 frames a second, as text.
 MAX_TABLE_BYTES = 1_000_000_000
+#: Most that the arrays of an HDF5 file may take as numbers of eight bytes, which they become:
+#: seven hours of 33 keypoints at 25 frames a second. While it is read, several times as much is
+#: needed.
+MAX_ARRAY_BYTES = 500_000_000
 #: Most frames: a day at 50 frames a second.
 MAX_FRAMES = 4_400_000
 
@@ -35,16 +41,32 @@ def empty(detail: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def reasons_for(path: Path) -> Iterator[None]:
-    """Turn whatever a reader trips over in a damaged file into a reason without its name."""
+def reasons_for(path: Path, called: str = "the track file") -> Iterator[None]:
+    """Turn whatever a reader trips over in a damaged file into a reason without its name.
+
+    Parameters
+    ----------
+    path
+        The file that is read in the body.
+    called
+        What to call it.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_unreadable``, unless the body raises a reason or a message of its own.
+    """
     try:
         yield
-    except (NotAssessable, MemoryError):
+    except (FidgetyError, NotAssessable, MemoryError):
         raise
     # A damaged file makes HDF5, JSON and the libraries above them raise nearly anything.
     except Exception as error:
+        # What the machine lacks says nothing about the file.
+        if reading_fault(error):
+            raise
         lines = str(error).splitlines()
-        text = without_path(lines[0], path, "the track file") if lines else ""
+        text = without_path(lines[0], path, called) if lines else ""
         unreadable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
@@ -87,35 +109,69 @@ def read_json_file(path: Path) -> Any:
     return parse_json(path.read_bytes())
 
 
+def require_frames(n: int) -> None:
+    """Refuse more frames than a recording has, before anything is read of them."""
+    if n > MAX_FRAMES:
+        unreadable(f"{n} frames, more than {MAX_FRAMES}: is this one recording?")
+
+
 @contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(
+    path: Path, *, unread: str | None = None, called: str = "the track file"
+) -> Iterator[h5py.File]:
     """Open an HDF5 file by h5py, which unpickles nothing.
 
-    A file that takes values from other files of the machine is refused, and one whose arrays are
-    larger than :data:`MAX_TABLE_BYTES` when unpacked: few bytes can stand for any number of zeros.
+    A file that takes values from other files of the machine is refused, and one whose arrays
+    together are larger than :data:`MAX_ARRAY_BYTES` as numbers of eight bytes: few bytes can stand
+    for any number of zeros.
+
+    Parameters
+    ----------
+    path
+        File.
+    unread
+        Names of the datasets that nobody will read begin like this, and do not count.
+    called
+        What to call the file in messages.
     """
-    with reasons_for(path), h5py.File(path, "r") as file:
-        # The name of the first, found without raising inside HDF5's own walk.
-        outside = file.visititems_links(
-            lambda name, link: name if isinstance(link, h5py.ExternalLink) else None
-        ) or file.visititems(lambda name, item: name if _is_outside(item) else None)
-        if outside is not None:
-            unreadable(f"it points to another file at {outside!r}; store its content in it")
-        sizes: list[int] = []
-        file.visititems(lambda _, item: sizes.append(_unpacked_bytes(item)))
-        require_size(max(sizes, default=0), MAX_TABLE_BYTES)
+    with reasons_for(path, called), h5py.File(path, "r") as file:
+        # Nothing is looked up, and nothing raised, inside HDF5's own walk. It comes by every link:
+        # many names may stand for one dataset, which would be read as often.
+        links: dict[str, object] = {}
+        file.visititems_links(lambda name, link: links.__setitem__(name, link))
+        found = {
+            name: None if isinstance(link, h5py.ExternalLink) else file.get(name)
+            for name, link in links.items()
+        }
+        for name, link in links.items():
+            if isinstance(link, h5py.ExternalLink) or _is_outside(found[name]):
+                unreadable(f"it points to another file at {name[:100]!r}; store its content in it")
+        counted = (n for n in found if unread is None or not n.startswith(unread))
+        require_size(sum(array_bytes(found[name]) for name in counted), MAX_ARRAY_BYTES)
         yield file
 
 
-def _is_outside(item: h5py.Group | h5py.Dataset) -> bool:
+def _is_outside(item: object) -> bool:
     """Tell whether a dataset's values lie in another file."""
     return isinstance(item, h5py.Dataset) and (item.is_virtual or bool(item.external))
 
 
-def _unpacked_bytes(item: h5py.Group | h5py.Dataset) -> int:
+def array_bytes(item: object) -> int:
+    """Return the bytes of a dataset's values as they are, or as numbers of eight bytes if more."""
     if not isinstance(item, h5py.Dataset) or item.shape is None:
         return 0
-    return math.prod(item.shape) * int(item.id.get_type().get_size())
+    each = max(8 * _n_numbers(item.dtype), int(item.id.get_type().get_size()))
+    return math.prod(item.shape) * each
+
+
+def _n_numbers(dtype: np.dtype) -> int:
+    """Return how many values an entry has: fields, and arrays within them, each count."""
+    if dtype.subdtype is not None:
+        inner, shape = dtype.subdtype
+        return math.prod(shape) * _n_numbers(inner)
+    if dtype.fields is not None:
+        return sum(_n_numbers(entry[0]) for entry in dtype.fields.values())
+    return 1
 
 
 def text_of(value: Any) -> str:

@@ -33,17 +33,20 @@ from fidgety.pose.importers.content import (
     decode_text,
     empty,
     open_hdf5,
+    require_frames,
     require_size,
     text_of,
     unreadable,
 )
-from fidgety.pose.importers.pickled import plain_values
+from fidgety.pose.importers.pickled import column_names
 from fidgety.pose.tracks import Pose
 
 LEVELS = {3: ("scorer", "bodyparts", "coords"), 4: ("scorer", "individuals", "bodyparts", "coords")}
 #: Scorers of Lightning Pose are called like this.
 LIGHTNING = ("heatmap", "regression")
 AXES = ("x", "y", "z")
+#: Most blocks of a table of pandas, which makes one a type of numbers.
+MAX_BLOCKS = 64
 
 Column = tuple[str, ...]
 
@@ -142,7 +145,18 @@ def read_csv(text: str) -> tuple[list[Column], list[Any], NDArray[np.float64]]:
             unreadable(
                 f"row {n + i + 1} has {line.count(',') + 1} of {width} cells; is the file cut off?"
             )
-    table = pd.read_csv(io.StringIO("\n".join(body)), header=None, low_memory=False)
+    try:
+        table = pd.read_csv(io.StringIO("\n".join(body)), header=None, low_memory=False)
+    except (pd.errors.ParserError, OverflowError) as error:
+        unreadable(
+            f"the table cannot be read ({error}); is a quotation mark left open, or a number too "
+            "long?"
+        )
+    if table.shape != (len(body), width):
+        unreadable(
+            f"{len(body)} rows of {width} cells read as {table.shape[0]} of {table.shape[1]}; are "
+            "there quotation marks or empty rows in it?"
+        )
     cells = table.iloc[:, 1:]
     for k in range(cells.shape[1]):
         if cells.dtypes.iloc[k].kind not in "iuf":
@@ -150,7 +164,9 @@ def read_csv(text: str) -> tuple[list[Column], list[Any], NDArray[np.float64]]:
             wrong = numbers.isna() & cells.iloc[:, k].notna()
             at = int(np.argmax(wrong.to_numpy()))
             where = "/".join(row[k + 1] for row in header)
-            unreadable(f"row {n + at + 1}, column {where}: {cells.iloc[at, k]!r} is not a number")
+            unreadable(
+                f"row {n + at + 1}, column {where}: {str(cells.iloc[at, k])[:30]!r} is not a number"
+            )
     columns = [tuple(row[k + 1].strip() for row in header) for k in range(width - 1)]
     return columns, table.iloc[:, 0].tolist(), cells.to_numpy(dtype=np.float64)
 
@@ -233,13 +249,18 @@ def read_store(file: h5py.File) -> tuple[list[Column], list[Any], NDArray[np.flo
     if {len(column) for column in columns} not in ({3}, {4}):
         unreadable(
             "columns are not named by scorer, (individual,) bodypart and coordinate; "
-            f"the first is {columns[0]!r}"
+            f"the first is {'/'.join(columns[0])[:100]!r}"
             if columns
             else "the table has no columns"
         )
     if not index:
         empty("the table has no row")
     return columns, index, values
+
+
+def _require_few_blocks(n: int) -> None:
+    if n > MAX_BLOCKS:
+        unreadable(f"the table has {n} blocks of values, more than {MAX_BLOCKS}")
 
 
 def _codes(group: h5py.Group, axis: str) -> list[Column]:
@@ -273,10 +294,13 @@ def _read_fixed(group: h5py.Group) -> tuple[list[Column], list[Any], NDArray[np.
         unreadable("columns have one name each, not scorer, bodypart and coordinate")
     if text_of(group.attrs.get("axis1_variety", "")) != "regular":
         unreadable("rows are not numbered by frames: labelled images rather than tracks?")
+    require_frames(len(group["axis1"]))
+    n_blocks = int(group.attrs["nblocks"])
+    _require_few_blocks(n_blocks)
     index = _row_index(group["axis1"])
     columns: list[Column] = []
     parts = []
-    for k in range(int(group.attrs["nblocks"])):
+    for k in range(n_blocks):
         items = _codes(group, f"block{k}_items")
         block = group[f"block{k}_values"]
         if block.dtype.kind not in "iuf":
@@ -303,21 +327,23 @@ def _read_table(group: h5py.Group) -> tuple[list[Column], list[Any], NDArray[np.
     names = table.dtype.names or ()
     if "index" not in names:
         unreadable("the table's rows are not numbered")
+    require_frames(len(table))
+    blocks = [name for name in names if name.startswith("values_block_")]
+    _require_few_blocks(len(blocks))
     columns: list[Column] = []
     parts = []
-    for name in sorted(
-        (n for n in names if n.startswith("values_block_")), key=lambda n: int(n.rpartition("_")[2])
-    ):
+    for name in sorted(blocks, key=lambda n: int(n.rpartition("_")[2])):
         try:
-            found = plain_values(bytes(table.attrs[f"{name}_kind"]))
+            found = column_names(bytes(table.attrs[f"{name}_kind"]))
         except ValueError as error:
             unreadable(f"the names of the columns cannot be read: {error}")
-        if not isinstance(found, list) or not all(isinstance(c, tuple) for c in found):
+        tuples = [column for column in found if isinstance(column, tuple)]
+        if len(tuples) < len(found):
             unreadable("columns have one name each, not scorer, bodypart and coordinate")
         part = np.asarray(table[name], dtype=np.float64).reshape(len(table), -1)
         if part.shape[1] != len(found):
             unreadable(f"{len(found)} names for {part.shape[1]} columns")
-        columns += [tuple(map(str, column)) for column in found]
+        columns += [tuple(map(str, column)) for column in tuples]
         parts.append(part)
     if not parts:
         unreadable("the table has no block of values")

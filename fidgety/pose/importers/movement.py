@@ -20,9 +20,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fidgety.errors import NotAssessable, Outcome, Reason, Status, without_path
+from fidgety.errors import NotAssessable, Outcome, Reason, Status
 from fidgety.pose.importers.base import TrackImporter
-from fidgety.pose.importers.content import HDF5_MAGIC, MAX_TABLE_BYTES, open_hdf5
+from fidgety.pose.importers.content import (
+    HDF5_MAGIC,
+    MAX_ARRAY_BYTES,
+    open_hdf5,
+    require_frames,
+    require_size,
+)
 from fidgety.pose.importers.keypoints import Matched, match_keypoints
 from fidgety.pose.importers.people import MIN_SHARED
 from fidgety.pose.in_view import in_view_record
@@ -69,7 +75,7 @@ class MovementImporter(TrackImporter):
 
 
 def _load(path: Path) -> xr.Dataset:
-    """Load what is needed of a file; whatever the reader trips over is a reason.
+    """Load what is needed of a file.
 
     Times are left as the numbers that they are, and nothing is unpickled: netCDF holds numbers
     and text alone.
@@ -79,29 +85,19 @@ def _load(path: Path) -> xr.Dataset:
     options: dict[str, Any] = (
         {"engine": "scipy"} if netcdf3 else {"engine": "h5netcdf", "phony_dims": "access"}
     )
-    try:
-        if not netcdf3:
-            with open_hdf5(path):
-                pass
-        with xr.open_dataset(
-            path, decode_times=False, decode_timedelta=False, **options
-        ) as dataset:
-            some = dataset[[name for name in VARIABLES if name in dataset.data_vars]]
-            some.attrs = dict(dataset.attrs)
-            if some.nbytes > MAX_TABLE_BYTES:
-                _unreadable(f"{some.nbytes} bytes, more than {MAX_TABLE_BYTES}")
-            found = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
-            if "position" not in some and "status" not in some.attrs:
-                _unreadable(f"no variable 'position' (found: {found})")
-            return some.load()
-    except (NotAssessable, MemoryError):
-        raise
-    # A damaged file makes HDF5 and the libraries above it raise nearly anything.
-    except Exception as error:
-        lines = str(error).splitlines()
-        _unreadable(
-            without_path(lines[0], path, "the track file") if lines else type(error).__name__
-        )
+    if not netcdf3:
+        with open_hdf5(path) as file:
+            # Reading begins with the coordinates, as soon as the file is opened.
+            require_frames(len(file["time"]) if "time" in file else 0)
+    with xr.open_dataset(path, decode_times=False, decode_timedelta=False, **options) as dataset:
+        some = dataset[[name for name in VARIABLES if name in dataset.data_vars]]
+        some.attrs = dict(dataset.attrs)
+        require_frames(some.sizes.get("time", 0))
+        require_size(sum(array.size * 8 for array in some.variables.values()), MAX_ARRAY_BYTES)
+        found = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
+        if "position" not in some and "status" not in some.attrs:
+            _unreadable(f"no variable 'position' (found: {found})")
+        return some.load()
 
 
 def _raise_recorded_reason(dataset: xr.Dataset) -> None:

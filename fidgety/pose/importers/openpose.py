@@ -27,7 +27,6 @@ from fidgety.pose.importers.content import (
     MAX_TABLE_BYTES,
     empty,
     parse_json,
-    reasons_for,
     require_size,
     unreadable,
 )
@@ -55,9 +54,8 @@ class OpenPoseFolder(TrackImporter):
 
     def read(self, path: Path) -> Pose:
         """Read a folder; see :meth:`TrackImporter.read`."""
-        with reasons_for(path):
-            files = _from_folder(path) if path.is_dir() else _from_archive(path)
-            listing = frames_listing(files)
+        files = _from_folder(path) if path.is_dir() else _from_archive(path)
+        listing = frames_listing(files)
         return assemble(
             listing, self.name, fps=self.fps, skeletons=self.skeletons, names=self.keypoint_names
         )

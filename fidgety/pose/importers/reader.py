@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fidgety.errors import NotAssessable, Reason, without_path
+from fidgety.pose.importers.content import reasons_for
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
 from fidgety.skeletons import Skeleton
@@ -70,7 +71,8 @@ def read_track(
     ]
     for importer in importers:
         if importer.claims(path, head):
-            return importer.read(path)
+            with reasons_for(path):
+                return importer.read(path)
     known = "; ".join(importer.description for importer in importers)
     raise NotAssessable(
         Reason.POSE_UNREADABLE, f"the track file is not of a known format. Known are: {known}"

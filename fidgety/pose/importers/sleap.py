@@ -24,7 +24,7 @@ from fidgety.pose.importers.content import (
     MAX_TABLE_BYTES,
     empty,
     open_hdf5,
-    reasons_for,
+    require_frames,
     require_size,
     text_of,
     unreadable,
@@ -34,6 +34,8 @@ from fidgety.pose.tracks import Pose
 
 #: Order of the axes of ``tracks`` in files that do not say it.
 AXES = ("track", "xy", "node", "frame")
+#: Names of the pictures in a package of labels, which are not looked at.
+PICTURES = "video"
 
 
 class SleapLabels(TrackImporter):
@@ -49,12 +51,16 @@ class SleapLabels(TrackImporter):
     def read(self, path: Path) -> Pose:
         """Read a file; see :meth:`TrackImporter.read`."""
         require_size(path.stat().st_size, MAX_TABLE_BYTES)
-        with open_hdf5(path):
-            pass
-        with reasons_for(path):
-            listing = labels_listing(path)
+        with open_hdf5(path, unread=PICTURES) as file:
+            # Points are bounded by the size of all; each frame and instance costs more by itself.
+            for name in ("frames", "instances"):
+                require_frames(len(file[name]) if name in file else 0)
         return assemble(
-            listing, self.name, fps=self.fps, skeletons=self.skeletons, names=self.keypoint_names
+            labels_listing(path),
+            self.name,
+            fps=self.fps,
+            skeletons=self.skeletons,
+            names=self.keypoint_names,
         )
 
 
@@ -155,7 +161,7 @@ def analysis_listing(file: h5py.File) -> Listing:
     order = tuple(json.loads(text_of(stated))) if stated is not None else AXES
     if sorted(order) != sorted(AXES) or stored.ndim != 4 or stored.dtype.kind not in "iuf":
         unreadable(f"tracks has shape {stored.shape} with axes ({', '.join(map(str, order))})")
-    require_size(stored.size * 8, MAX_TABLE_BYTES)
+    require_frames(stored.shape[order.index("frame")])
     wanted = ("frame", "track", "xy", "node")
     position = _arrange(stored, order, wanted)
     n, n_tracks, n_space, n_nodes = position.shape
