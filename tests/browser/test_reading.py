@@ -95,6 +95,79 @@ def test_the_second_reading_opens_after_the_washout_or_says_that_it_did_not(
     assert page.evaluate("document.getElementById('video').currentTime") < 2
 
 
+def opened(page: Any, folder: Path) -> Any:
+    """Open the first page and wait for its video; return what presses a key."""
+    page.goto((folder / "r1-1.html").as_uri())
+    until(page, "document.getElementById('video').readyState >= 1")
+    return page.keyboard.press
+
+
+def test_a_digit_answers_the_question_that_has_the_focus(
+    page: Any, study: tuple[Path, Key], tmp_path: Path
+) -> None:
+    press = opened(page, study[0])
+    page.focus("input[name=mos_patterns]")
+    press("4")
+    assert page.is_checked("input[name=mos_patterns][value='4']")
+    press("5")  # no points of this question: no answer to another one
+    assert "has no answer 5" in page.inner_text("#told")
+    assert not page.query_selector_all("input[name=confidence]:checked")
+    page.focus("input[name=verdict]")
+    press("3")
+    read = json.loads(save(page, tmp_path).read_text())["readings"]
+    assert [one["answers"] for one in read] == [{"mos_patterns": "4", "confidence": "3"}]
+
+
+def test_space_plays_after_a_click_on_a_button(page: Any, study: tuple[Path, Key]) -> None:
+    press = opened(page, study[0])
+    page.click("#mark")
+    press(" ")
+    until(page, "!document.getElementById('video').paused")
+    assert page.get_attribute("#mark", "aria-pressed") == "true", "it is still open"
+    press(" ")
+    until(page, "document.getElementById('video').paused")
+    page.focus("#mark")  # by keyboard the button is pressed, as everywhere
+    press(" ")
+    assert page.get_attribute("#mark", "aria-pressed") == "false"
+
+
+def test_an_open_interval_is_kept_and_said(
+    page: Any, study: tuple[Path, Key], tmp_path: Path
+) -> None:
+    press = opened(page, study[0])
+    for one in ("o", "4", "t", "f", "n"):
+        press(one)
+    assert "Recording 1: the interval from 0.0 s is still open" in page.inner_text("#told")
+    assert page.get_attribute("#mark", "aria-pressed") == "false"
+    assert "0 of 2 done" in page.inner_text("#done")
+    saved = json.loads(save(page, tmp_path).read_text())
+    assert "open, of recordings 1" in page.inner_text("#saved")
+    assert "open" not in saved["readings"][0]
+    page.reload()
+    until(page, "document.getElementById('video').readyState >= 1")
+    press("p")
+    until(page, "document.getElementById('video').readyState >= 1")
+    assert page.get_attribute("#mark", "aria-pressed") == "true"
+    press("ArrowRight")
+    press("f")
+    assert "Marked 0.0 to 1.0 s" in page.inner_text("#open")
+
+
+def test_single_keys_can_be_turned_off(page: Any, study: tuple[Path, Key]) -> None:
+    press = opened(page, study[0])
+    page.click("summary")
+    page.uncheck("#single")
+    page.evaluate("document.activeElement.blur()")
+    for one in ("f", "r", "3", "t", "n"):
+        press(one)
+    assert not page.query_selector_all("input[type=radio]:checked")
+    assert "Recording 1" in page.inner_text("#at")
+    press(" ")
+    until(page, "!document.getElementById('video').paused")
+    page.reload()
+    assert not page.is_checked("#single"), "the choice is kept"
+
+
 @pytest.mark.parametrize("name", ["r1-1.html", "r1-2.html"])
 def test_axe_finds_nothing_serious(page: Any, study: tuple[Path, Key], name: str) -> None:
     folder, _ = study
