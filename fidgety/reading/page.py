@@ -18,7 +18,7 @@ from fidgety.config.reading import ReadingConfig
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.reading.plan import Key, Sitting
 from fidgety.reading.returned import FORMAT
-from fidgety.reading.texts import KEYS, NEEDED, PAGE_TEXTS, SCRIPT_TEXTS, items
+from fidgety.reading.texts import KEYS, NEEDED, NOT_JUDGED, PAGE_TEXTS, SCRIPT_TEXTS, items
 from fidgety.report.clips import choose_clips, clip_model
 from fidgety.report.pages import HERE, render, script_hash
 
@@ -94,6 +94,7 @@ def page_data(
         "videos": video_folder(sitting.help),
         "washout_days": key.washout_days,
         "needed": list(NEEDED),
+        "not_judged": NOT_JUDGED,
         "texts": SCRIPT_TEXTS,
         "recordings": recordings,
     }

@@ -108,7 +108,9 @@ def agreement_table(
     kappas = partial(agreement_rows, resamples=resamples, seed=seed, confidence=confidence)
     rows: list[dict[str, Any]] = []
     for helped in (False, True):
-        own = readings[readings["help"] == helped]
+        # Of who was not judged, or not yet, no type counts either.
+        judged = (readings["help"] == helped) & readings["verdict"].isin(list(VERDICTS))
+        own = readings[judged]
         said = answers_of(own, "verdict", VERDICTS)
         rows += kappas("verdict", helped, said, VERDICTS, model=verdicts)
         rows += kappas("type", helped, answers_of(own, "type", types), types)

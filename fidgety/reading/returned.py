@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from fidgety.errors import FidgetyError
 from fidgety.reading.plan import Key, Sitting
-from fidgety.reading.texts import MOS_R, TYPES, VERDICT
+from fidgety.reading.texts import MOS_R, NOT_JUDGED, TYPES, VERDICT
 
 FORMAT = "fidgety-reading/1"
 #: A file of a thousand readings is far smaller.
@@ -207,7 +207,7 @@ def interval_rows(one: Returned, key: Key) -> list[dict[str, Any]]:
         coded = key.codes[reading.code]
         verdict = reading.answers.get("verdict")
         spans = [(s, min(e, coded.duration_s), "fidgety") for s, e in sorted(reading.intervals)]
-        if verdict == "not_judged":
+        if verdict == NOT_JUDGED:
             spans = [(0.0, coded.duration_s, "not_assessable")]
         elif not spans and verdict is not None:
             spans = [(0.0, coded.duration_s, "other")]

@@ -35,10 +35,12 @@ class Item:
     answers: dict[str, str]
 
 
+#: The verdict that ends a reading without any other answer.
+NOT_JUDGED = "not_judged"
 VERDICT = Item(
     "verdict",
     "Is the infant at risk?",
-    {"at_risk": "At risk", "not_at_risk": "Not at risk", "not_judged": "Cannot be judged"},
+    {"at_risk": "At risk", "not_at_risk": "Not at risk", NOT_JUDGED: "Cannot be judged"},
 )
 CONFIDENCE = Item(
     "confidence",
@@ -81,7 +83,7 @@ MOS_R = (
     _points("mos_postures", "MOS-R: observed postural patterns, points", 4, 2, 1),
     _points("mos_character", "MOS-R: movement character, points", 4, 2, 1),
 )
-#: Answers without which a reading is not done.
+#: Answers without which a reading is not done, unless its verdict is :data:`NOT_JUDGED`.
 NEEDED = ("verdict", "confidence", "type")
 
 

@@ -118,6 +118,14 @@ def test_a_digit_answers_the_question_that_has_the_focus(
     assert [one["answers"] for one in read] == [{"mos_patterns": "4", "confidence": "3"}]
 
 
+def test_cannot_be_judged_is_all_there_is_to_say(page: Any, study: tuple[Path, Key]) -> None:
+    press = opened(page, study[0])
+    press("x")
+    assert "1 of 2 done" in page.inner_text("#done")
+    press("r")
+    assert "0 of 2 done" in page.inner_text("#done")
+
+
 def test_space_plays_after_a_click_on_a_button(page: Any, study: tuple[Path, Key]) -> None:
     press = opened(page, study[0])
     page.click("#mark")

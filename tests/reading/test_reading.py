@@ -26,8 +26,14 @@ from fidgety.reading.agreement import (
 )
 from fidgety.reading.page import reading_page
 from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
-from fidgety.reading.results import draw_accuracy, results_page
-from fidgety.reading.returned import parse_returned, safe_text, tabulate
+from fidgety.reading.results import agreement_table, draw_accuracy, results_page
+from fidgety.reading.returned import (
+    INTERVAL_COLUMNS,
+    READING_COLUMNS,
+    parse_returned,
+    safe_text,
+    tabulate,
+)
 from fidgety.reading.texts import MOS_R
 from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
@@ -211,6 +217,36 @@ def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
     assert gain["value"] == 0.5
     assert gain["p"] == pytest.approx(2 * 0.5**5)
     assert one[MODEL, "alone", "accuracy"]["value"] == 1.0
+
+
+def table_of(*answers: dict[str, Any]) -> pd.DataFrame:
+    """Return readings without help in the first period, some answers of them given."""
+    head = {
+        "rater": "r1",
+        "infant": "a",
+        "recording": CODED[0].recording,
+        "help": False,
+        "period": 1,
+    }
+    return pd.DataFrame([{**dict.fromkeys(READING_COLUMNS), **head, **one} for one in answers])
+
+
+def test_a_type_counts_only_where_there_is_a_verdict() -> None:
+    answers = [
+        {"rater": rater, "infant": infant, "verdict": verdict, "type": kind}
+        for rater in ("r1", "r2")
+        for infant, verdict, kind in (
+            ("a", "at_risk", "absent"),
+            ("b", "not_at_risk", "continuous"),
+            ("c", "not_judged", "absent" if rater == "r1" else "continuous"),
+        )
+    ]
+    none = pd.DataFrame(columns=list(INTERVAL_COLUMNS))
+    how: dict[str, Any] = {"resamples": 50, "seed": 0, "confidence": 0.95}
+    found = agreement_table(table_of(*answers), none, key_of(), {}, "fidgety", **how)
+    kinds = found[(found["what"] == "type") & (found["n"] > 0)]
+    assert set(kinds["n"]) == {2}
+    assert set(kinds["value"]) == {1.0}
 
 
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:

@@ -30,7 +30,9 @@
   const reading = () => (state.readings[shown().code] ??= blank(shown().code));
   // An open interval is part of the state: to leave a recording, or the page, does not lose it.
   const isOpen = (one) => typeof one?.open === "number";
-  const isDone = (one) => !isOpen(one) && data.needed.every((item) => one.answers[item]);
+  // Who cannot judge a recording has nothing to say of its movements.
+  const isJudged = (one) => one.answers.verdict !== data.not_judged;
+  const isDone = (one) => !isOpen(one) && (!isJudged(one) || data.needed.every((item) => one.answers[item]));
   const nDone = () => Object.values(state.readings).filter(isDone).length;
 
   const say = (words) => { $("told").textContent = words; };
