@@ -33,6 +33,14 @@ class ReadingConfig(Section):
     clips: Annotated[int, Field(ge=0, le=20)] = 3
     """Likeliest instances that a reading with help offers. The model is
     ``report.best_clips_model``."""
+    max_side_px: Annotated[int, Field(ge=64, le=4096)] | None = None
+    """Longest side of the videos that raters see; null keeps the size of the standard video."""
+    kbps: Annotated[int, Field(ge=100)] | None = None
+    """Kilobits a second that they take at most; null sets no limit: they are as good as the
+    standard video (``video.crf``)."""
+    faces: Literal["hidden", "visible"] | None = None
+    """Whether raters see faces and surroundings; null follows ``report.faces``. Where they are
+    hidden, movements of face, head and neck cannot be read."""
     returned: str = "readings"
     """Folder with the files that raters sent back, ``*.json``."""
 

@@ -164,6 +164,15 @@ def flow(readings: pd.DataFrame, key: Key) -> list[dict[str, Any]]:
     return rows
 
 
+def notes(key: Key) -> list[str]:
+    """Return what must be known to read the results: how the videos looked."""
+    shown, words = key.shown, RESULT_TEXTS["shown"]
+    sides = {shown.least_side_px, shown.most_side_px}
+    size = words["to"].join(str(side) for side in sorted(sides))
+    rate = words["limit"].format(kbps=shown.kbps) if shown.kbps else words["no_limit"]
+    return [words["size"].format(size=size, rate=rate), words["faces"][shown.faces]]
+
+
 def results_page(
     flow_rows: Sequence[Mapping[str, Any]],
     agreement: pd.DataFrame,
@@ -172,6 +181,7 @@ def results_page(
     phantoms: bool,
     washout_days: float,
     confidence: float,
+    said: Sequence[str],
 ) -> str:
     """Return the page of the study's results.
 
@@ -189,6 +199,8 @@ def results_page(
         Planned.
     confidence
         Of the intervals.
+    said
+        Of :func:`notes`.
     """
 
     def records(table: pd.DataFrame) -> Iterable[Mapping[Any, Any]]:
@@ -202,6 +214,7 @@ def results_page(
         accuracy=records(accuracy),
         figure=inline(svg, "accuracy", RESULT_TEXTS["figure"]) if svg else Markup(),
         texts=RESULT_TEXTS,
+        notes=said,
         washout=RESULT_TEXTS["washout"].format(days=number(washout_days, 0)),
         against=RESULT_TEXTS["against"].format(confidence=f"{100 * confidence:g} %"),
     )

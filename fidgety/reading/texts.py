@@ -176,6 +176,17 @@ RESULT_TEXTS: dict[str, Any] = {
     "helped": {True: "with", False: "without"},
     "read": "{read} of {planned}",
     "early": "(too early)",
+    "shown": {
+        "size": "Raters saw videos of {size} px on their longest side, with {rate}.",
+        "to": " to ",
+        "limit": "at most {kbps} kbit/s",
+        "no_limit": "no limit of their rate",
+        "faces": {
+            "hidden": "Faces and surroundings were hidden: movements of face, head and neck could "
+            "not be read.",
+            "visible": "Faces and surroundings were visible.",
+        },
+    },
     "accuracy": "Accuracy",
     "against": "Against the label of the sheet, with {confidence} intervals. A rater's change with "
     "help is tested on the infants judged both times (McNemar's exact test). The change from the "

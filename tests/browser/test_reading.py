@@ -11,7 +11,7 @@ import pytest
 
 from fidgety.config.reading import ReadingConfig
 from fidgety.reading.page import page_name, reading_page, video_folder
-from fidgety.reading.plan import Coded, Key, plan_reading
+from fidgety.reading.plan import Coded, Key, Shown, plan_reading
 from fidgety.reading.returned import read_returned, tabulate
 from fidgety.video.write import VideoWriter
 from tests.browser.conftest import serious, until
@@ -28,7 +28,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     """Write the pages of one rater, with grey videos."""
     folder = tmp_path_factory.mktemp("reading")
     coded = [Coded(f"rec-{k}", f"infant-{k}", LENGTH_S) for k in range(2)]
-    key = plan_reading(coded, CONFIG, seed=3)
+    key = plan_reading(coded, CONFIG, 3, Shown("hidden", 64, 64))
     for helped in (False, True):
         place = folder / video_folder(helped)
         place.mkdir()

@@ -25,8 +25,8 @@ from fidgety.reading.agreement import (
     fleiss,
 )
 from fidgety.reading.page import reading_page
-from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
-from fidgety.reading.results import agreement_table, draw_accuracy, results_page
+from fidgety.reading.plan import Coded, Key, Shown, helped_first, plan_reading, read_key
+from fidgety.reading.results import agreement_table, draw_accuracy, notes, results_page
 from fidgety.reading.returned import (
     INTERVAL_COLUMNS,
     READING_COLUMNS,
@@ -40,12 +40,13 @@ from fidgety.sheet import Interval
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
 CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]
+SHOWN = Shown("hidden", 480, 640)
 CONFIG = ReadingConfig(raters=("r1", "r2"))
 HELP = {"cells": [[0.0, 9.0, 0.918273]], "clips": [[0.0, 9.0, 0.918273]]}
 
 
 def key_of(config: ReadingConfig = CONFIG) -> Key:
-    return plan_reading(CODED, config, seed=1)
+    return plan_reading(CODED, config, 1, SHOWN)
 
 
 def file_of(key: Key, **changed: Any) -> dict[str, Any]:
@@ -81,14 +82,14 @@ def test_half_of_the_raters_of_a_crossover_begin_with_help(n: int, seed: int) ->
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
 def test_everybody_reads_everything_once_with_help_and_once_without(seed: int) -> None:
-    key = plan_reading(CODED, CONFIG, seed)
+    key = plan_reading(CODED, CONFIG, seed, SHOWN)
     for rater in CONFIG.raters:
         own = [s for s in key.sittings if s.rater == rater]
         assert [s.period for s in own] == [1, 2]
         assert {s.help for s in own} == {False, True}
         assert all(sorted(s.codes) == sorted(key.codes) for s in own)
     assert read_key(json.loads(json.dumps(key.as_dict()))) == key
-    assert plan_reading(CODED[::-1], CONFIG, seed) == key
+    assert plan_reading(CODED[::-1], CONFIG, seed, SHOWN) == key
 
 
 def test_a_page_names_no_infant_and_without_help_nothing_of_the_model() -> None:
@@ -269,7 +270,11 @@ def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured()
         "verdict", True, {"<b>r</b>": said, "s": said}, VERDICTS,
         resamples=50, seed=0, confidence=0.8, model=said,
     )  # fmt: skip
-    page = results_page([], pd.DataFrame(kappas), narrow, draw_accuracy(narrow), False, 14.0, 0.8)
+    page = results_page(
+        [], pd.DataFrame(kappas), narrow, draw_accuracy(narrow), False, 14.0, 0.8, notes(key_of())
+    )
+    assert "480 to 640 px" in page
+    assert "movements of face, head and neck could not be read" in page
     assert "with 80 % intervals" in page
     assert "Planned washout: 14 days." in page
     assert "&lt;b&gt;r&lt;/b&gt; and s" in page
