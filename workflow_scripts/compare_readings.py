@@ -51,7 +51,7 @@ def main(job: Job) -> None:
         bool(job.params.phantoms),
         key.washout_days,
         confidence,
-        notes(key),
+        notes(key, readings),
     )
     write_text(job.output.page, page)
 

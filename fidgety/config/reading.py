@@ -29,7 +29,8 @@ class ReadingConfig(Section):
     age: Literal["fidgety", "writhing"] = "fidgety"
     """Which types of general movements the page offers."""
     mos_r: bool = False
-    """Whether the page asks for the five items of the revised Motor Optimality Score, too."""
+    """Whether the page asks for the five items of the revised Motor Optimality Score, too: it is
+    a score of 3 to 5 months, so ``age`` must be ``fidgety``."""
     clips: Annotated[int, Field(ge=0, le=20)] = 3
     """Likeliest instances that a reading with help offers. The model is
     ``report.best_clips_model``."""
@@ -50,4 +51,13 @@ class ReadingConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"raters: {', '.join(twice)} stands there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _check_age(self) -> ReadingConfig:
+        if self.mos_r and self.age != "fidgety":
+            raise ValueError(
+                "mos_r: the revised Motor Optimality Score is of infants of 3 to 5 months, whose "
+                "movements are fidgety. Set age: fidgety, or mos_r: false."
+            )
         return self

@@ -7,8 +7,8 @@ together by resampling infants.
 
 References
 ----------
-Cohen 1960, Educ Psychol Meas 20:37. Fleiss 1971, Psychol Bull 76:378. Gao et al. 2023, Figure 4b
-(beginners with and without the model).
+Cohen 1960, Educ Psychol Meas 20:37; 1968, Psychol Bull 70:213 (weighted). Fleiss 1971,
+Psychol Bull 76:378. Gao et al. 2023, Figure 4b (beginners with and without the model).
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from fidgety.evaluation.comparison import compare_decisions
 from fidgety.evaluation.intervals import NAN, Estimate, percentile_interval, proportion
 from fidgety.evaluation.metrics import Counts
-from fidgety.evaluation.multiclass import confusion, overall
+from fidgety.evaluation.multiclass import Matrix, confusion, overall
+from fidgety.reading.texts import MOS_R
 
 MODEL = "(model)"
 ALL = "(all raters)"
+#: Cohen's kappa with quadratic weights.
+QUADRATIC = "cohen_quadratic"
+MOS_TOTAL = "mos_total"
 VERDICTS = ("at_risk", "not_at_risk")
 AGREEMENT_COLUMNS = ("what", "help", "measure", "first", "second", "value", "low", "high", "n")
 ACCURACY_COLUMNS = ("rater", "part", "measure", "value", "low", "high", "n", "p", "method")
@@ -65,6 +69,18 @@ def resampled(
     return Estimate(value, *percentile_interval(draws, confidence), n, "bootstrap by infant")
 
 
+def weighted_kappa(matrix: Matrix, distance: Matrix) -> float:
+    """Return Cohen's weighted kappa of a confusion matrix; NaN where chance expects no distance.
+
+    Parameters
+    ----------
+    matrix, distance : ndarray of shape (answer, answer)
+    """
+    expected = np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) / max(matrix.sum(), 1.0)
+    chance = float((distance * expected).sum())
+    return 1 - float((distance * matrix).sum()) / chance if chance > 0 else NAN
+
+
 def cohen(
     first: Answers,
     second: Answers,
@@ -72,6 +88,7 @@ def cohen(
     resamples: int,
     seed: int,
     confidence: float = 0.95,
+    distance: Matrix | None = None,
 ) -> Estimate:
     """Cohen's kappa of two judges over the infants that both judged.
 
@@ -83,12 +100,17 @@ def cohen(
         All that can be answered.
     resamples, seed, confidence
         Of the bootstrap by infant.
+    distance : ndarray of shape (answer, answer), optional
+        How far two answers disagree, for a weighted kappa; None: all that differ, alike.
     """
     both = sorted(set(first) & set(second))
     matrices = np.array([confusion(first[i], second[i], answers) for i in both])
 
     def kappa(chosen: NDArray[np.intp]) -> float:
-        return float(overall(matrices[chosen].sum(axis=0))["class_kappa"])
+        matrix = matrices[chosen].sum(axis=0)
+        if distance is not None:
+            return weighted_kappa(matrix, distance)
+        return float(overall(matrix)["class_kappa"])
 
     return resampled(kappa, len(both), resamples, seed, confidence)
 
@@ -173,6 +195,44 @@ def agreement_rows(
     if len(judges) > 1 and what != "seconds":
         found = fleiss(list(judges.values()), answers, resamples, seed, confidence)
         rows.append({**head, "measure": "fleiss", "first": ALL, "second": "", **_figures(found)})
+    return rows
+
+
+def mos_rows(
+    readings: pd.DataFrame, with_help: bool, *, resamples: int, seed: int, confidence: float
+) -> list[dict[str, Any]]:
+    """Return the agreement of every pair of raters on the points of MOS-R: items and total.
+
+    Parameters
+    ----------
+    readings
+        Judged ones, without help or with.
+    with_help
+        Which.
+    resamples, seed, confidence
+        Of the bootstrap.
+    """
+    points = {item.name: sorted(map(int, item.answers)) for item in MOS_R}
+    points[MOS_TOTAL] = list(range(sum(p[0] for p in points.values()), 29))
+    rows = []
+    for name, known in points.items():
+        # An item's answers are steps, 1, 4 and 12 points no lengths; the total is a sum.
+        step = np.arange(len(known), dtype=np.float64)
+        answers = [str(p) for p in known]
+        said = readings.assign(**{name: pd.to_numeric(readings[name]).astype("Int64").astype(str)})
+        judges = answers_of(said, name, answers)
+        for a, b in combinations(judges, 2):
+            found = cohen(
+                judges[a],
+                judges[b],
+                answers,
+                resamples,
+                seed,
+                confidence,
+                np.subtract.outer(step, step) ** 2,
+            )
+            head = {"what": name, "help": with_help, "measure": QUADRATIC, "first": a, "second": b}
+            rows.append({**head, **_figures(found)})
     return rows
 
 

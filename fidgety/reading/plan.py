@@ -96,6 +96,8 @@ class Key:
         Planned days between a rater's periods.
     shown
         How the videos look.
+    age
+        Of ``fidgety`` or of ``writhing`` movements.
     """
 
     study: str
@@ -103,6 +105,12 @@ class Key:
     codes: Mapping[str, Coded]
     washout_days: float
     shown: Shown
+    age: str = "fidgety"
+
+    @property
+    def marks(self) -> bool:
+        """Whether raters mark intervals with fidgety movements: at the age of writhing are none."""
+        return self.age == "fidgety"
 
     def sitting(self, rater: str, period: int) -> Sitting | None:
         """Return a rater's sitting, None where there is none."""
@@ -121,6 +129,7 @@ def read_key(values: Mapping[str, Any]) -> Key:
         codes={code: Coded(**coded) for code, coded in values["codes"].items()},
         washout_days=values["washout_days"],
         shown=Shown(**values["shown"]),
+        age=values["age"],
     )
 
 
@@ -181,4 +190,4 @@ def plan_reading(
         "codes": {c: asdict(v) for c, v in codes.items()},
     }
     study = hashlib.sha256(dumps(plan).encode()).hexdigest()[:16]
-    return Key(study, sittings, codes, config.washout_days, shown)
+    return Key(study, sittings, codes, config.washout_days, shown, config.age)

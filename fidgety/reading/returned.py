@@ -105,6 +105,8 @@ def _reading_faults(reading: Reading, sitting: Sitting, key: Key, seen: set[str]
     if reading.code not in sitting.codes:
         return [f"code {reading.code!r} is none of this study"]
     faults = [f"code {reading.code} stands there twice"] if reading.code in seen else []
+    if reading.intervals and not key.marks:
+        faults.append("it has intervals, which are not asked for at the age of writhing movements")
     length = key.codes[reading.code].duration_s
     end = 0.0
     for start, stop in sorted(reading.intervals):
@@ -211,6 +213,8 @@ def interval_rows(one: Returned, key: Key) -> list[dict[str, Any]]:
             spans = [(0.0, coded.duration_s, "not_assessable")]
         elif not spans and verdict is not None:
             spans = [(0.0, coded.duration_s, "other")]
+        if not key.marks:  # nobody looked for fidgety movements, so nobody saw that there are none
+            spans = [span for span in spans if span[2] == "not_assessable"]
         rater = rater_name(one.rater, one.help)
         rows += [
             dict(zip(INTERVAL_COLUMNS, (coded.recording, *span, rater), strict=True))

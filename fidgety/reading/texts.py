@@ -83,13 +83,24 @@ MOS_R = (
     _points("mos_postures", "MOS-R: observed postural patterns, points", 4, 2, 1),
     _points("mos_character", "MOS-R: movement character, points", 4, 2, 1),
 )
-#: Answers without which a reading is not done, unless its verdict is :data:`NOT_JUDGED`.
-NEEDED = ("verdict", "confidence", "type")
+#: Type of fidgety movements to the points of ``mos_fidgety`` that contradict it. Sporadic ones
+#: contradict none: which points they get is for the published sheet to say.
+CONTRADICTIONS = {
+    "continuous": ("4", "1"),
+    "intermittent": ("4", "1"),
+    "absent": ("12", "4"),
+    "abnormal": ("12", "1"),
+}
 
 
 def items(age: str, mos_r: bool) -> tuple[Item, ...]:
     """Return the questions of a page."""
     return (VERDICT, CONFIDENCE, TYPES[age], *(MOS_R if mos_r else ()))
+
+
+def needed(age: str, mos_r: bool) -> tuple[str, ...]:
+    """Return the answers without which a reading is not done, unless it cannot be judged."""
+    return tuple(item.name for item in items(age, mos_r))
 
 
 #: What the page's script says.
@@ -101,6 +112,8 @@ SCRIPT_TEXTS = {
     "marked": "Marked {start} to {stop} s",
     "too_short": "Nothing marked: the end is not after the start",
     "overlap": "Nothing marked: it overlaps another interval",
+    "contradiction": "This contradicts itself: {type}, and {points} points in MOS-R for fidgety "
+    "movements. Which is it?",
     "dropped": "Dropped the interval that was open from {start} s",
     "left_open": "Recording {n}: the interval from {start} s is still open. It counts when you go "
     "back and end it.",
@@ -127,6 +140,8 @@ PAGE_TEXTS = {
     "intro": "Watch each video, mark where you see fidgety movements, and answer the questions. "
     "Your work is kept in this browser; at the end save the file and send it to whoever runs "
     "the study.",
+    "intro_writhing": "Watch each video and answer the questions. Your work is kept in this "
+    "browser; at the end save the file and send it to whoever runs the study.",
     "keys": "Keys",
     "single": "Keys of one letter or digit work (turn them off if they get in your way)",
     "lock": "This is your second reading. Choose the file that you saved after the first.",
@@ -158,6 +173,8 @@ KEYS = (
     ("P, N", "Previous, next recording"),
     ("S", PAGE_TEXTS["save"]),
 )
+#: Keys for the marking of intervals.
+MARKING = ("F", "U")
 
 #: The page of the results. Tables keep the English values of their files, which are named here.
 RESULT_TEXTS: dict[str, Any] = {
@@ -220,7 +237,8 @@ RESULT_TEXTS: dict[str, Any] = {
     "agreement": "Agreement",
     "kappa": "Kappa is 1 where judges always agree and 0 where they agree as often as by chance. "
     "Intervals are by infant. Pairs: Cohen; all raters: Fleiss. Of intervals, every second counts "
-    "once.",
+    "once. Of MOS-R kappa is weighted by the square of the difference: of an item's steps, of the "
+    "total's points.",
     "agreement_columns": {
         "what": "What",
         "help": "Help",
@@ -233,6 +251,11 @@ RESULT_TEXTS: dict[str, Any] = {
         "verdict": "verdict",
         "type": "type of movements",
         "seconds": "intervals, second by second",
+        **{item.name: item.question.removesuffix(", points") for item in MOS_R},
+        "mos_total": "MOS-R: total",
     },
     "and": "{first} and {second}",
+    "contradictions": "In {n} readings the type of fidgety movements contradicts the points of "
+    "MOS-R for them. Ask the raters: {whose}.",
+    "whose": "{rater}, period {period}: {infant}",
 }

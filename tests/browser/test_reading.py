@@ -23,6 +23,15 @@ HELP = {"cells": [[0.0, 2.0, 0.9], [2.0, 4.0, 0.2]], "clips": [[0.0, 2.0, 0.9]]}
 LENGTH_S = 4.0
 
 
+def write_grey(place: Path, key: Key) -> None:
+    """Write grey videos under all codes."""
+    place.mkdir()
+    for code in key.codes:
+        with VideoWriter(place / f"{code}.mp4", 10, 64, 64) as writer:
+            for shade in range(round(10 * LENGTH_S)):
+                writer.write(np.full((64, 64, 3), 4 * shade, dtype=np.uint8))
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     """Write the pages of one rater, with grey videos."""
@@ -30,12 +39,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     coded = [Coded(f"rec-{k}", f"infant-{k}", LENGTH_S) for k in range(2)]
     key = plan_reading(coded, CONFIG, 3, Shown("hidden", 64, 64))
     for helped in (False, True):
-        place = folder / video_folder(helped)
-        place.mkdir()
-        for code in key.codes:
-            with VideoWriter(place / f"{code}.mp4", 10, 64, 64) as writer:
-                for shade in range(round(10 * LENGTH_S)):
-                    writer.write(np.full((64, 64, 3), 4 * shade, dtype=np.uint8))
+        write_grey(folder / video_folder(helped), key)
     for sitting in key.sittings:
         page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=True)
         (folder / page_name(sitting)).write_text(page, encoding="utf-8")
@@ -51,6 +55,38 @@ def save(page: Any, folder: Path) -> Path:
     return path
 
 
+def give_points(page: Any) -> None:
+    """Answer all of MOS-R."""
+    for name, points in {"fidgety": 12, "patterns": 4, "repertoire": 2, "postures": 1}.items():
+        page.check(f"input[name=mos_{name}][value='{points}']")
+    page.check("input[name=mos_character][value='4']")
+
+
+def test_what_contradicts_itself_is_said_at_once(page: Any, study: tuple[Path, Key]) -> None:
+    opened(page, study[0])
+    page.check("input[name=type][value=absent]")
+    page.check("input[name=mos_fidgety][value='12']")
+    assert "Absent, and 12 points" in page.inner_text("#doubt")
+    page.check("input[name=mos_fidgety][value='1']")
+    assert page.inner_text("#doubt") == ""
+
+
+def test_at_the_age_of_writhing_nothing_is_marked(page: Any, tmp_path: Path) -> None:
+    config = ReadingConfig(raters=("r1",), age="writhing")
+    key = plan_reading([Coded("r", "i", 4.0)], config, 1, Shown("hidden", 64, 64))
+    write_grey(tmp_path / video_folder(False), key)
+    path = tmp_path / "page.html"
+    path.write_text(reading_page(key.sittings[0], key, {}, config, phantoms=False))
+    page.goto(path.as_uri())
+    assert not page.query_selector_all("#mark, #marks")
+    page.click("summary")
+    shown = page.inner_text("main")
+    assert not any(word in shown.lower() for word in ("interval", "fidgety"))
+    for one in ("f", "u", "x"):
+        page.keyboard.press(one)
+    assert "1 of 1 done" in page.inner_text("#done")
+
+
 def test_marks_by_keyboard_come_back_as_annotations(
     page: Any, study: tuple[Path, Key], tmp_path: Path
 ) -> None:
@@ -60,8 +96,14 @@ def test_marks_by_keyboard_come_back_as_annotations(
     press = page.keyboard.press
     for one in ("ArrowRight", "f", "ArrowRight", "ArrowRight", "f"):
         press(one)
-    for one in ("o", "4", "t", "n", "r", "5", "t", "t"):
+    for one in ("o", "4", "t"):
         press(one)
+    assert "0 of 2 done" in page.inner_text("#done")
+    give_points(page)
+    assert "1 of 2 done" in page.inner_text("#done")
+    for one in ("n", "r", "5", "t", "t"):
+        press(one)
+    give_points(page)
     assert "2 of 2 done" in page.inner_text("#done")
     page.reload()  # what was marked is still there
     assert "2 of 2 done" in page.inner_text("#done")

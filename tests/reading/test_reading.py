@@ -229,7 +229,56 @@ def table_of(*answers: dict[str, Any]) -> pd.DataFrame:
         "help": False,
         "period": 1,
     }
-    return pd.DataFrame([{**dict.fromkeys(READING_COLUMNS), **head, **one} for one in answers])
+    rows = [{**dict.fromkeys(READING_COLUMNS), **head, **one} for one in answers]
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+
+
+def test_points_agree_as_the_weighted_kappa_of_scikit_learn_says() -> None:
+    rng = np.random.default_rng(1)
+    rows = []
+    for k in range(12):
+        for rater in ("r1", "r2"):
+            points = {item.name: int(rng.choice(list(item.answers))) for item in MOS_R}
+            one = {"rater": rater, "infant": str(k), "verdict": "at_risk", **points}
+            rows.append({**one, "mos_total": sum(points.values())})
+    rows.append({**rows[0], "infant": "x", "verdict": "not_judged"})
+    table = table_of(*rows).assign(recording=CODED[0].recording)
+    none = pd.DataFrame(columns=list(INTERVAL_COLUMNS))
+    how: dict[str, Any] = {"resamples": 50, "seed": 0, "confidence": 0.95}
+    found = agreement_table(table, none, key_of(), {}, "fidgety", **how)
+    pairs = found[found["measure"] == "cohen_quadratic"].set_index("what")
+    judged = table[table["verdict"] == "at_risk"]
+    for name in [*(item.name for item in MOS_R), "mos_total"]:
+        sides = [judged[judged["rater"] == rater][name].astype(int) for rater in ("r1", "r2")]
+        known = range(5, 29) if name == "mos_total" else sorted(set(sides[0]) | set(sides[1]))
+        expected = cohen_kappa_score(*sides, labels=list(known), weights="quadratic")
+        assert pairs.loc[name, "value"] == pytest.approx(expected), name
+        assert pairs.loc[name, "n"] == 12
+
+
+def test_a_type_that_contradicts_the_points_is_named() -> None:
+    said = {"verdict": "at_risk", "type": "absent", "mos_fidgety": 12.0}
+    fits = {**said, "infant": "b", "mos_fidgety": 1.0}
+    table = table_of(said, fits, {**said, "infant": "c", "verdict": "not_judged"})
+    assert "In 1 readings" in notes(key_of(), table)[-1]
+    assert "r1, period 1: a." in notes(key_of(), table)[-1]
+    assert "contradicts" not in " ".join(notes(key_of(), table[1:]))
+
+
+def test_the_motor_optimality_score_is_of_the_age_of_fidgety_movements() -> None:
+    with pytest.raises(ValueError, match="3 to 5 months"):
+        ReadingConfig(age="writhing", mos_r=True)
+
+
+def test_at_the_age_of_writhing_nobody_says_that_there_are_no_fidgety_movements() -> None:
+    key = key_of(ReadingConfig(raters=("r1",), age="writhing"))
+    content = file_of(key)
+    content["readings"][0]["answers"] = {"verdict": "at_risk", "type": "poor_repertoire"}
+    with pytest.raises(FidgetyError, match="reading 1: it has intervals"):
+        parse_returned(json.dumps(content), "a.json", key)
+    content["readings"][0]["intervals"] = []
+    intervals, _ = tabulate([parse_returned(json.dumps(content), "a.json", key)], key)
+    assert intervals.empty
 
 
 def test_a_type_counts_only_where_there_is_a_verdict() -> None:
@@ -271,7 +320,14 @@ def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured()
         resamples=50, seed=0, confidence=0.8, model=said,
     )  # fmt: skip
     page = results_page(
-        [], pd.DataFrame(kappas), narrow, draw_accuracy(narrow), False, 14.0, 0.8, notes(key_of())
+        [],
+        pd.DataFrame(kappas),
+        narrow,
+        draw_accuracy(narrow),
+        False,
+        14.0,
+        0.8,
+        notes(key_of(), table_of()),
     )
     assert "480 to 640 px" in page
     assert "movements of face, head and neck could not be read" in page

@@ -57,6 +57,9 @@
     showMarks();
   }
   function showMarks() {
+    showDoubt();
+    $("done").textContent = fill(texts.done, { n: nDone(), all: recordings.length });
+    if (!data.marks) return;
     $("marks").replaceChildren(...reading().intervals.map((interval) => {
       const [start, stop] = interval.map(seconds);
       const row = document.createElement("li");
@@ -65,13 +68,21 @@
       return row;
     }));
     $("mark").setAttribute("aria-pressed", String(isOpen(reading())));
-    $("done").textContent = fill(texts.done, { n: nDone(), all: recordings.length });
+  }
+  function showDoubt() {
+    const { type, mos_fidgety: points } = reading().answers;
+    const wrong = isJudged(reading()) && data.contradictions[type]?.includes(points);
+    const chosen = form.querySelector("input[name=type]:checked");
+    $("doubt").textContent = wrong
+      ? fill(texts.contradiction, { type: chosen.parentElement.textContent.trim(), points }) : "";
   }
   function showOpen() {
+    if (!data.marks) { $("open").textContent = ""; return; }
     const { open } = reading();
     $("open").textContent = isOpen(reading()) ? fill(texts.mark_on, { start: seconds(open) }) : texts.mark_off;
   }
   function undo() {
+    if (!data.marks) return;
     const one = reading();
     if (isOpen(one)) {
       $("open").textContent = fill(texts.dropped, { start: seconds(one.open) });
@@ -81,6 +92,7 @@
     } else if (one.intervals.length) remove(one.intervals.at(-1));
   }
   function mark() {
+    if (!data.marks) return;
     const now = Math.round(video.currentTime * 1000) / 1000;
     const one = reading();
     if (!isOpen(one)) {
