@@ -13,7 +13,7 @@ Psychol Bull 76:378. Gao et al. 2023, Figure 4b (beginners with and without the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
@@ -302,29 +302,53 @@ def _all_raters(
     resamples: int,
     seed: int,
     confidence: float,
+    helped_first: Set[str] = frozenset(),
 ) -> dict[str, Any]:
     """Return all raters' accuracy, or its difference, over the readings that both sides have.
 
-    An infant counts with the readings of it; infants are resampled with all of theirs.
+    An infant counts with the readings of it; infants are resampled with all of theirs, raters are
+    fixed. A difference is the mean over the two sequences (help first, or without help first) of
+    the mean within each: so help and period do not mix where the sequences are unequal.
     """
     infants = sorted(truth)
-    sums = np.zeros((len(infants), 2))
+    sums = np.zeros((len(infants), 2, 2))
     for k, infant in enumerate(infants):
         for rater, said in plus.items():
+            sequence = int(minus is not None and rater in helped_first)
             other = None if minus is None else minus.get(rater, {})
             if infant not in said or (other is not None and infant not in other):
                 continue
             right = float(said[infant] == truth[infant])
-            sums[k] += (right - (0.0 if other is None else other[infant] == truth[infant]), 1)
-    sums = sums[sums[:, 1] > 0]
+            sums[k, sequence] += (
+                right - (0.0 if other is None else other[infant] == truth[infant]),
+                1,
+            )
+    sums = sums[sums[:, :, 1].sum(axis=1) > 0]
+    there = sums[:, :, 1].sum(axis=0) > 0
 
     def mean(chosen: NDArray[np.intp]) -> float:
-        total = sums[chosen].sum(axis=0)
-        return float(total[0] / total[1])
+        total = sums[chosen].sum(axis=0)[there]
+        if not total[:, 1].all():
+            return NAN  # a sequence of which no infant was drawn
+        return float((total[:, 0] / total[:, 1]).mean())
 
     found = resampled(mean, len(sums), resamples, seed, confidence)
     head = {"rater": ALL, "part": part, "measure": "accuracy"}
     return {**head, **_figures(found), "p": NAN, "method": found.method}
+
+
+def began_with_help(readings: pd.DataFrame) -> set[str]:
+    """Return the raters whose first period was with help."""
+    first = readings["help"].astype(bool) == (readings["period"] == 1)
+    return set(readings[first]["rater"].astype(str))
+
+
+def sequences(readings: pd.DataFrame) -> tuple[int, int]:
+    """Return how many raters of both periods began without help, and with it."""
+    periods = readings.groupby("rater")["period"].nunique()
+    both = {str(rater) for rater, n in periods.items() if n > 1}
+    helped = len(both & began_with_help(readings))
+    return len(both) - helped, helped
 
 
 def accuracy_table(
@@ -362,9 +386,10 @@ def accuracy_table(
         gain(r, truth, without[r], helped[r], confidence)
         for r in sorted(set(helped) & set(without))
     ]
-    rows.append(_all_raters("with help less without", truth, helped, without, *how))
-    # What the second time changes by itself; in a crossover it falls on both sides of the help.
+    sequence = began_with_help(readings)
+    rows.append(_all_raters("with help less without", truth, helped, without, *how, sequence))
+    # What the second time changes by itself.
     first, second = (calls(readings[readings["period"] == period]) for period in (1, 2))
-    rows.append(_all_raters("second period less first", truth, second, first, *how))
+    rows.append(_all_raters("second period less first", truth, second, first, *how, sequence))
     rows += _shares(MODEL, "alone", truth, model, confidence)
     return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))

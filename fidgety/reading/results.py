@@ -21,6 +21,7 @@ from fidgety.reading.agreement import (
     answers_of,
     by_second,
     mos_rows,
+    sequences,
 )
 from fidgety.reading.plan import Key
 from fidgety.reading.returned import rater_name
@@ -195,6 +196,11 @@ def notes(key: Key, readings: pd.DataFrame) -> list[str]:
     size = words["to"].join(str(side) for side in sorted(sides))
     rate = words["limit"].format(kbps=shown.kbps) if shown.kbps else words["no_limit"]
     found = [words["size"].format(size=size, rate=rate), words["faces"][shown.faces]]
+    without, helped = sequences(readings)
+    if without + helped:
+        said = "unequal" if without and helped else "one_sequence"
+        text = RESULT_TEXTS["balanced" if without == helped else said]
+        found.append(text.format(without=without, helped=helped))
     if whose := contradictions(readings):
         text = RESULT_TEXTS["contradictions"]
         found.append(text.format(n=len(whose), whose="; ".join(whose)))

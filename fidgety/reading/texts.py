@@ -207,8 +207,14 @@ RESULT_TEXTS: dict[str, Any] = {
     "accuracy": "Accuracy",
     "against": "Against the label of the sheet, with {confidence} intervals. A rater's change with "
     "help is tested on the infants judged both times (McNemar's exact test). The change from the "
-    "first period to the second is shown because practice can look like help: in a crossover it "
-    "falls on both sides, in a study that reads first without help the two cannot be told apart.",
+    "first period to the second is shown because practice can look like help. All raters: "
+    "these raters, not raters in general, for infants are resampled and raters are not. Changes "
+    "are averaged within each sequence (without help first, with help first), then over both.",
+    "balanced": "As many raters began with help as without: practice falls on both sides.",
+    "unequal": "{without} raters began without help and {helped} with it: a sequence of few raters "
+    "counts as much as the other.",
+    "one_sequence": "All raters began alike: what help changes cannot be told from what practice "
+    "changes.",
     "figure": "Accuracy of every rater without and with the model's help",
     "nobody": "No rater judged an infant with a label.",
     "columns": {

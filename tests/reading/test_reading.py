@@ -16,6 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from fidgety.config.reading import ReadingConfig
 from fidgety.errors import FidgetyError
 from fidgety.reading.agreement import (
+    ALL,
     MODEL,
     VERDICTS,
     accuracy_table,
@@ -297,6 +298,25 @@ def test_a_type_counts_only_where_there_is_a_verdict() -> None:
     kinds = found[(found["what"] == "type") & (found["n"] > 0)]
     assert set(kinds["n"]) == {2}
     assert set(kinds["value"]) == {1.0}
+
+
+def test_practice_does_not_look_like_help_where_sequences_are_unequal() -> None:
+    truth = {str(k): True for k in range(6)}
+    # Everybody errs in the first period and is right in the second; one of three had help first.
+    rows = [
+        {"rater": r, "infant": i, "help": (p == 1) == (r == "c"), "period": p, "verdict": v}
+        for r in "abc"
+        for p, v in ((1, "not_at_risk"), (2, "at_risk"))
+        for i in truth
+    ]
+    table = table_of(*rows)
+    found = accuracy_table(table, truth, {}, resamples=50, seed=0, confidence=0.95)
+    own = found[found["rater"] == ALL].set_index("part")["value"]
+    assert own["with help less without"] == 0
+    assert own["second period less first"] == 1
+    assert "2 raters began without help and 1 with it" in " ".join(notes(key_of(), table))
+    alike = table[table["rater"] != "c"]
+    assert "All raters began alike" in " ".join(notes(key_of(), alike))
 
 
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:
