@@ -4,6 +4,16 @@
 READ = read_recordings() if CONFIG.reading.raters else []
 
 
+#: What raters see: small movements of neck, hands and face must not be lost in the report's
+#: small videos. With and without help the picture is the same.
+READ_FACES = CONFIG.reading.faces or CONFIG.report.faces
+READ_DRAWING = {
+    "max_side_px": CONFIG.reading.max_side_px,
+    "kbps": CONFIG.reading.kbps,
+    "crf": CONFIG.video.crf,
+}
+
+
 # What raters see without help: the skeleton is the model's, and a help of a kind.
 use rule draw_overlay as draw_plain_video with:
     output:
@@ -13,19 +23,37 @@ use rule draw_overlay as draw_plain_video with:
     benchmark:
         results("benchmarks/draw_plain_video/{recording}.tsv")
     params:
-        config=section("report", "faces", "overlay", "overlay_max_side_px"),
+        config=section("report", "overlay") | {"faces": READ_FACES},
         background=section("background", "apply", "replace_colour"),
+        drawing=READ_DRAWING,
         skeleton=False,
         code=code_of("draw_overlay", libraries=("av", "opencv-contrib-python-headless")),
     message:
         "Draw the video of {wildcards.recording} without the skeleton"
 
 
+use rule draw_plain_video as draw_helped_video with:
+    output:
+        video=results("reading/helped/{recording}.mp4"),
+    log:
+        results("logs/draw_helped_video/{recording}.log"),
+    benchmark:
+        results("benchmarks/draw_helped_video/{recording}.tsv")
+    params:
+        config=section("report", "overlay") | {"faces": READ_FACES},
+        background=section("background", "apply", "replace_colour"),
+        drawing=READ_DRAWING,
+        skeleton=True,
+        code=code_of("draw_overlay", libraries=("av", "opencv-contrib-python-headless")),
+    message:
+        "Draw the video of {wildcards.recording} with the skeleton, for raters"
+
+
 rule write_reading:
     input:
         predictions=[results(f"predictions/{r.infant}.h5") for r in READ],
         plain=paths("reading/plain/{recording}.mp4", READ),
-        media=paths("report/media/{recording}.mp4", READ),
+        helped=paths("reading/helped/{recording}.mp4", READ),
     output:
         pages=directory(results("reading/pages")),
         key=results("reading/key.json"),
@@ -42,6 +70,7 @@ rule write_reading:
     params:
         rows=rows_of(READ, "recording", "infant"),
         config=section("reading", without=["returned"]),
+        faces=READ_FACES,
         model=CONFIG.report.best_clips_model,
         phantoms=any(r.recording in PHANTOMS for r in READ),
         seed=SEED,

@@ -9,7 +9,7 @@ from fidgety.evaluation.predictions import read_infant
 from fidgety.files import read_json_record, write_text
 from fidgety.reading.agreement import accuracy_table
 from fidgety.reading.plan import KEY_SCHEMA, read_key
-from fidgety.reading.results import agreement_table, draw_accuracy, flow, results_page
+from fidgety.reading.results import agreement_table, draw_accuracy, flow, notes, results_page
 from fidgety.report.clips import clip_model
 from fidgety.report.pages import to_tsv
 from workflow_scripts.stage import Job, run
@@ -51,6 +51,7 @@ def main(job: Job) -> None:
         bool(job.params.phantoms),
         key.washout_days,
         confidence,
+        notes(key, readings),
     )
     write_text(job.output.page, page)
 

@@ -1,6 +1,7 @@
 """Draw the skeleton over an infant's video, the infant's face and all around it hidden.
 
-For readers who are to have no help it draws the same video without the skeleton.
+For raters it draws the same video larger and better, for those who are to have no help without
+the skeleton.
 """
 
 import sys
@@ -52,8 +53,10 @@ def pictures(job: Job, source: str) -> Iterator[tuple[Iterator[Frame], Iterator[
 
 
 def write(job: Job, frames: Iterable[Frame], fps: float, size: tuple[int, int], n: int) -> None:
-    """Write the overlay video."""
-    with VideoWriter(job.output.video, fps, *size, crf=CRF, most_kbps=MOST_KBPS) as writer:
+    """Write the overlay video: as the report's are, or as the rule has it drawn."""
+    drawing = job.params.get("drawing") or {"crf": CRF, "kbps": MOST_KBPS}
+    quality = {"crf": drawing["crf"], "most_kbps": drawing["kbps"]}
+    with VideoWriter(job.output.video, fps, *size, **quality) as writer:
         for frame in track(frames, "draw overlay", n):
             writer.write(frame)
 
@@ -83,7 +86,9 @@ def draw(job: Job) -> None:
         write(job, track_frames(pose, side), pose.fps, (side, side), pose.n_frames)
         return
     info = video_info(str(source))
-    size = overlay_size(info.width_px, info.height_px, config.overlay_max_side_px)
+    drawing = job.params.get("drawing") or {"max_side_px": config.overlay_max_side_px}
+    whole = max(info.width_px, info.height_px)
+    size = overlay_size(info.width_px, info.height_px, drawing["max_side_px"] or whole)
     with pictures(job, str(source)) as (frames, masks):
         drawn = overlay_frames(frames, pose, size, config, masks, skeleton=skeleton)
         write(job, drawn, info.fps, size, info.n_frames)

@@ -13,8 +13,9 @@ from fidgety.reading.page import (
     reading_page,
     video_folder,
 )
-from fidgety.reading.plan import Coded, plan_reading
+from fidgety.reading.plan import Coded, Shown, plan_reading
 from fidgety.report.clips import overlay_length_s
+from fidgety.video.read import video_info
 from workflow_scripts.stage import Job, run
 
 
@@ -26,10 +27,10 @@ def main(job: Job) -> None:
     recordings = [str(row["recording"]) for row in job.params.rows]
     # Without help the picture alone, with help the skeleton over it.
     plain = dict(zip(recordings, map(Path, job.input.plain), strict=True))
-    media = dict(zip(recordings, map(Path, job.input.media), strict=True))
+    helped = dict(zip(recordings, map(Path, job.input.helped), strict=True))
     said = dict(zip(recordings, map(str, job.input.predictions), strict=True))
     lengths = {
-        recording: min(overlay_length_s(plain[recording]), overlay_length_s(media[recording]))
+        recording: min(overlay_length_s(plain[recording]), overlay_length_s(helped[recording]))
         for recording in recordings
     }
     coded = [
@@ -39,7 +40,10 @@ def main(job: Job) -> None:
     ]
     if not coded:
         raise ConfigError("reading: no infant to read has a video.")
-    key = plan_reading(coded, config, int(job.params.seed))
+    sizes = [video_info(plain[one.recording]) for one in coded]
+    sides = [max(info.width_px, info.height_px) for info in sizes]
+    shown = Shown(str(job.params.faces), min(sides), max(sides), config.kbps)
+    key = plan_reading(coded, config, int(job.params.seed), shown)
     helps = {
         code: model_help(
             read_infant(said[one.recording]),
@@ -51,8 +55,8 @@ def main(job: Job) -> None:
         for code, one in key.codes.items()
     }
     with atomic_directory(str(job.output.pages)) as folder:
-        for helped, videos in ((False, plain), (True, media)):
-            place = folder / video_folder(helped)
+        for with_help, videos in ((False, plain), (True, helped)):
+            place = folder / video_folder(with_help)
             place.mkdir()
             for code, one in key.codes.items():
                 copy_video(videos[one.recording], place / f"{code}.mp4")

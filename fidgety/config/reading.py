@@ -29,10 +29,19 @@ class ReadingConfig(Section):
     age: Literal["fidgety", "writhing"] = "fidgety"
     """Which types of general movements the page offers."""
     mos_r: bool = False
-    """Whether the page asks for the five items of the revised Motor Optimality Score, too."""
+    """Whether the page asks for the five items of the revised Motor Optimality Score, too: it is
+    a score of 3 to 5 months, so ``age`` must be ``fidgety``."""
     clips: Annotated[int, Field(ge=0, le=20)] = 3
     """Likeliest instances that a reading with help offers. The model is
     ``report.best_clips_model``."""
+    max_side_px: Annotated[int, Field(ge=64, le=4096)] | None = None
+    """Longest side of the videos that raters see; null keeps the size of the standard video."""
+    kbps: Annotated[int, Field(ge=100)] | None = None
+    """Kilobits a second that they take at most; null sets no limit: they are as good as the
+    standard video (``video.crf``)."""
+    faces: Literal["hidden", "visible"] | None = None
+    """Whether raters see faces and surroundings; null follows ``report.faces``. Where they are
+    hidden, movements of face, head and neck cannot be read."""
     returned: str = "readings"
     """Folder with the files that raters sent back, ``*.json``."""
 
@@ -42,4 +51,13 @@ class ReadingConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"raters: {', '.join(twice)} stands there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _check_age(self) -> ReadingConfig:
+        if self.mos_r and self.age != "fidgety":
+            raise ValueError(
+                "mos_r: the revised Motor Optimality Score is of infants of 3 to 5 months, whose "
+                "movements are fidgety. Set age: fidgety, or mos_r: false."
+            )
         return self

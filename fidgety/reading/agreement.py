@@ -7,13 +7,13 @@ together by resampling infants.
 
 References
 ----------
-Cohen 1960, Educ Psychol Meas 20:37. Fleiss 1971, Psychol Bull 76:378. Gao et al. 2023, Figure 4b
-(beginners with and without the model).
+Cohen 1960, Educ Psychol Meas 20:37; 1968, Psychol Bull 70:213 (weighted). Fleiss 1971,
+Psychol Bull 76:378. Gao et al. 2023, Figure 4b (beginners with and without the model).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
@@ -25,10 +25,14 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from fidgety.evaluation.comparison import compare_decisions
 from fidgety.evaluation.intervals import NAN, Estimate, percentile_interval, proportion
 from fidgety.evaluation.metrics import Counts
-from fidgety.evaluation.multiclass import confusion, overall
+from fidgety.evaluation.multiclass import Matrix, confusion, overall
+from fidgety.reading.texts import MOS_R
 
 MODEL = "(model)"
 ALL = "(all raters)"
+#: Cohen's kappa with quadratic weights.
+QUADRATIC = "cohen_quadratic"
+MOS_TOTAL = "mos_total"
 VERDICTS = ("at_risk", "not_at_risk")
 AGREEMENT_COLUMNS = ("what", "help", "measure", "first", "second", "value", "low", "high", "n")
 ACCURACY_COLUMNS = ("rater", "part", "measure", "value", "low", "high", "n", "p", "method")
@@ -65,6 +69,18 @@ def resampled(
     return Estimate(value, *percentile_interval(draws, confidence), n, "bootstrap by infant")
 
 
+def weighted_kappa(matrix: Matrix, distance: Matrix) -> float:
+    """Return Cohen's weighted kappa of a confusion matrix; NaN where chance expects no distance.
+
+    Parameters
+    ----------
+    matrix, distance : ndarray of shape (answer, answer)
+    """
+    expected = np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) / max(matrix.sum(), 1.0)
+    chance = float((distance * expected).sum())
+    return 1 - float((distance * matrix).sum()) / chance if chance > 0 else NAN
+
+
 def cohen(
     first: Answers,
     second: Answers,
@@ -72,6 +88,7 @@ def cohen(
     resamples: int,
     seed: int,
     confidence: float = 0.95,
+    distance: Matrix | None = None,
 ) -> Estimate:
     """Cohen's kappa of two judges over the infants that both judged.
 
@@ -83,12 +100,17 @@ def cohen(
         All that can be answered.
     resamples, seed, confidence
         Of the bootstrap by infant.
+    distance : ndarray of shape (answer, answer), optional
+        How far two answers disagree, for a weighted kappa; None: all that differ, alike.
     """
     both = sorted(set(first) & set(second))
     matrices = np.array([confusion(first[i], second[i], answers) for i in both])
 
     def kappa(chosen: NDArray[np.intp]) -> float:
-        return float(overall(matrices[chosen].sum(axis=0))["class_kappa"])
+        matrix = matrices[chosen].sum(axis=0)
+        if distance is not None:
+            return weighted_kappa(matrix, distance)
+        return float(overall(matrix)["class_kappa"])
 
     return resampled(kappa, len(both), resamples, seed, confidence)
 
@@ -176,6 +198,44 @@ def agreement_rows(
     return rows
 
 
+def mos_rows(
+    readings: pd.DataFrame, with_help: bool, *, resamples: int, seed: int, confidence: float
+) -> list[dict[str, Any]]:
+    """Return the agreement of every pair of raters on the points of MOS-R: items and total.
+
+    Parameters
+    ----------
+    readings
+        Judged ones, without help or with.
+    with_help
+        Which.
+    resamples, seed, confidence
+        Of the bootstrap.
+    """
+    points = {item.name: sorted(map(int, item.answers)) for item in MOS_R}
+    points[MOS_TOTAL] = list(range(sum(p[0] for p in points.values()), 29))
+    rows = []
+    for name, known in points.items():
+        # An item's answers are steps, 1, 4 and 12 points no lengths; the total is a sum.
+        step = np.arange(len(known), dtype=np.float64)
+        answers = [str(p) for p in known]
+        said = readings.assign(**{name: pd.to_numeric(readings[name]).astype("Int64").astype(str)})
+        judges = answers_of(said, name, answers)
+        for a, b in combinations(judges, 2):
+            found = cohen(
+                judges[a],
+                judges[b],
+                answers,
+                resamples,
+                seed,
+                confidence,
+                np.subtract.outer(step, step) ** 2,
+            )
+            head = {"what": name, "help": with_help, "measure": QUADRATIC, "first": a, "second": b}
+            rows.append({**head, **_figures(found)})
+    return rows
+
+
 def _figures(found: Estimate) -> dict[str, Any]:
     return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
 
@@ -242,29 +302,53 @@ def _all_raters(
     resamples: int,
     seed: int,
     confidence: float,
+    helped_first: Set[str] = frozenset(),
 ) -> dict[str, Any]:
     """Return all raters' accuracy, or its difference, over the readings that both sides have.
 
-    An infant counts with the readings of it; infants are resampled with all of theirs.
+    An infant counts with the readings of it; infants are resampled with all of theirs, raters are
+    fixed. A difference is the mean over the two sequences (help first, or without help first) of
+    the mean within each: so help and period do not mix where the sequences are unequal.
     """
     infants = sorted(truth)
-    sums = np.zeros((len(infants), 2))
+    sums = np.zeros((len(infants), 2, 2))
     for k, infant in enumerate(infants):
         for rater, said in plus.items():
+            sequence = int(minus is not None and rater in helped_first)
             other = None if minus is None else minus.get(rater, {})
             if infant not in said or (other is not None and infant not in other):
                 continue
             right = float(said[infant] == truth[infant])
-            sums[k] += (right - (0.0 if other is None else other[infant] == truth[infant]), 1)
-    sums = sums[sums[:, 1] > 0]
+            sums[k, sequence] += (
+                right - (0.0 if other is None else other[infant] == truth[infant]),
+                1,
+            )
+    sums = sums[sums[:, :, 1].sum(axis=1) > 0]
+    there = sums[:, :, 1].sum(axis=0) > 0
 
     def mean(chosen: NDArray[np.intp]) -> float:
-        total = sums[chosen].sum(axis=0)
-        return float(total[0] / total[1])
+        total = sums[chosen].sum(axis=0)[there]
+        if not total[:, 1].all():
+            return NAN  # a sequence of which no infant was drawn
+        return float((total[:, 0] / total[:, 1]).mean())
 
     found = resampled(mean, len(sums), resamples, seed, confidence)
     head = {"rater": ALL, "part": part, "measure": "accuracy"}
     return {**head, **_figures(found), "p": NAN, "method": found.method}
+
+
+def began_with_help(readings: pd.DataFrame) -> set[str]:
+    """Return the raters whose first period was with help."""
+    first = readings["help"].astype(bool) == (readings["period"] == 1)
+    return set(readings[first]["rater"].astype(str))
+
+
+def sequences(readings: pd.DataFrame) -> tuple[int, int]:
+    """Return how many raters of both periods began without help, and with it."""
+    periods = readings.groupby("rater")["period"].nunique()
+    both = {str(rater) for rater, n in periods.items() if n > 1}
+    helped = len(both & began_with_help(readings))
+    return len(both) - helped, helped
 
 
 def accuracy_table(
@@ -302,9 +386,10 @@ def accuracy_table(
         gain(r, truth, without[r], helped[r], confidence)
         for r in sorted(set(helped) & set(without))
     ]
-    rows.append(_all_raters("with help less without", truth, helped, without, *how))
-    # What the second time changes by itself; in a crossover it falls on both sides of the help.
+    sequence = began_with_help(readings)
+    rows.append(_all_raters("with help less without", truth, helped, without, *how, sequence))
+    # What the second time changes by itself.
     first, second = (calls(readings[readings["period"] == period]) for period in (1, 2))
-    rows.append(_all_raters("second period less first", truth, second, first, *how))
+    rows.append(_all_raters("second period less first", truth, second, first, *how, sequence))
     rows += _shares(MODEL, "alone", truth, model, confidence)
     return pd.DataFrame(rows, columns=list(ACCURACY_COLUMNS))

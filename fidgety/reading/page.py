@@ -18,7 +18,16 @@ from fidgety.config.reading import ReadingConfig
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.reading.plan import Key, Sitting
 from fidgety.reading.returned import FORMAT
-from fidgety.reading.texts import KEYS, NEEDED, PAGE_TEXTS, SCRIPT_TEXTS, items
+from fidgety.reading.texts import (
+    CONTRADICTIONS,
+    KEYS,
+    MARKING,
+    NOT_JUDGED,
+    PAGE_TEXTS,
+    SCRIPT_TEXTS,
+    items,
+    needed,
+)
 from fidgety.report.clips import choose_clips, clip_model
 from fidgety.report.pages import HERE, render, script_hash
 
@@ -66,7 +75,10 @@ def model_help(
 
 
 def page_data(
-    sitting: Sitting, key: Key, helps: Mapping[str, dict[str, Any] | None]
+    sitting: Sitting,
+    key: Key,
+    helps: Mapping[str, dict[str, Any] | None],
+    config: ReadingConfig,
 ) -> dict[str, Any]:
     """Return what the page's script works with.
 
@@ -78,6 +90,8 @@ def page_data(
         Of the study; of it only codes and lengths go into the page.
     helps
         Code to :func:`model_help`; not read without help.
+    config
+        What is asked for.
     """
     recordings = []
     for code in sitting.codes:
@@ -93,7 +107,10 @@ def page_data(
         "help": sitting.help,
         "videos": video_folder(sitting.help),
         "washout_days": key.washout_days,
-        "needed": list(NEEDED),
+        "needed": list(needed(config.age, config.mos_r)),
+        "marks": key.marks,
+        "contradictions": CONTRADICTIONS if config.mos_r else {},
+        "not_judged": NOT_JUDGED,
         "texts": SCRIPT_TEXTS,
         "recordings": recordings,
     }
@@ -114,10 +131,11 @@ def reading_page(
         script_hash=script_hash(script),
         phantoms=phantoms,
         sitting=sitting,
-        data=page_data(sitting, key, helps),
+        data=page_data(sitting, key, helps, config),
+        marks=key.marks,
         items=items(config.age, config.mos_r),
         texts=PAGE_TEXTS,
-        keys=KEYS,
+        keys=[one for one in KEYS if key.marks or one[0] not in MARKING],
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from fidgety.config.reading import ReadingConfig
 from fidgety.files import dumps, job_seed
 
-KEY_SCHEMA = "reading-key/1"
+KEY_SCHEMA = "reading-key/2"
 PERIODS = (1, 2)
 
 
@@ -61,6 +61,26 @@ class Coded:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """How the videos of a study look.
+
+    Parameters
+    ----------
+    faces
+        ``hidden`` or ``visible``.
+    least_side_px, most_side_px
+        Longest side of the smallest video, and of the largest.
+    kbps
+        Kilobits a second that a video takes at most, None without a limit.
+    """
+
+    faces: str
+    least_side_px: int
+    most_side_px: int
+    kbps: int | None = None
+
+
+@dataclass(frozen=True)
 class Key:
     """The plan with its key.
 
@@ -74,12 +94,23 @@ class Key:
         Code to what it stands for.
     washout_days
         Planned days between a rater's periods.
+    shown
+        How the videos look.
+    age
+        Of ``fidgety`` or of ``writhing`` movements.
     """
 
     study: str
     sittings: tuple[Sitting, ...]
     codes: Mapping[str, Coded]
     washout_days: float
+    shown: Shown
+    age: str = "fidgety"
+
+    @property
+    def marks(self) -> bool:
+        """Whether raters mark intervals with fidgety movements: at the age of writhing are none."""
+        return self.age == "fidgety"
 
     def sitting(self, rater: str, period: int) -> Sitting | None:
         """Return a rater's sitting, None where there is none."""
@@ -97,6 +128,8 @@ def read_key(values: Mapping[str, Any]) -> Key:
         sittings=tuple(Sitting(**{**s, "codes": tuple(s["codes"])}) for s in values["sittings"]),
         codes={code: Coded(**coded) for code, coded in values["codes"].items()},
         washout_days=values["washout_days"],
+        shown=Shown(**values["shown"]),
+        age=values["age"],
     )
 
 
@@ -117,7 +150,9 @@ def helped_first(raters: Sequence[str], order: str, seed: int) -> set[str]:
     return {raters[k] for k in rng.permutation(len(raters))[: len(raters) // 2]}
 
 
-def plan_reading(recordings: Sequence[Coded], config: ReadingConfig, seed: int) -> Key:
+def plan_reading(
+    recordings: Sequence[Coded], config: ReadingConfig, seed: int, shown: Shown
+) -> Key:
     """Deal codes and orders.
 
     Parameters
@@ -128,6 +163,8 @@ def plan_reading(recordings: Sequence[Coded], config: ReadingConfig, seed: int) 
         Raters, order, washout.
     seed
         Of the configuration.
+    shown
+        How the videos look.
     """
     known = sorted(recordings, key=lambda one: one.recording)
     dealt = np.random.default_rng(job_seed(seed, "reading", "codes")).permutation(len(known))
@@ -153,4 +190,4 @@ def plan_reading(recordings: Sequence[Coded], config: ReadingConfig, seed: int) 
         "codes": {c: asdict(v) for c, v in codes.items()},
     }
     study = hashlib.sha256(dumps(plan).encode()).hexdigest()[:16]
-    return Key(study, sittings, codes, config.washout_days)
+    return Key(study, sittings, codes, config.washout_days, shown, config.age)

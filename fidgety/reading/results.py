@@ -20,10 +20,12 @@ from fidgety.reading.agreement import (
     agreement_rows,
     answers_of,
     by_second,
+    mos_rows,
+    sequences,
 )
 from fidgety.reading.plan import Key
 from fidgety.reading.returned import rater_name
-from fidgety.reading.texts import RESULT_TEXTS, TYPES
+from fidgety.reading.texts import CONTRADICTIONS, RESULT_TEXTS, TYPES
 from fidgety.report.pages import render
 from fidgety.report.plots import inline
 from fidgety.report.wording import number
@@ -108,10 +110,15 @@ def agreement_table(
     kappas = partial(agreement_rows, resamples=resamples, seed=seed, confidence=confidence)
     rows: list[dict[str, Any]] = []
     for helped in (False, True):
-        own = readings[readings["help"] == helped]
+        # Of who was not judged, or not yet, no type counts either.
+        judged = (readings["help"] == helped) & readings["verdict"].isin(list(VERDICTS))
+        own = readings[judged]
         said = answers_of(own, "verdict", VERDICTS)
         rows += kappas("verdict", helped, said, VERDICTS, model=verdicts)
         rows += kappas("type", helped, answers_of(own, "type", types), types)
+        rows += mos_rows(own, helped, resamples=resamples, seed=seed, confidence=confidence)
+        if not key.marks:
+            continue
         marked = seconds_of(intervals, readings, key, helped)
         rows += kappas("seconds", helped, marked, SECONDS, model=seconds)
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
@@ -162,6 +169,44 @@ def flow(readings: pd.DataFrame, key: Key) -> list[dict[str, Any]]:
     return rows
 
 
+def contradictions(readings: pd.DataFrame) -> list[str]:
+    """Return whose judged readings contradict themselves: the type, and the points for it."""
+    points = pd.to_numeric(readings["mos_fidgety"]).astype("Int64").astype(str)
+    judged = readings["verdict"].isin(list(VERDICTS))
+    wrong = [
+        bool(fine) and p in CONTRADICTIONS.get(str(kind), ())
+        for fine, kind, p in zip(judged, readings["type"], points, strict=True)
+    ]
+    rows = readings[wrong].to_dict("records")
+    return [RESULT_TEXTS["whose"].format_map(row) for row in rows]
+
+
+def notes(key: Key, readings: pd.DataFrame) -> list[str]:
+    """Return what must be known to read the results.
+
+    Parameters
+    ----------
+    key
+        Of the study: it says how the videos looked.
+    readings
+        As :func:`fidgety.reading.returned.tabulate` gives them.
+    """
+    shown, words = key.shown, RESULT_TEXTS["shown"]
+    sides = {shown.least_side_px, shown.most_side_px}
+    size = words["to"].join(str(side) for side in sorted(sides))
+    rate = words["limit"].format(kbps=shown.kbps) if shown.kbps else words["no_limit"]
+    found = [words["size"].format(size=size, rate=rate), words["faces"][shown.faces]]
+    without, helped = sequences(readings)
+    if without + helped:
+        said = "unequal" if without and helped else "one_sequence"
+        text = RESULT_TEXTS["balanced" if without == helped else said]
+        found.append(text.format(without=without, helped=helped))
+    if whose := contradictions(readings):
+        text = RESULT_TEXTS["contradictions"]
+        found.append(text.format(n=len(whose), whose="; ".join(whose)))
+    return found
+
+
 def results_page(
     flow_rows: Sequence[Mapping[str, Any]],
     agreement: pd.DataFrame,
@@ -170,6 +215,7 @@ def results_page(
     phantoms: bool,
     washout_days: float,
     confidence: float,
+    said: Sequence[str],
 ) -> str:
     """Return the page of the study's results.
 
@@ -187,6 +233,8 @@ def results_page(
         Planned.
     confidence
         Of the intervals.
+    said
+        Of :func:`notes`.
     """
 
     def records(table: pd.DataFrame) -> Iterable[Mapping[Any, Any]]:
@@ -200,6 +248,7 @@ def results_page(
         accuracy=records(accuracy),
         figure=inline(svg, "accuracy", RESULT_TEXTS["figure"]) if svg else Markup(),
         texts=RESULT_TEXTS,
+        notes=said,
         washout=RESULT_TEXTS["washout"].format(days=number(washout_days, 0)),
         against=RESULT_TEXTS["against"].format(confidence=f"{100 * confidence:g} %"),
     )

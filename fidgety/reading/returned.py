@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from fidgety.errors import FidgetyError
 from fidgety.reading.plan import Key, Sitting
-from fidgety.reading.texts import MOS_R, TYPES, VERDICT
+from fidgety.reading.texts import MOS_R, NOT_JUDGED, TYPES, VERDICT
 from fidgety.tables import safe_text
 
 FORMAT = "fidgety-reading/1"
@@ -98,6 +98,8 @@ def _reading_faults(reading: Reading, sitting: Sitting, key: Key, seen: set[str]
     if reading.code not in sitting.codes:
         return [f"code {reading.code!r} is none of this study"]
     faults = [f"code {reading.code} stands there twice"] if reading.code in seen else []
+    if reading.intervals and not key.marks:
+        faults.append("it has intervals, which are not asked for at the age of writhing movements")
     length = key.codes[reading.code].duration_s
     end = 0.0
     for start, stop in sorted(reading.intervals):
@@ -200,10 +202,12 @@ def interval_rows(one: Returned, key: Key) -> list[dict[str, Any]]:
         coded = key.codes[reading.code]
         verdict = reading.answers.get("verdict")
         spans = [(s, min(e, coded.duration_s), "fidgety") for s, e in sorted(reading.intervals)]
-        if verdict == "not_judged":
+        if verdict == NOT_JUDGED:
             spans = [(0.0, coded.duration_s, "not_assessable")]
         elif not spans and verdict is not None:
             spans = [(0.0, coded.duration_s, "other")]
+        if not key.marks:  # nobody looked for fidgety movements, so nobody saw that there are none
+            spans = [span for span in spans if span[2] == "not_assessable"]
         rater = rater_name(one.rater, one.help)
         rows += [
             dict(zip(INTERVAL_COLUMNS, (coded.recording, *span, rater), strict=True))

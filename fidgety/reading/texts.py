@@ -35,10 +35,12 @@ class Item:
     answers: dict[str, str]
 
 
+#: The verdict that ends a reading without any other answer.
+NOT_JUDGED = "not_judged"
 VERDICT = Item(
     "verdict",
     "Is the infant at risk?",
-    {"at_risk": "At risk", "not_at_risk": "Not at risk", "not_judged": "Cannot be judged"},
+    {"at_risk": "At risk", "not_at_risk": "Not at risk", NOT_JUDGED: "Cannot be judged"},
 )
 CONFIDENCE = Item(
     "confidence",
@@ -81,13 +83,24 @@ MOS_R = (
     _points("mos_postures", "MOS-R: observed postural patterns, points", 4, 2, 1),
     _points("mos_character", "MOS-R: movement character, points", 4, 2, 1),
 )
-#: Answers without which a reading is not done.
-NEEDED = ("verdict", "confidence", "type")
+#: Type of fidgety movements to the points of ``mos_fidgety`` that contradict it. Sporadic ones
+#: contradict none: which points they get is for the published sheet to say.
+CONTRADICTIONS = {
+    "continuous": ("4", "1"),
+    "intermittent": ("4", "1"),
+    "absent": ("12", "4"),
+    "abnormal": ("12", "1"),
+}
 
 
 def items(age: str, mos_r: bool) -> tuple[Item, ...]:
     """Return the questions of a page."""
     return (VERDICT, CONFIDENCE, TYPES[age], *(MOS_R if mos_r else ()))
+
+
+def needed(age: str, mos_r: bool) -> tuple[str, ...]:
+    """Return the answers without which a reading is not done, unless it cannot be judged."""
+    return tuple(item.name for item in items(age, mos_r))
 
 
 #: What the page's script says.
@@ -99,6 +112,15 @@ SCRIPT_TEXTS = {
     "marked": "Marked {start} to {stop} s",
     "too_short": "Nothing marked: the end is not after the start",
     "overlap": "Nothing marked: it overlaps another interval",
+    "contradiction": "This contradicts itself: {type}, and {points} points in MOS-R for fidgety "
+    "movements. Which is it?",
+    "dropped": "Dropped the interval that was open from {start} s",
+    "left_open": "Recording {n}: the interval from {start} s is still open. It counts when you go "
+    "back and end it.",
+    "saved_open": "Not in the file: intervals that are open, of recordings {recordings}. End them "
+    "and save again.",
+    "answered": "{question} {answer}",
+    "no_answer": "Nothing answered: {question} has no answer {answer}",
     "removed": "Removed {start} to {stop} s",
     "remove": "Remove {start} to {stop} s",
     "go_to": "Go to {start} s",
@@ -118,7 +140,10 @@ PAGE_TEXTS = {
     "intro": "Watch each video, mark where you see fidgety movements, and answer the questions. "
     "Your work is kept in this browser; at the end save the file and send it to whoever runs "
     "the study.",
+    "intro_writhing": "Watch each video and answer the questions. Your work is kept in this "
+    "browser; at the end save the file and send it to whoever runs the study.",
     "keys": "Keys",
+    "single": "Keys of one letter or digit work (turn them off if they get in your way)",
     "lock": "This is your second reading. Choose the file that you saved after the first.",
     "first_file": "File of the first reading",
     "open_early": "Open before the time (this is recorded)",
@@ -132,7 +157,7 @@ PAGE_TEXTS = {
     "back": "Back 1 s",
     "forward": "Forward 1 s",
     "mark": "Start or end an interval",
-    "undo": "Remove the last interval",
+    "undo": "Remove the open or the last interval",
     "previous": "Previous recording",
     "next": "Next recording",
     "save": "Save the file",
@@ -143,11 +168,13 @@ KEYS = (
     ("F", PAGE_TEXTS["mark"]),
     ("U", PAGE_TEXTS["undo"]),
     ("R, O, X", "At risk, not at risk, cannot be judged"),
-    ("1 to 5", CONFIDENCE.question),
+    ("1 to 5", f"{CONFIDENCE.question} On a question in points: its points"),
     ("T", "Next type of movements"),
     ("P, N", "Previous, next recording"),
     ("S", PAGE_TEXTS["save"]),
 )
+#: Keys for the marking of intervals.
+MARKING = ("F", "U")
 
 #: The page of the results. Tables keep the English values of their files, which are named here.
 RESULT_TEXTS: dict[str, Any] = {
@@ -166,11 +193,28 @@ RESULT_TEXTS: dict[str, Any] = {
     "helped": {True: "with", False: "without"},
     "read": "{read} of {planned}",
     "early": "(too early)",
+    "shown": {
+        "size": "Raters saw videos of {size} px on their longest side, with {rate}.",
+        "to": " to ",
+        "limit": "at most {kbps} kbit/s",
+        "no_limit": "no limit of their rate",
+        "faces": {
+            "hidden": "Faces and surroundings were hidden: movements of face, head and neck could "
+            "not be read.",
+            "visible": "Faces and surroundings were visible.",
+        },
+    },
     "accuracy": "Accuracy",
     "against": "Against the label of the sheet, with {confidence} intervals. A rater's change with "
     "help is tested on the infants judged both times (McNemar's exact test). The change from the "
-    "first period to the second is shown because practice can look like help: in a crossover it "
-    "falls on both sides, in a study that reads first without help the two cannot be told apart.",
+    "first period to the second is shown because practice can look like help. All raters: "
+    "these raters, not raters in general, for infants are resampled and raters are not. Changes "
+    "are averaged within each sequence (without help first, with help first), then over both.",
+    "balanced": "As many raters began with help as without: practice falls on both sides.",
+    "unequal": "{without} raters began without help and {helped} with it: a sequence of few raters "
+    "counts as much as the other.",
+    "one_sequence": "All raters began alike: what help changes cannot be told from what practice "
+    "changes.",
     "figure": "Accuracy of every rater without and with the model's help",
     "nobody": "No rater judged an infant with a label.",
     "columns": {
@@ -199,7 +243,8 @@ RESULT_TEXTS: dict[str, Any] = {
     "agreement": "Agreement",
     "kappa": "Kappa is 1 where judges always agree and 0 where they agree as often as by chance. "
     "Intervals are by infant. Pairs: Cohen; all raters: Fleiss. Of intervals, every second counts "
-    "once.",
+    "once. Of MOS-R kappa is weighted by the square of the difference: of an item's steps, of the "
+    "total's points.",
     "agreement_columns": {
         "what": "What",
         "help": "Help",
@@ -212,6 +257,11 @@ RESULT_TEXTS: dict[str, Any] = {
         "verdict": "verdict",
         "type": "type of movements",
         "seconds": "intervals, second by second",
+        **{item.name: item.question.removesuffix(", points") for item in MOS_R},
+        "mos_total": "MOS-R: total",
     },
     "and": "{first} and {second}",
+    "contradictions": "In {n} readings the type of fidgety movements contradicts the points of "
+    "MOS-R for them. Ask the raters: {whose}.",
+    "whose": "{rater}, period {period}: {infant}",
 }

@@ -16,6 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from fidgety.config.reading import ReadingConfig
 from fidgety.errors import FidgetyError
 from fidgety.reading.agreement import (
+    ALL,
     MODEL,
     VERDICTS,
     accuracy_table,
@@ -25,9 +26,14 @@ from fidgety.reading.agreement import (
     fleiss,
 )
 from fidgety.reading.page import reading_page
-from fidgety.reading.plan import Coded, Key, helped_first, plan_reading, read_key
-from fidgety.reading.results import draw_accuracy, results_page
-from fidgety.reading.returned import parse_returned, tabulate
+from fidgety.reading.plan import Coded, Key, Shown, helped_first, plan_reading, read_key
+from fidgety.reading.results import agreement_table, draw_accuracy, notes, results_page
+from fidgety.reading.returned import (
+    INTERVAL_COLUMNS,
+    READING_COLUMNS,
+    parse_returned,
+    tabulate,
+)
 from fidgety.reading.texts import MOS_R
 from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
@@ -35,12 +41,13 @@ from fidgety.tables import safe_text
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
 CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]
+SHOWN = Shown("hidden", 480, 640)
 CONFIG = ReadingConfig(raters=("r1", "r2"))
 HELP = {"cells": [[0.0, 9.0, 0.918273]], "clips": [[0.0, 9.0, 0.918273]]}
 
 
 def key_of(config: ReadingConfig = CONFIG) -> Key:
-    return plan_reading(CODED, config, seed=1)
+    return plan_reading(CODED, config, 1, SHOWN)
 
 
 def file_of(key: Key, **changed: Any) -> dict[str, Any]:
@@ -76,14 +83,14 @@ def test_half_of_the_raters_of_a_crossover_begin_with_help(n: int, seed: int) ->
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
 def test_everybody_reads_everything_once_with_help_and_once_without(seed: int) -> None:
-    key = plan_reading(CODED, CONFIG, seed)
+    key = plan_reading(CODED, CONFIG, seed, SHOWN)
     for rater in CONFIG.raters:
         own = [s for s in key.sittings if s.rater == rater]
         assert [s.period for s in own] == [1, 2]
         assert {s.help for s in own} == {False, True}
         assert all(sorted(s.codes) == sorted(key.codes) for s in own)
     assert read_key(json.loads(json.dumps(key.as_dict()))) == key
-    assert plan_reading(CODED[::-1], CONFIG, seed) == key
+    assert plan_reading(CODED[::-1], CONFIG, seed, SHOWN) == key
 
 
 def test_a_page_names_no_infant_and_without_help_nothing_of_the_model() -> None:
@@ -214,6 +221,104 @@ def test_accuracy_with_and_without_help_is_paired_by_infant() -> None:
     assert one[MODEL, "alone", "accuracy"]["value"] == 1.0
 
 
+def table_of(*answers: dict[str, Any]) -> pd.DataFrame:
+    """Return readings without help in the first period, some answers of them given."""
+    head = {
+        "rater": "r1",
+        "infant": "a",
+        "recording": CODED[0].recording,
+        "help": False,
+        "period": 1,
+    }
+    rows = [{**dict.fromkeys(READING_COLUMNS), **head, **one} for one in answers]
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+
+
+def test_points_agree_as_the_weighted_kappa_of_scikit_learn_says() -> None:
+    rng = np.random.default_rng(1)
+    rows = []
+    for k in range(12):
+        for rater in ("r1", "r2"):
+            points = {item.name: int(rng.choice(list(item.answers))) for item in MOS_R}
+            one = {"rater": rater, "infant": str(k), "verdict": "at_risk", **points}
+            rows.append({**one, "mos_total": sum(points.values())})
+    rows.append({**rows[0], "infant": "x", "verdict": "not_judged"})
+    table = table_of(*rows).assign(recording=CODED[0].recording)
+    none = pd.DataFrame(columns=list(INTERVAL_COLUMNS))
+    how: dict[str, Any] = {"resamples": 50, "seed": 0, "confidence": 0.95}
+    found = agreement_table(table, none, key_of(), {}, "fidgety", **how)
+    pairs = found[found["measure"] == "cohen_quadratic"].set_index("what")
+    judged = table[table["verdict"] == "at_risk"]
+    for name in [*(item.name for item in MOS_R), "mos_total"]:
+        sides = [judged[judged["rater"] == rater][name].astype(int) for rater in ("r1", "r2")]
+        known = range(5, 29) if name == "mos_total" else sorted(set(sides[0]) | set(sides[1]))
+        expected = cohen_kappa_score(*sides, labels=list(known), weights="quadratic")
+        assert pairs.loc[name, "value"] == pytest.approx(expected), name
+        assert pairs.loc[name, "n"] == 12
+
+
+def test_a_type_that_contradicts_the_points_is_named() -> None:
+    said = {"verdict": "at_risk", "type": "absent", "mos_fidgety": 12.0}
+    fits = {**said, "infant": "b", "mos_fidgety": 1.0}
+    table = table_of(said, fits, {**said, "infant": "c", "verdict": "not_judged"})
+    assert "In 1 readings" in notes(key_of(), table)[-1]
+    assert "r1, period 1: a." in notes(key_of(), table)[-1]
+    assert "contradicts" not in " ".join(notes(key_of(), table[1:]))
+
+
+def test_the_motor_optimality_score_is_of_the_age_of_fidgety_movements() -> None:
+    with pytest.raises(ValueError, match="3 to 5 months"):
+        ReadingConfig(age="writhing", mos_r=True)
+
+
+def test_at_the_age_of_writhing_nobody_says_that_there_are_no_fidgety_movements() -> None:
+    key = key_of(ReadingConfig(raters=("r1",), age="writhing"))
+    content = file_of(key)
+    content["readings"][0]["answers"] = {"verdict": "at_risk", "type": "poor_repertoire"}
+    with pytest.raises(FidgetyError, match="reading 1: it has intervals"):
+        parse_returned(json.dumps(content), "a.json", key)
+    content["readings"][0]["intervals"] = []
+    intervals, _ = tabulate([parse_returned(json.dumps(content), "a.json", key)], key)
+    assert intervals.empty
+
+
+def test_a_type_counts_only_where_there_is_a_verdict() -> None:
+    answers = [
+        {"rater": rater, "infant": infant, "verdict": verdict, "type": kind}
+        for rater in ("r1", "r2")
+        for infant, verdict, kind in (
+            ("a", "at_risk", "absent"),
+            ("b", "not_at_risk", "continuous"),
+            ("c", "not_judged", "absent" if rater == "r1" else "continuous"),
+        )
+    ]
+    none = pd.DataFrame(columns=list(INTERVAL_COLUMNS))
+    how: dict[str, Any] = {"resamples": 50, "seed": 0, "confidence": 0.95}
+    found = agreement_table(table_of(*answers), none, key_of(), {}, "fidgety", **how)
+    kinds = found[(found["what"] == "type") & (found["n"] > 0)]
+    assert set(kinds["n"]) == {2}
+    assert set(kinds["value"]) == {1.0}
+
+
+def test_practice_does_not_look_like_help_where_sequences_are_unequal() -> None:
+    truth = {str(k): True for k in range(6)}
+    # Everybody errs in the first period and is right in the second; one of three had help first.
+    rows = [
+        {"rater": r, "infant": i, "help": (p == 1) == (r == "c"), "period": p, "verdict": v}
+        for r in "abc"
+        for p, v in ((1, "not_at_risk"), (2, "at_risk"))
+        for i in truth
+    ]
+    table = table_of(*rows)
+    found = accuracy_table(table, truth, {}, resamples=50, seed=0, confidence=0.95)
+    own = found[found["rater"] == ALL].set_index("part")["value"]
+    assert own["with help less without"] == 0
+    assert own["second period less first"] == 1
+    assert "2 raters began without help and 1 with it" in " ".join(notes(key_of(), table))
+    alike = table[table["rater"] != "c"]
+    assert "All raters began alike" in " ".join(notes(key_of(), alike))
+
+
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:
     truth = {str(k): k < 5 for k in range(10)}
     rows = [
@@ -234,7 +339,18 @@ def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured()
         "verdict", True, {"<b>r</b>": said, "s": said}, VERDICTS,
         resamples=50, seed=0, confidence=0.8, model=said,
     )  # fmt: skip
-    page = results_page([], pd.DataFrame(kappas), narrow, draw_accuracy(narrow), False, 14.0, 0.8)
+    page = results_page(
+        [],
+        pd.DataFrame(kappas),
+        narrow,
+        draw_accuracy(narrow),
+        False,
+        14.0,
+        0.8,
+        notes(key_of(), table_of()),
+    )
+    assert "480 to 640 px" in page
+    assert "movements of face, head and neck could not be read" in page
     assert "with 80 % intervals" in page
     assert "Planned washout: 14 days." in page
     assert "&lt;b&gt;r&lt;/b&gt; and s" in page

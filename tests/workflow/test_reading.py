@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from fidgety.video.read import video_info
 from tests.workflow.conftest import Workflow
 
 pytestmark = pytest.mark.slow
@@ -25,8 +26,12 @@ def test_a_reading_study_runs_from_pages_to_agreement(tiny_copy: Workflow) -> No
     plain, helped = (folder / "pages" / name for name in ("videos", "videos-with-help"))
     for code, one in key["codes"].items():
         bare, overlay = ((place / f"{code}.mp4").read_bytes() for place in (plain, helped))
-        media = tiny_copy.folder / "results" / "report" / "media" / f"{one['recording']}.mp4"
-        assert overlay == media.read_bytes()
+        drawn = folder / "helped" / f"{one['recording']}.mp4"
+        assert overlay == drawn.read_bytes()
+        whole = video_info(tiny_copy.folder / "results" / "video" / drawn.name)
+        for video in (drawn, folder / "plain" / drawn.name):
+            size = video_info(video)
+            assert (size.width_px, size.height_px) == (whole.width_px, whole.height_px)
         assert bare != overlay, "without help there is no skeleton"
     videos = [*plain.glob("*.mp4"), *helped.glob("*.mp4")]
     assert {v.stem for v in videos} == set(key["codes"])

@@ -12,7 +12,6 @@
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const seconds = (value) => value.toFixed(1);
   let state = { started: null, at: 0, readings: {} };
-  let from = null; // where the open interval begins
   let keeps = true;
 
   // Browsers may forbid storage to files: then the file is all there is, and the page says so.
@@ -29,8 +28,14 @@
 
   const shown = () => recordings[state.at];
   const reading = () => (state.readings[shown().code] ??= blank(shown().code));
-  const isDone = (one) => data.needed.every((item) => one.answers[item]);
+  // An open interval is part of the state: to leave a recording, or the page, does not lose it.
+  const isOpen = (one) => typeof one?.open === "number";
+  // Who cannot judge a recording has nothing to say of its movements.
+  const isJudged = (one) => one.answers.verdict !== data.not_judged;
+  const isDone = (one) => !isOpen(one) && (!isJudged(one) || data.needed.every((item) => one.answers[item]));
   const nDone = () => Object.values(state.readings).filter(isDone).length;
+
+  const say = (words) => { $("told").textContent = words; };
 
   function button(words, act) {
     const made = document.createElement("button");
@@ -52,6 +57,9 @@
     showMarks();
   }
   function showMarks() {
+    showDoubt();
+    $("done").textContent = fill(texts.done, { n: nDone(), all: recordings.length });
+    if (!data.marks) return;
     $("marks").replaceChildren(...reading().intervals.map((interval) => {
       const [start, stop] = interval.map(seconds);
       const row = document.createElement("li");
@@ -59,26 +67,49 @@
         button(fill(texts.remove, { start, stop }), () => remove(interval)));
       return row;
     }));
-    $("mark").setAttribute("aria-pressed", String(from !== null));
-    $("done").textContent = fill(texts.done, { n: nDone(), all: recordings.length });
+    $("mark").setAttribute("aria-pressed", String(isOpen(reading())));
+  }
+  function showDoubt() {
+    const { type, mos_fidgety: points } = reading().answers;
+    const wrong = isJudged(reading()) && data.contradictions[type]?.includes(points);
+    const chosen = form.querySelector("input[name=type]:checked");
+    $("doubt").textContent = wrong
+      ? fill(texts.contradiction, { type: chosen.parentElement.textContent.trim(), points }) : "";
+  }
+  function showOpen() {
+    if (!data.marks) { $("open").textContent = ""; return; }
+    const { open } = reading();
+    $("open").textContent = isOpen(reading()) ? fill(texts.mark_on, { start: seconds(open) }) : texts.mark_off;
+  }
+  function undo() {
+    if (!data.marks) return;
+    const one = reading();
+    if (isOpen(one)) {
+      $("open").textContent = fill(texts.dropped, { start: seconds(one.open) });
+      delete one.open;
+      keep();
+      showMarks();
+    } else if (one.intervals.length) remove(one.intervals.at(-1));
   }
   function mark() {
+    if (!data.marks) return;
     const now = Math.round(video.currentTime * 1000) / 1000;
-    if (from === null) {
-      from = now;
-      $("open").textContent = fill(texts.mark_on, { start: seconds(now) });
+    const one = reading();
+    if (!isOpen(one)) {
+      one.open = now;
+      showOpen();
     } else {
-      const [start, stop] = [from, now];
-      from = null;
-      const others = reading().intervals;
+      const [start, stop] = [one.open, now];
+      delete one.open;
+      const others = one.intervals;
       if (stop <= start) $("open").textContent = texts.too_short;
       else if (others.some(([a, b]) => start < b && a < stop)) $("open").textContent = texts.overlap;
       else {
         others.push([start, stop]);
         $("open").textContent = fill(texts.marked, { start: seconds(start), stop: seconds(stop) });
-        keep();
       }
     }
+    keep();
     showMarks();
   }
 
@@ -111,10 +142,9 @@
     }));
   }
   function show() {
-    from = null;
     const one = reading();
     $("at").textContent = fill(texts.at, { n: state.at + 1, all: recordings.length });
-    $("open").textContent = texts.mark_off;
+    showOpen();
     video.src = `${data.videos}/${shown().code}.mp4`;
     for (const input of form.querySelectorAll("input")) input.checked = one.answers[input.name] === input.value;
     $("note").value = one.note;
@@ -125,17 +155,31 @@
   function go(step) {
     const to = state.at + step;
     if (to < 0 || to >= recordings.length) return;
+    const left = reading();
+    say(isOpen(left) ? fill(texts.left_open, { n: state.at + 1, start: seconds(left.open) }) : "");
     state.at = to;
     show();
     $("at").focus();
   }
   function answer(item, value) {
     const input = [...form.elements].find((one) => one.name === item && one.value === value);
-    if (!input) return;
+    if (!input) return false;
     input.checked = true;
     reading().answers[item] = value;
     keep();
     showMarks();
+    say(fill(texts.answered, { question: questionOf(input), answer: input.parentElement.textContent.trim() }));
+    return true;
+  }
+  const questionOf = (input) => input.closest("fieldset").querySelector("legend").textContent;
+  // A digit is for the group of answers that has the focus, if its answers are digits.
+  function digit(key, target) {
+    const own = target.matches("#answers input[type=radio]")
+      ? [...form.elements].filter((one) => one.name === target.name) : [];
+    const item = own.some((one) => /^\d+$/.test(one.value)) ? target.name : "confidence";
+    if (answer(item, key)) {
+      if (item === target.name) own.find((one) => one.checked).focus();
+    } else say(fill(texts.no_answer, { question: questionOf(target), answer: key }));
   }
   function nextType() {
     const all = [...form.elements].filter((one) => one.name === "type");
@@ -144,8 +188,10 @@
   }
   function save() {
     const { format, study, rater, period, help } = data;
-    const readings = recordings.map(({ code }) => state.readings[code]).filter(Boolean)
+    const all = recordings.map(({ code }) => state.readings[code]);
+    const readings = all.filter(Boolean).map(({ open: _, ...one }) => one)
       .filter((one) => Object.keys(one.answers).length || one.intervals.length || one.note);
+    const open = all.flatMap((one, k) => (isOpen(one) ? [k + 1] : []));
     const saved = new Date().toISOString();
     const file = { format, study, rater, period, help, started: state.started, saved, readings };
     const link = document.createElement("a");
@@ -153,7 +199,8 @@
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    $("saved").textContent = fill(texts.saved, { name, open: recordings.length - nDone() });
+    $("saved").textContent = fill(texts.saved, { name, open: recordings.length - nDone() })
+      + (open.length ? ` ${fill(texts.saved_open, { recordings: open.join(", ") })}` : "");
   }
 
   const acts = {
@@ -161,7 +208,7 @@
     back: () => seek(video.currentTime - 1),
     forward: () => seek(video.currentTime + 1),
     mark,
-    undo: () => { const last = reading().intervals.at(-1); if (last) remove(last); },
+    undo,
     previous: () => go(-1),
     next: () => go(1),
     save,
@@ -176,11 +223,16 @@
     // A button takes the space bar, a group of answers and the player take the arrows.
     const arrows = !target.matches("input, video");
     const step = event.shiftKey ? 5 : 1;
+    // Keys of one character may come from speech or a slip of the hand: they can be turned off.
+    const single = !state.no_single_keys;
+    // Space does nothing to an answer that is chosen already: there it plays, too.
+    const takesSpace = target.matches("button, input:not([type=radio]:checked), video, summary");
+    if (!single && key.length === 1 && key !== " ") return;
     if (low in letters) acts[letters[low]]();
     else if (low in verdicts) answer("verdict", verdicts[low]);
     else if (low === "t") nextType();
-    else if (/^[1-5]$/.test(key)) answer("confidence", key);
-    else if (key === " " && !target.matches("button, input, video, summary")) acts.play();
+    else if (/^[1-5]$/.test(key)) digit(key, target);
+    else if (key === " " && !takesSpace) acts.play();
     else if (key === "ArrowLeft" && arrows) seek(video.currentTime - step);
     else if (key === "ArrowRight" && arrows) seek(video.currentTime + step);
     else return;
@@ -213,6 +265,10 @@
   }
 
   document.addEventListener("keydown", press);
+  // After a click by pointer the space bar is to play, not to press the same button again; who
+  // came by keyboard keeps the focus (such a click has no detail).
+  document.addEventListener("click", ({ target, detail }) => { if (detail) target.closest("button, summary")?.blur(); });
+  $("single").addEventListener("change", ({ target }) => { state.no_single_keys = !target.checked; keep(); });
   for (const one of document.querySelectorAll("[data-do]")) one.addEventListener("click", acts[one.dataset.do]);
   form.addEventListener("change", ({ target }) => { if (target.type === "radio") answer(target.name, target.value); });
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -227,6 +283,7 @@
     unlock(text);
   });
   load();
+  $("single").checked = !state.no_single_keys;
   if (data.period === 1 || state.started) open();
   else $("lock").hidden = false;
 })();
