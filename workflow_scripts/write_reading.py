@@ -8,6 +8,7 @@ from fidgety.evaluation.predictions import read_infant
 from fidgety.files import atomic_directory, write_json, write_text
 from fidgety.reading.page import (
     copy_video,
+    link_video,
     model_help,
     page_name,
     reading_page,
@@ -55,12 +56,18 @@ def main(job: Job) -> None:
         for code, one in key.codes.items()
     }
     with atomic_directory(str(job.output.pages)) as folder:
-        for with_help, videos in ((False, plain), (True, helped)):
-            place = folder / video_folder(with_help)
-            place.mkdir()
-            for code, one in key.codes.items():
-                copy_video(videos[one.recording], place / f"{code}.mp4")
+        copied: dict[tuple[str, bool], Path] = {}
         for sitting in key.sittings:
+            place = folder / video_folder(sitting)
+            place.mkdir()
+            videos = helped if sitting.help else plain
+            for code in sitting.codes:
+                recording, target = key.codes[code].recording, place / f"{code}.mp4"
+                if (recording, sitting.help) in copied:
+                    link_video(copied[recording, sitting.help], target)
+                else:
+                    copy_video(videos[recording], target)
+                    copied[recording, sitting.help] = target
             page = reading_page(sitting, key, helps, config, bool(job.params.phantoms))
             write_text(folder / page_name(sitting), page)
     write_json(job.output.key, key.as_dict())

@@ -37,9 +37,9 @@ def page_name(sitting: Sitting) -> str:
     return f"{sitting.rater}-{sitting.period}.html"
 
 
-def video_folder(with_help: bool) -> str:
+def video_folder(sitting: Sitting) -> str:
     """Return the folder of the videos of a sitting: without help they have no skeleton."""
-    return "videos-with-help" if with_help else "videos"
+    return f"videos-{sitting.rater}-{sitting.period}"
 
 
 def model_help(
@@ -105,7 +105,7 @@ def page_data(
         "rater": sitting.rater,
         "period": sitting.period,
         "help": sitting.help,
-        "videos": video_folder(sitting.help),
+        "videos": video_folder(sitting),
         "washout_days": key.washout_days,
         "needed": list(needed(config.age, config.mos_r)),
         "marks": key.marks,
@@ -143,3 +143,11 @@ def copy_video(source: str | os.PathLike[str], target: Path) -> None:
     """Copy a video under its code, with one and the same date for all."""
     shutil.copyfile(source, target)
     os.utime(target, (0, 0))
+
+
+def link_video(first: Path, target: Path) -> None:
+    """Give a copied video another name, as a copy where the file system has no links."""
+    try:
+        os.link(first, target)
+    except OSError:
+        copy_video(first, target)

@@ -91,7 +91,7 @@ class Key:
     sittings
         Two a rater.
     codes
-        Code to what it stands for.
+        Code to what it stands for; every sitting has codes of its own.
     washout_days
         Planned days between a rater's periods.
     shown
@@ -167,9 +167,15 @@ def plan_reading(
         How the videos look.
     """
     known = sorted(recordings, key=lambda one: one.recording)
-    dealt = np.random.default_rng(job_seed(seed, "reading", "codes")).permutation(len(known))
-    width = max(3, len(str(len(known))))
-    codes = {f"{n:0{width}d}": known[k] for n, k in enumerate(dealt, 1)}
+    # Codes are a sitting's own: what is learned in one cannot be looked up in another.
+    whose = [(rater, period) for rater in config.raters for period in PERIODS]
+    n_codes = len(whose) * len(known)
+    dealt = np.random.default_rng(job_seed(seed, "reading", "codes")).permutation(n_codes)
+    width = max(3, len(str(n_codes)))
+    codes = {f"{n:0{width}d}": known[k % len(known)] for n, k in enumerate(dealt, 1)}
+    own: dict[tuple[str, int], list[str]] = {one: [] for one in whose}
+    for code, k in zip(codes, dealt, strict=True):
+        own[whose[k // len(known)]].append(code)
     first = helped_first(config.raters, config.order, seed)
     sittings = tuple(
         Sitting(
@@ -178,7 +184,7 @@ def plan_reading(
             (period == 1) == (rater in first),
             tuple(
                 np.random.default_rng(job_seed(seed, "reading", rater, str(period)))
-                .permutation(list(codes))
+                .permutation(own[rater, period])
                 .tolist()
             ),
         )
