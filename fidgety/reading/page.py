@@ -42,6 +42,24 @@ def video_folder(sitting: Sitting) -> str:
     return f"videos-{sitting.rater}-{sitting.period}"
 
 
+def why_left_out(said: InfantPredictions, duration_s: float, config: ReadingConfig) -> str | None:
+    """Return the reason code why an infant is not read; None where it is.
+
+    Parameters
+    ----------
+    said
+        Of the infant.
+    duration_s
+        Of its video; 0 where there is nothing to see.
+    config
+        Whether infants that are not assessable are read.
+    """
+    reason = said.outcome.reason
+    if not said.outcome.ok and not config.not_assessable:
+        return str(reason.value) if reason is not None else "not assessable"
+    return None if duration_s > 0 else "no video"
+
+
 def model_help(
     said: InfantPredictions, recording: str, duration_s: float, wanted: str | None, clips: int
 ) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,8 @@ class Key:
         How the videos look.
     age
         Of ``fidgety`` or of ``writhing`` movements.
+    left_out
+        Infant to the reason why it is not read.
     """
 
     study: str
@@ -106,6 +108,7 @@ class Key:
     washout_days: float
     shown: Shown
     age: str = "fidgety"
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marks(self) -> bool:
@@ -130,6 +133,7 @@ def read_key(values: Mapping[str, Any]) -> Key:
         washout_days=values["washout_days"],
         shown=Shown(**values["shown"]),
         age=values["age"],
+        left_out=values["left_out"],
     )
 
 

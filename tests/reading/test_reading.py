@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from fidgety.config.reading import ReadingConfig
-from fidgety.errors import FidgetyError
+from fidgety.errors import FidgetyError, Outcome, Reason, Status
+from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.reading.agreement import (
     ALL,
     MODEL,
@@ -25,7 +27,7 @@ from fidgety.reading.agreement import (
     cohen,
     fleiss,
 )
-from fidgety.reading.page import reading_page
+from fidgety.reading.page import reading_page, why_left_out
 from fidgety.reading.plan import Coded, Key, Shown, helped_first, plan_reading, read_key
 from fidgety.reading.results import agreement_table, draw_accuracy, notes, results_page
 from fidgety.reading.returned import (
@@ -323,6 +325,16 @@ def test_practice_does_not_look_like_help_where_sequences_are_unequal() -> None:
     assert "2 raters began without help and 1 with it" in " ".join(notes(key_of(), table))
     alike = table[table["rater"] != "c"]
     assert "All raters began alike" in " ".join(notes(key_of(), alike))
+
+
+def test_who_is_not_assessable_is_not_read_and_named() -> None:
+    outcome = Outcome(Status.NOT_ASSESSABLE, Reason.NO_BODY)
+    said = InfantPredictions("a", "new", outcome)
+    assert why_left_out(said, 9.0, CONFIG) == "no_body"
+    assert why_left_out(said, 9.0, ReadingConfig(raters=("r1",), not_assessable=True)) is None
+    key = replace(key_of(), left_out={"a": "no_body"})
+    assert read_key(json.loads(json.dumps(key.as_dict()))) == key
+    assert "Not read: a (no_body)." in notes(key, table_of())
 
 
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:
