@@ -19,6 +19,8 @@ class ReadingConfig(Section):
     """Code names of the raters, not their names; two files a rater."""
     infants: tuple[str, ...] | None = None
     """Infants to read; null takes all that are assessed."""
+    not_assessable: bool = False
+    """Whether infants without any model's result are read, too: with help nothing is shown."""
     sample: Annotated[int, Field(ge=1)] | None = None
     """Read this many of them, drawn by the seed; null reads all."""
     order: Literal["crossover", "first_without"] = "crossover"

@@ -37,9 +37,27 @@ def page_name(sitting: Sitting) -> str:
     return f"{sitting.rater}-{sitting.period}.html"
 
 
-def video_folder(with_help: bool) -> str:
+def video_folder(sitting: Sitting) -> str:
     """Return the folder of the videos of a sitting: without help they have no skeleton."""
-    return "videos-with-help" if with_help else "videos"
+    return f"videos-{sitting.rater}-{sitting.period}"
+
+
+def why_left_out(said: InfantPredictions, duration_s: float, config: ReadingConfig) -> str | None:
+    """Return the reason code why an infant is not read; None where it is.
+
+    Parameters
+    ----------
+    said
+        Of the infant.
+    duration_s
+        Of its video; 0 where there is nothing to see.
+    config
+        Whether infants that are not assessable are read.
+    """
+    reason = said.outcome.reason
+    if not said.outcome.ok and not config.not_assessable:
+        return str(reason.value) if reason is not None else "not assessable"
+    return None if duration_s > 0 else "no video"
 
 
 def model_help(
@@ -105,7 +123,7 @@ def page_data(
         "rater": sitting.rater,
         "period": sitting.period,
         "help": sitting.help,
-        "videos": video_folder(sitting.help),
+        "videos": video_folder(sitting),
         "washout_days": key.washout_days,
         "needed": list(needed(config.age, config.mos_r)),
         "marks": key.marks,
@@ -143,3 +161,11 @@ def copy_video(source: str | os.PathLike[str], target: Path) -> None:
     """Copy a video under its code, with one and the same date for all."""
     shutil.copyfile(source, target)
     os.utime(target, (0, 0))
+
+
+def link_video(first: Path, target: Path) -> None:
+    """Give a copied video another name, as a copy where the file system has no links."""
+    try:
+        os.link(first, target)
+    except OSError:
+        copy_video(first, target)

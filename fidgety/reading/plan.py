@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -91,13 +91,15 @@ class Key:
     sittings
         Two a rater.
     codes
-        Code to what it stands for.
+        Code to what it stands for; every sitting has codes of its own.
     washout_days
         Planned days between a rater's periods.
     shown
         How the videos look.
     age
         Of ``fidgety`` or of ``writhing`` movements.
+    left_out
+        Infant to the reason why it is not read.
     """
 
     study: str
@@ -106,6 +108,7 @@ class Key:
     washout_days: float
     shown: Shown
     age: str = "fidgety"
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marks(self) -> bool:
@@ -130,6 +133,7 @@ def read_key(values: Mapping[str, Any]) -> Key:
         washout_days=values["washout_days"],
         shown=Shown(**values["shown"]),
         age=values["age"],
+        left_out=values["left_out"],
     )
 
 
@@ -167,9 +171,15 @@ def plan_reading(
         How the videos look.
     """
     known = sorted(recordings, key=lambda one: one.recording)
-    dealt = np.random.default_rng(job_seed(seed, "reading", "codes")).permutation(len(known))
-    width = max(3, len(str(len(known))))
-    codes = {f"{n:0{width}d}": known[k] for n, k in enumerate(dealt, 1)}
+    # Codes are a sitting's own: what is learned in one cannot be looked up in another.
+    whose = [(rater, period) for rater in config.raters for period in PERIODS]
+    n_codes = len(whose) * len(known)
+    dealt = np.random.default_rng(job_seed(seed, "reading", "codes")).permutation(n_codes)
+    width = max(3, len(str(n_codes)))
+    codes = {f"{n:0{width}d}": known[k % len(known)] for n, k in enumerate(dealt, 1)}
+    own: dict[tuple[str, int], list[str]] = {one: [] for one in whose}
+    for code, k in zip(codes, dealt, strict=True):
+        own[whose[k // len(known)]].append(code)
     first = helped_first(config.raters, config.order, seed)
     sittings = tuple(
         Sitting(
@@ -178,7 +188,7 @@ def plan_reading(
             (period == 1) == (rater in first),
             tuple(
                 np.random.default_rng(job_seed(seed, "reading", rater, str(period)))
-                .permutation(list(codes))
+                .permutation(own[rater, period])
                 .tolist()
             ),
         )

@@ -196,6 +196,9 @@ def notes(key: Key, readings: pd.DataFrame) -> list[str]:
     size = words["to"].join(str(side) for side in sorted(sides))
     rate = words["limit"].format(kbps=shown.kbps) if shown.kbps else words["no_limit"]
     found = [words["size"].format(size=size, rate=rate), words["faces"][shown.faces]]
+    if key.left_out:
+        who = "; ".join(f"{infant} ({why})" for infant, why in sorted(key.left_out.items()))
+        found.append(RESULT_TEXTS["left_out"].format(whose=who))
     without, helped = sequences(readings)
     if without + helped:
         said = "unequal" if without and helped else "one_sequence"

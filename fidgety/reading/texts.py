@@ -261,6 +261,7 @@ RESULT_TEXTS: dict[str, Any] = {
         "mos_total": "MOS-R: total",
     },
     "and": "{first} and {second}",
+    "left_out": "Not read: {whose}.",
     "contradictions": "In {n} readings the type of fidgety movements contradicts the points of "
     "MOS-R for them. Ask the raters: {whose}.",
     "whose": "{rater}, period {period}: {infant}",

@@ -38,8 +38,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Key]:
     folder = tmp_path_factory.mktemp("reading")
     coded = [Coded(f"rec-{k}", f"infant-{k}", LENGTH_S) for k in range(2)]
     key = plan_reading(coded, CONFIG, 3, Shown("hidden", 64, 64))
-    for helped in (False, True):
-        write_grey(folder / video_folder(helped), key)
+    for sitting in key.sittings:
+        write_grey(folder / video_folder(sitting), key)
     for sitting in key.sittings:
         page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=True)
         (folder / page_name(sitting)).write_text(page, encoding="utf-8")
@@ -74,7 +74,7 @@ def test_what_contradicts_itself_is_said_at_once(page: Any, study: tuple[Path, K
 def test_at_the_age_of_writhing_nothing_is_marked(page: Any, tmp_path: Path) -> None:
     config = ReadingConfig(raters=("r1",), age="writhing")
     key = plan_reading([Coded("r", "i", 4.0)], config, 1, Shown("hidden", 64, 64))
-    write_grey(tmp_path / video_folder(False), key)
+    write_grey(tmp_path / video_folder(key.sittings[0]), key)
     path = tmp_path / "page.html"
     path.write_text(reading_page(key.sittings[0], key, {}, config, phantoms=False))
     page.goto(path.as_uri())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from fidgety.config.reading import ReadingConfig
-from fidgety.errors import FidgetyError
+from fidgety.errors import FidgetyError, Outcome, Reason, Status
+from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.reading.agreement import (
     ALL,
     MODEL,
@@ -25,7 +27,7 @@ from fidgety.reading.agreement import (
     cohen,
     fleiss,
 )
-from fidgety.reading.page import reading_page
+from fidgety.reading.page import reading_page, why_left_out
 from fidgety.reading.plan import Coded, Key, Shown, helped_first, plan_reading, read_key
 from fidgety.reading.results import agreement_table, draw_accuracy, notes, results_page
 from fidgety.reading.returned import (
@@ -88,7 +90,12 @@ def test_everybody_reads_everything_once_with_help_and_once_without(seed: int) -
         own = [s for s in key.sittings if s.rater == rater]
         assert [s.period for s in own] == [1, 2]
         assert {s.help for s in own} == {False, True}
-        assert all(sorted(s.codes) == sorted(key.codes) for s in own)
+        for sitting in own:
+            assert sorted(key.codes[c].recording for c in sitting.codes) == sorted(
+                one.recording for one in CODED
+            )
+    dealt = [code for sitting in key.sittings for code in sitting.codes]
+    assert sorted(dealt) == sorted(key.codes), "no code is of two sittings"
     assert read_key(json.loads(json.dumps(key.as_dict()))) == key
     assert plan_reading(CODED[::-1], CONFIG, seed, SHOWN) == key
 
@@ -99,7 +106,7 @@ def test_a_page_names_no_infant_and_without_help_nothing_of_the_model() -> None:
         page = reading_page(sitting, key, dict.fromkeys(key.codes, HELP), CONFIG, phantoms=False)
         assert not any(name in page for name in INFANTS)
         assert ("0.918273" in page) == sitting.help
-        assert ("videos-with-help" in page) == sitting.help, "the skeleton is a help, too"
+        assert f"videos-{sitting.rater}-{sitting.period}" in page
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
         assert "https://" not in page
 
@@ -131,6 +138,7 @@ def test_the_washout_that_was_kept_is_recorded() -> None:
     second = key.sittings[1]
     later = {"started": "2026-01-08T11:00:00Z", "saved": "2026-01-08T12:00:00Z"}
     files = [file_of(key), file_of(key, period=2, help=second.help, **later)]
+    files[1]["readings"][0]["code"] = second.codes[0]
     returned = [parse_returned(json.dumps(f), "f.json", key) for f in files]
     _, readings = tabulate(returned, key)
     assert readings["washout_days"].tolist()[1] == 7.0
@@ -317,6 +325,16 @@ def test_practice_does_not_look_like_help_where_sequences_are_unequal() -> None:
     assert "2 raters began without help and 1 with it" in " ".join(notes(key_of(), table))
     alike = table[table["rater"] != "c"]
     assert "All raters began alike" in " ".join(notes(key_of(), alike))
+
+
+def test_who_is_not_assessable_is_not_read_and_named() -> None:
+    outcome = Outcome(Status.NOT_ASSESSABLE, Reason.NO_BODY)
+    said = InfantPredictions("a", "new", outcome)
+    assert why_left_out(said, 9.0, CONFIG) == "no_body"
+    assert why_left_out(said, 9.0, ReadingConfig(raters=("r1",), not_assessable=True)) is None
+    key = replace(key_of(), left_out={"a": "no_body"})
+    assert read_key(json.loads(json.dumps(key.as_dict()))) == key
+    assert "Not read: a (no_body)." in notes(key, table_of())
 
 
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:
