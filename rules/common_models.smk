@@ -84,9 +84,6 @@ def learned_from():
     return {"infants": len(infants), "phantoms": sum(infants.values())}
 
 
-LEARNED_FROM = learned_from()
-
-
 def reads_pixels(wildcards):
     """Tell whether a model looks at pictures."""
     return CONFIG.models[wildcards.model].kind in READ_PIXELS
@@ -150,3 +147,6 @@ def training_benchmarks(model):
         ]
         for k in FOLDS
     }
+
+
+LEARNED_FROM = learned_from()
