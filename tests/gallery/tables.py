@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,24 @@ def many_rows(n: int) -> Callable[[Path], Path]:
     return sheet(text, names=tuple(f"r{k}.mp4" for k in range(n)))
 
 
+def piped() -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        os.mkfifo(folder / "pipe.mp4")
+        return with_("a.mp4", "pipe.mp4")(folder)
+
+    return make
+
+
+def wide(prefix: str, n: int) -> str:
+    head, row = GOOD.splitlines()
+    return "\t".join([head, *(f"{prefix}{k}" for k in range(n))]) + f"\n{row}\n"
+
+
+def cropped(side: str) -> str:
+    head, row = GOOD.splitlines()
+    return f"{head}\tcrop\n{row}\t{side},0,1,1\n"
+
+
 KINDS = [
     Kind("table", "100,000 rows", many_rows(100_000), slow=True),
     Kind("table", "100,000 intervals", sheet(GOOD, many_intervals(100_000)), slow=True),
@@ -75,6 +94,14 @@ KINDS = [
     refused("id with a null byte", with_("a1", "a\0b"), "recording"),
     refused("video with a null byte", with_("a.mp4", "a\0.mp4"), "video"),
     refused("video name of 5,000 letters", with_("a.mp4", "a" * 5000), "video"),
+    refused("video is a device", with_("a.mp4", "/dev/zero"), "is a device or a pipe"),
+    refused("video is a pipe", piped(), "is a device or a pipe"),
+    refused("video in nobody's home", with_("a.mp4", "~no-such-user/a.mp4"), "no such file"),
+    refused("control characters", with_("normal", "\x1b[31mnormal\x07"), "holds U+001B"),
+    refused("text that turns its direction", with_("normal", "norm\u202eal"), "holds U+202E"),
+    refused("crop of 5,000 digits", sheet(cropped("9" * 5000)), "four whole numbers"),
+    refused("100,000 columns that nobody knows", sheet(wide("y_", 100_000)), "y_0"),
+    Kind("table", "100,000 columns of one's own", sheet(wide("x_", 100_000))),
     refused("number beyond any float", with_("12.5", "1e999"), "corrected_age_weeks"),
     refused("quotation mark left open", with_("normal", '"normal'), "quotation"),
     refused("a workbook", sheet(b"PK\x03\x04" + bytes(99)), "workbook"),

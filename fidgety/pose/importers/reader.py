@@ -56,6 +56,9 @@ def read_track(
     path = Path(path)
     head = b""
     if not path.is_dir():
+        # Reading a device or a pipe may have no end.
+        if path.exists() and not path.is_file():
+            raise NotAssessable(Reason.POSE_UNREADABLE, "the track file is a device or a pipe")
         try:
             with open(path, "rb") as file:
                 head = file.read(HEAD_BYTES)
