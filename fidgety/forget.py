@@ -698,7 +698,7 @@ def of_snakemake(
                 continue
             if not layout.is_somebodys(inside) and _made_of(path, layout, roots):
                 found.append(path)
-    kept = {path.absolute() for path in (*running, *_newest(hidden / "log"))}
+    kept = {path.absolute() for path in (*running, *newest_log(hidden))}
     for path in _files(hidden, {hidden / part for part in (*_RECORDS, *_SOFTWARE, _STORAGE)}):
         inside = str(path.relative_to(hidden))
         if path.absolute() in kept:
@@ -751,10 +751,17 @@ def _made_of(record: Path, layout: Layout, roots: Sequence[Path]) -> bool:
     ) or any(whom.quoted.search(str(one)) for one in params)
 
 
-def _newest(logs: Path) -> list[Path]:
-    """Return the log of the run that asks, which is being written."""
-    found = sorted(_files(logs), key=lambda path: path.stat().st_mtime)
-    return found[-1:]
+def newest_log(hidden: Path) -> list[Path]:
+    """Return the log of the run that asks, which is being written, if there is one."""
+    return sorted(_files(hidden / "log"), key=lambda path: path.stat().st_mtime)[-1:]
+
+
+def blacken(path: Path, names: re.Pattern[bytes]) -> None:
+    """Write over the names in a file that another process goes on to write at its end."""
+    with open(path, "r+b") as file:
+        for found in names.finditer(file.read()):
+            file.seek(found.start())
+            file.write(b"*" * len(found[0]))
 
 
 def _files(folder: Path, without: Collection[Path] = ()) -> Iterator[Path]:

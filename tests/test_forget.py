@@ -18,6 +18,7 @@ from fidgety.forget import (
     BLOCK,
     Traces,
     Whom,
+    blacken,
     empty_folders,
     fetched,
     filled,
@@ -219,6 +220,16 @@ def test_records_of_snakemake_go_with_their_files(tmp_path: Path) -> None:
     (hidden / "slurm_logs/rule_x/baby1").mkdir(parents=True)
     (hidden / "slurm_logs/rule_x/baby10").mkdir(parents=True)
     assert empty_folders(hidden, {"baby1"}) == [hidden / "slurm_logs/rule_x/baby1"]
+
+
+def test_names_in_the_running_log_are_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    with path.open("a") as log:
+        log.write("--config infant=baby1\nbaby10\n")
+        log.flush()
+        blacken(path, word({"baby1"}))
+        log.write("done\n")
+    assert path.read_text() == "--config infant=*****\nbaby10\ndone\n"
 
 
 def test_local_copies_of_its_urls_go(tmp_path: Path) -> None:

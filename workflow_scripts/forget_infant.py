@@ -6,11 +6,13 @@ from pathlib import Path
 from fidgety.errors import FidgetyError
 from fidgety.forget import (
     Whom,
+    blacken,
     empty_folders,
     fetched,
     find_traces,
     forget,
     in_use,
+    newest_log,
     of_snakemake,
     remove,
     told,
@@ -40,6 +42,9 @@ def main(job: Job) -> None:
     copies = fetched(storage, whom)
     remove([*records, *copies], {hidden, storage, *hidden.parents, *storage.parents})
     remove(empty_folders(hidden, whom.names), {hidden, *hidden.parents})
+    # Snakemake's log of this run has its command, with the infant's id.
+    for path in newest_log(hidden):
+        blacken(path, whom.words)
     forget(traces, whom, results)
     print(f"{len(traces.remove)} files and folders, {len(records)} records of Snakemake")
     print(
