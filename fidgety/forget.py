@@ -498,6 +498,10 @@ class _Search:
         rest = (self.rewrite, self.trained, self.records, self.links, self.index)
         return Traces(tuple(outermost), *(tuple(sorted(paths)) for paths in rest))
 
+    def _is_stage(self, path: Path) -> bool:
+        below = [path.relative_to(root) for root in self.roots if path.is_relative_to(root)]
+        return any(one.as_posix() in self.layout.stages for one in below)
+
     def _unprotected(self, path: Path) -> list[Path]:
         """Return a path, or what may go of it where files of the user are in it."""
         protected = self.layout.whom.protected
@@ -505,6 +509,9 @@ class _Search:
         real = os.path.realpath(path)
         if any(kept in (name, real) or name.startswith(f"{kept}/") for kept in protected):
             return []
+        if path.is_symlink() and path.is_dir() and self._is_stage(path):
+            # The link stays for the next run; what it leads to goes.
+            return [one for inner in sorted(path.iterdir()) for one in self._unprotected(inner)]
         if path.is_dir() and any(kept.startswith((f"{name}/", f"{real}/")) for kept in protected):
             return [one for inner in sorted(path.iterdir()) for one in self._unprotected(inner)]
         return [path]
@@ -544,10 +551,11 @@ def asked(path: Path, inner: str, whom: Whom) -> bool:
 
 
 def _says(text: str, whom: Whom) -> bool:
-    """Tell whether a text is an id, or a sentence or path with one: no version, no number."""
-    if text in whom.names:
+    """Tell whether a text is an id, or a list, sentence or path with one: no version's number."""
+    stem = Path(text).stem
+    if text in whom.names or (stem in whom.names and not stem.isdigit()):
         return True
-    return (" " in text or "/" in text) and whom.words.search(text.encode()) is not None
+    return bool(set(" /,;") & set(text)) and whom.words.search(text.encode()) is not None
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -772,8 +780,8 @@ def _files(folder: Path, without: Collection[Path] = ()) -> Iterator[Path]:
 
 def in_use(locks: Path, paths: Collection[Path]) -> list[str]:
     """Return the files among some that another snakemake is working on."""
-    # Whose state goes must not be training; its model may not be there yet.
-    training = any(path.name == WORK for path in paths)
+    # Whoever is in a fold may be learned from just now, by a model that is not there yet.
+    training = any(path.name in (WORK, FOLDS) for path in paths)
     found = []
     for lock in sorted(locks.glob("*")):
         for line in lock.read_text(encoding="utf-8").splitlines():

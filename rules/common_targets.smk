@@ -269,8 +269,12 @@ def owned_by_infants():
 
 def remember_infants():
     """Keep what the sheet says of everybody: to be found when it does not any more."""
-    if not workflow.storage_settings.default_storage_provider:
+    if workflow.storage_settings.default_storage_provider:
+        return
+    try:
         add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
+    except (FidgetyError, OSError) as error:
+        raise WorkflowError(f"{CONFIG.results}: takes no index of infants: {error}") from None
 
 
 def forgotten():

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import h5py
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from fidgety.forget import (
     BLOCK,
     Traces,
     Whom,
+    asked,
     blacken,
     empty_folders,
     fetched,
@@ -95,12 +97,12 @@ def test_an_infant_goes_and_the_others_stay(tmp_path: Path) -> None:
     cohort(results)
     recordings = recordings_in([results / "cohort" / "new.tsv"], "baby1")
     assert recordings == {"r1", "r1-b"}
-    asked = Whom("baby1", frozenset(recordings))
-    traces = find_traces(results, rules(results), asked)
+    who = Whom("baby1", frozenset(recordings))
+    traces = find_traces(results, rules(results), who)
     said = told(traces, ["sheet.tsv: its rows"], "removed")
     assert "1 models had a part of it" in said
     assert "sheet.tsv: its rows" in said
-    forget(traces, asked, results)
+    forget(traces, who, results)
     recorded = [
         *("pose/r10.h5", "logs/pose/r10.log", "predictions/baby10.h5", "clips/baby10"),
         *("models/net/fold-1/model.json", "models/net/fold-1/weights.bin", "evaluation/roc.svg"),
@@ -128,9 +130,9 @@ def test_an_infant_goes_and_the_others_stay(tmp_path: Path) -> None:
     )
     assert (results / "folds.tsv").read_text() == "infant\tlabel\tfold\nbaby10\tnormal\t2\n"
     assert json.loads((results / ".index/sources.json").read_text())["files"] == {"/v/r10.mp4": [2]}
-    again = find_traces(results, rules(results), asked)
+    again = find_traces(results, rules(results), who)
     assert again == Traces(())
-    forget(again, asked, results)
+    forget(again, who, results)
 
 
 def test_sources_go_out_of_the_index_whatever_they_are_called(tmp_path: Path) -> None:
@@ -139,12 +141,12 @@ def test_sources_go_out_of_the_index_whatever_they_are_called(tmp_path: Path) ->
     files = {f"{tmp_path}/{name}": [1] for name in ("IMG_0001.MOV", "IMG_0002.MOV", "r1.mp4")}
     index.write_text(json.dumps({"version": 1, "files": files}))
     own = absolute([f"{tmp_path}/folder/../IMG_0001.MOV"])
-    asked = Whom("baby1", frozenset({"r1"}), own)
-    traces = find_traces(tmp_path / "results", [], asked)
+    who = Whom("baby1", frozenset({"r1"}), own)
+    traces = find_traces(tmp_path / "results", [], who)
     assert traces.rewrite == (index,)
-    forget(traces, asked, tmp_path / "results")
+    forget(traces, who, tmp_path / "results")
     assert list(json.loads(index.read_text())["files"]) == [f"{tmp_path}/IMG_0002.MOV"]
-    assert find_traces(tmp_path / "results", [], asked).rewrite == ()
+    assert find_traces(tmp_path / "results", [], who).rewrite == ()
 
 
 @given(infant=IDS, other=IDS)
@@ -237,8 +239,8 @@ def test_local_copies_of_its_urls_go(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     urls = {"https://h.org/a/1.mp4?x=1", "https://h.org/a/2.mp4"}
-    asked = whom("baby1", "r1", sources={min(urls)}, protected=urls)
-    found = [path.relative_to(tmp_path).as_posix() for path in fetched(tmp_path, asked)]
+    who = whom("baby1", "r1", sources={min(urls)}, protected=urls)
+    found = [path.relative_to(tmp_path).as_posix() for path in fetched(tmp_path, who)]
     assert found == ["http/h.org/a/1.mp4", "s3/bucket/r1.mp4"]
 
 
@@ -267,8 +269,8 @@ def test_an_id_that_is_a_common_word_costs_others_nothing(infant: str, tmp_path:
     made_by = {"rule": "x", "version": "0.1.0", "code": "1"}
     record([p for p in results.rglob("*") if p.is_file()], results / FOLDER, made_by)
     before = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
-    asked = whom(infant, f"{infant}-a", common={"normal", "risk"})
-    forget(find_traces(results, rules(results), asked), asked, results)
+    who = whom(infant, f"{infant}-a", common={"normal", "risk"})
+    forget(find_traces(results, rules(results), who), who, results)
     after = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
     records = {f"{FOLDER}/{name}.json" for name in own}
     assert before - after == own | records
@@ -280,8 +282,8 @@ def test_the_users_files_stay_wherever_they_are(tmp_path: Path) -> None:
     cohort(results)
     own = results / "pose/r1.h5", results / "frames/r1/000000.png", results / "cohort/new.tsv"
     (results / "frames/r1/000001.png").write_text("made")
-    asked = whom("baby1", "r1", "r1-b", protected=set(map(str, own)))
-    forget(find_traces(results, rules(results), asked), asked, results)
+    who = whom("baby1", "r1", "r1-b", protected=set(map(str, own)))
+    forget(find_traces(results, rules(results), who), who, results)
     assert all(path.exists() for path in own)
     assert not (results / "frames/r1/000001.png").exists()
     assert not (results / "pose/r1-b.h5").exists()
@@ -293,27 +295,32 @@ def test_a_stage_on_another_disk_is_looked_into(tmp_path: Path) -> None:
     for name in ("models", "pose"):
         (results / name).rename(tmp_path / name)
         (results / name).symlink_to(tmp_path / name)
+    (tmp_path / "state" / "net").mkdir(parents=True)
+    (tmp_path / "state" / "net" / "last.ckpt").write_text("weights")
+    (results / "work").symlink_to(tmp_path / "state")
     (results / "mine").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "notes.txt").write_text("baby1")
-    asked = whom("baby1", "r1", "r1-b")
-    traces = find_traces(results, rules(results), asked)
+    who = whom("baby1", "r1", "r1-b")
+    traces = find_traces(results, rules(results), who)
     assert traces.links == (results / "mine",)
     assert "results/mine" in told(traces, [], "removed")
-    forget(traces, asked, results)
+    forget(traces, who, results)
     left = {p.relative_to(tmp_path).as_posix() for p in (tmp_path / "models").rglob("*.json")}
     assert left == {"models/net/fold-1/model.json"}
     assert [p.name for p in (tmp_path / "pose").iterdir()] == ["r10.h5"]
     assert (tmp_path / "elsewhere" / "notes.txt").exists()
     assert (results / "pose").is_symlink()
+    assert (results / "work").is_symlink()
+    assert not list((tmp_path / "state").iterdir())
 
 
 def test_results_folders_below_are_treated_alike(tmp_path: Path) -> None:
     results = tmp_path / "results"
     inner = results / "validation"
     cohort(inner)
-    asked = whom("baby1", "r1", "r1-b")
-    forget(find_traces(results, rules(results), asked), asked, results)
+    who = whom("baby1", "r1", "r1-b")
+    forget(find_traces(results, rules(results), who), who, results)
     assert (inner / "folds.tsv").read_text() == "infant\tlabel\tfold\nbaby10\tnormal\t2\n"
     assert sorted(p.name for p in (inner / "pose").iterdir()) == ["r10.h5"]
     assert not (inner / "frames/r1").exists()
@@ -328,16 +335,16 @@ def test_interrupted_trainings_that_learned_from_it_go(tmp_path: Path) -> None:
     state.parent.mkdir(parents=True)
     state.write_text("weights")
     # Nobody has learned from one that is in no fold and no model.
-    asked = whom("baby3", "r3")
-    assert find_traces(results, rules(results), asked).remove == ()
-    asked = whom("baby1", "r1", "r1-b")
-    traces = find_traces(results, rules(results), asked)
+    who = whom("baby3", "r3")
+    assert find_traces(results, rules(results), who).remove == ()
+    who = whom("baby1", "r1", "r1-b")
+    traces = find_traces(results, rules(results), who)
     assert results / "work" in traces.remove
     locks = tmp_path / "locks"
     locks.mkdir()
     (locks / "0.output.lock").write_text("results/models/net/fold-1/model.json\n")
     assert len(in_use(locks, traces.remove)) == 1
-    forget(traces, asked, results)
+    forget(traces, who, results)
     assert not (results / "work").exists()
 
 
@@ -363,8 +370,8 @@ def test_what_was_interrupted_goes_on_when_called_again(
 
         def erase(results: Path = results) -> None:
             own = known_of(results, "baby1", {}, [])
-            asked = Whom("baby1", own.recordings)
-            forget(find_traces(results, rules(results), asked), asked, results)
+            who = Whom("baby1", own.recordings)
+            forget(find_traces(results, rules(results), who), who, results)
 
         monkeypatch.setattr(Path, "unlink", broken)
         with pytest.raises(KeyboardInterrupt):
@@ -372,9 +379,36 @@ def test_what_was_interrupted_goes_on_when_called_again(
         monkeypatch.setattr(Path, "unlink", unlink)
         erase()
         assert set(read_infants(results / INFANTS)) == {"baby10"}
-        asked = whom("baby1", "r1", "r1-b")
-        assert find_traces(results, rules(results), asked) == Traces(())
+        who = whom("baby1", "r1", "r1-b")
+        assert find_traces(results, rules(results), who) == Traces(())
         assert not names_in(results, {"baby1", "r1", "r1-b"})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{"a": "r1.h5"}', True),
+        ('{"a": "r1,r2"}', True),
+        ('{"r1": 0}', True),
+        ('{"a": "left out: r1"}', True),
+        ('{"a": ["results/pose/1.h5"]}', True),
+        ('{"a": "1"}', True),
+        ('{"a": "r10.h5"}', False),
+        ('{"version": "0.1.0", "torch": "1.0", "n": 1}', False),
+    ],
+)
+def test_json_is_asked_by_its_texts(text: str, named: bool, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert asked(tmp_path / "a.json", "", whom("baby1", "r1", "1")) == named
+
+
+def test_hdf5_is_asked_by_its_texts(tmp_path: Path) -> None:
+    for name, ids in (("a.h5", ["r1", "r2"]), ("b.h5", ["r10", "r2"])):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_dataset("group/recording", data=ids, compression="gzip")
+            file.attrs["provenance"] = '{"version": "0.1.0"}'
+    assert asked(tmp_path / "a.h5", "", whom("baby1", "r1", "1"))
+    assert not asked(tmp_path / "b.h5", "", whom("baby1", "r1", "1"))
 
 
 def names_in(results: Path, names: set[str]) -> list[Path]:
