@@ -457,7 +457,8 @@ def _lies_in(path: str | Path, folder: str | Path) -> bool:
     name, top = (os.path.abspath(os.path.expanduser(p)) for p in (path, folder))
     # Of thousands of files in a few folders, each folder is followed once.
     real = os.path.realpath(name) if os.path.islink(name) else _real_name(name)
-    return Path(name).is_relative_to(top) or Path(real).is_relative_to(_followed(top))
+    places = ((name, top), (real, _followed(top)))
+    return any(f"{one}/".startswith(f"{whole.rstrip('/')}/") for one, whole in places)
 
 
 def _real_name(name: str) -> str:
