@@ -61,6 +61,7 @@ else:
 # A dry run starts nothing.
 onstart:
     check_before_start()
+    remember_infants()
 
 
 rule all:

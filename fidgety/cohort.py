@@ -503,13 +503,22 @@ def _check_phantom_names(
 
 
 def _check_infants(table: str, rows: Iterable[tuple[int, Recording]], findings: Findings) -> None:
-    """One label and one role an infant."""
+    """One label and one role an infant, whose id is no recording of another's."""
     by_infant: dict[str, list[tuple[int, Recording]]] = defaultdict(list)
+    by_recording: dict[str, tuple[int, Recording]] = {}
     for number, row in rows:
         by_infant[row.infant].append((number, row))
+        by_recording[row.recording.casefold()] = (number, row)
     for infant, own in by_infant.items():
         first_labelled = next(((n, r) for n, r in own if r.label is not None), None)
         number, first = own[0]
+        named = by_recording.get(infant.casefold())
+        if named is not None and named[1].infant != infant:
+            findings.add(
+                table, number, "infant", infant,
+                f"is the recording of infant {named[1].infant!r} in row {named[0]}, too; one id "
+                "cannot stand for two infants. Rename one of them.",
+            )  # fmt: skip
         for other_number, other in own[1:]:
             roles = {first.role, other.role}
             if len(roles) > 1 and not roles <= TOGETHER:

@@ -7,8 +7,10 @@ and whether there are infants enough for the folds.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ from fidgety.sources import source_size
 from fidgety.study_gao import check_gao
 from fidgety.study_kaur import check_kaur
 from fidgety.tables import Findings, suggest
+
+#: Files in the results folder that are named one by one.
+MOST_PLACES = 10
 
 
 def _check_member(
@@ -404,12 +409,75 @@ def check_reading(config: Config, study: Study) -> list[str]:
     ]
 
 
+def check_places(config: Config, study: Study, checkout: Path | None = None) -> list[str]:
+    """Check that nobody's own files lie where the workflow writes, and removes.
+
+    Parameters
+    ----------
+    config, study
+        What the user wrote; paths of the configuration start from the working folder.
+    checkout
+        Folder of the workflow itself.
+    """
+    results = config.results
+    findings = [
+        f"results: {results} is, or has in it, the {what} ({place}). Name a folder of its own: "
+        "whatever is below it belongs to the workflow."
+        for what, place in (("working folder", Path.cwd()), ("workflow", checkout))
+        if place is not None and _lies_in(place, results)
+    ]
+    if findings:
+        # Whatever else lies below would be told as well.
+        return findings
+    own: list[tuple[str, str | Path | None]] = [
+        ("sheet", config.sheet),
+        ("intervals", config.intervals),
+        ("corrections.folder", config.corrections.folder),
+        ("reading.returned", config.reading.returned),
+    ]
+    own += [
+        (f"sheet: recording {name}: {column}", study.source(name, column))
+        for name, recording in study.recordings.items()
+        for column in recording.sources
+        if not study.url(name, column)
+    ]
+    inside = [(what, path) for what, path in own if path is not None and _lies_in(path, results)]
+    findings = [
+        f"{what}: {path} lies in the results folder {results}, whose files the workflow replaces "
+        "and `snakemake forget` removes. Keep it elsewhere, or name another folder for `results`."
+        for what, path in inside[:MOST_PLACES]
+    ]
+    if len(inside) > MOST_PLACES:
+        findings.append(f"sheet: and {len(inside) - MOST_PLACES} files more lie in {results}.")
+    return findings
+
+
+def _lies_in(path: str | Path, folder: str | Path) -> bool:
+    """Tell whether a file or folder is below another, by its name or by where links lead."""
+    name, top = (os.path.abspath(os.path.expanduser(p)) for p in (path, folder))
+    # Of thousands of files in a few folders, each folder is followed once.
+    real = os.path.realpath(name) if os.path.islink(name) else _real_name(name)
+    places = ((name, top), (real, _followed(top)))
+    return any(f"{one}/".startswith(f"{whole.rstrip('/')}/") for one, whole in places)
+
+
+def _real_name(name: str) -> str:
+    folder, last = os.path.split(name)
+    return os.path.join(_followed(folder), last)
+
+
+@cache
+def _followed(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
 def check_plan(
     config: Config,
     study: Study,
     checksum: Callable[[Path], str],
     skeletons: Sequence[Skeleton] = (),
     found: Sequence[str] = (),
+    checkout: Path | None = None,
 ) -> None:
     """Check everything that is known before the first job.
 
@@ -423,6 +491,8 @@ def check_plan(
         The user's own.
     found
         What is known to be wrong already, to be told with the rest.
+    checkout
+        Folder of the workflow itself.
 
     Raises
     ------
@@ -431,6 +501,7 @@ def check_plan(
     """
     findings = [
         *found,
+        *check_places(config, study, checkout),
         *check_methods(config),
         *check_publish(config),
         *check_kaur(config.kaur),

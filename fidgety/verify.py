@@ -15,7 +15,7 @@ import os
 import re
 import shlex
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,11 +71,14 @@ class Verified:
         What is wrong.
     unrecorded
         Files that nobody recorded a checksum of; they were opened alone.
+    recorded
+        Outputs that have a record, whole or damaged.
     """
 
     n_files: int = 0
     findings: list[Finding] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
+    recorded: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,13 @@ class Remedies:
         Words of a call of snakemake, without a target.
     outputs
         What every rule writes, with its wildcards.
+    temporary
+        Those of them that are removed when nobody needs them any more.
     """
 
     command: Sequence[str]
     outputs: Sequence[str]
+    temporary: Sequence[str] = ()
 
     def again(self, *targets: str) -> str:
         """Return the command that makes some files, or all."""
@@ -110,15 +116,29 @@ class Remedies:
         target = self.target(path)
         if target is None:
             return f"Delete it, and make it again as it was made: rm {shlex.quote(str(path))}"
-        folder = "-r " if target != path else ""
+        folder = "-r " if target != path or path.is_dir() else ""
         name = str(target)
         return f"Delete it and run again: rm {folder}{shlex.quote(name)} && {self.again(name)}"
 
     def target(self, path: Path) -> Path | None:
         """Return the output that a file is, or is in."""
-        patterns = [re.compile(one) for one in map(_as_regex, self.outputs)]
         candidates = [path, *path.parents]
-        return next((p for p in candidates if any(o.fullmatch(str(p)) for o in patterns)), None)
+        return next((p for p in candidates if _is_one_of(p, self.outputs)), None)
+
+    def is_temporary(self, output: Path) -> bool:
+        """Tell whether an output is one that is not kept."""
+        return _is_one_of(output, self.temporary)
+
+    def vanished(self, output: Path, record: Path) -> str:
+        """Say what to do about an output that is gone while its record is there."""
+        dropped = f"delete its record: rm {shlex.quote(str(record))}"
+        if self.target(output) is None:
+            return f"Make it again as it was made; or, if you have removed it, {dropped}"
+        return f"Run again: {self.again(str(output))}; or, if you have removed it, {dropped}"
+
+
+def _is_one_of(path: Path, patterns: Iterable[str]) -> bool:
+    return any(re.fullmatch(_as_regex(one), str(path)) for one in patterns)
 
 
 def _as_regex(pattern: str) -> str:
@@ -138,7 +158,7 @@ def verify_files(results: Path, remedies: Remedies) -> Verified:
         What to do about findings.
     """
     found = Verified()
-    stamps = _recorded(results, found)
+    stamps = _recorded(results, remedies, found)
     files = sorted({*_result_files(results), *stamps})
     for path in track(files, "verify", total=len(files)):
         found.n_files += 1
@@ -163,16 +183,22 @@ def _result_files(results: Path) -> Iterator[Path]:
                 yield Path(root, name)
 
 
-def _recorded(results: Path, found: Verified) -> dict[Path, Stamp]:
-    """Return what was recorded of the outputs that there are; note damaged records."""
+def _recorded(results: Path, remedies: Remedies, found: Verified) -> dict[Path, Stamp]:
+    """Return what was recorded of the outputs that there are; note damaged and lonely records."""
     folder = results / FOLDER
     stamps: dict[Path, Stamp] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         inside = path.relative_to(folder)
         output = results / inside.with_name(inside.name.removesuffix(SUFFIX))
         # Also of a hidden file: one that a writer of records left behind when it was killed.
-        if path.name.startswith(".") or not path.is_file() or not os.path.lexists(output):
+        if path.name.startswith(".") or not path.is_file():
             continue
+        if not os.path.lexists(output):
+            if not remedies.is_temporary(output):
+                remedy = remedies.vanished(output, path)
+                found.findings.append(Finding(str(output), "is missing, and was recorded", remedy))
+            continue
+        found.recorded.add(str(output))
         try:
             stamps |= _stamps(output, read_record(path))
         except StorageError as error:
@@ -355,6 +381,47 @@ def missing_files(
             Finding(one.file, f"is missing{whose}", f"Run again: {remedies.again(one.file)}")
         )
     return found
+
+
+def unrecorded_outputs(
+    planned: Sequence[Planned], found: Verified, remedies: Remedies
+) -> list[Finding]:
+    """Return the outputs of the plan that have no record, where others have one.
+
+    Where nobody has a record, the results are from before there were any. A single one may be
+    missing because its output was made by another version, or because somebody has removed it,
+    and then nothing tells whether the output is what was written.
+
+    Parameters
+    ----------
+    planned
+        All files of the workflow.
+    found
+        Of :func:`verify_files`; outputs that are findings leave its list of unrecorded ones.
+    remedies
+        What to do about it.
+    """
+    outputs = {one.file for one in planned}
+    if not outputs & found.recorded:
+        return []
+    lonely: dict[str, None] = {}
+    kept = []
+    for name in found.unrecorded:
+        output = str(remedies.target(Path(name)) or name)
+        if output in outputs and output not in found.recorded:
+            lonely[output] = None
+        else:
+            kept.append(name)
+    found.unrecorded = kept
+    return [
+        Finding(
+            output,
+            "has no record of its checksum, as others have: made by another version, or the "
+            "record was removed",
+            f"Make it anew. {remedies.remake(Path(output))}",
+        )
+        for output in lonely
+    ]
 
 
 def as_table(findings: Sequence[Finding]) -> pd.DataFrame:

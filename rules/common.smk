@@ -94,6 +94,7 @@ try:
         lambda path: source_checksum(path, SOURCES),
         OWN_SKELETONS,
         AGAINST_BUNDLE,
+        BASE,
     )
     CORRECTIONS = find_corrections(CONFIG.corrections.folder, STUDY.recordings)
     # With `folds.by: site` every site of the development cohorts is a fold.

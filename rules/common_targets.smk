@@ -1,7 +1,8 @@
 """What targets beside the report work on: studies, comparisons, labelling, readings, forgetting."""
 
 from fidgety.config.compare_pose import BackendConfig
-from fidgety.forget import check_known, recordings_in
+from fidgety.forget import Whom, known_of, typed_infant
+from fidgety.infants_index import INFANTS, Owned, absolute, add_infants
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.reading.plan import choose_infants
 from fidgety.skeletons import SKELETONS
@@ -252,37 +253,65 @@ def returned_files(wildcards):
     return sorted(map(str, Path(CONFIG.reading.returned).expanduser().glob("*.json")))
 
 
+def owned_by_infants():
+    """Return what everybody has by the sheet: recordings, their sources and corrections."""
+    found = {}
+    for infant, own in STUDY.infants.items():
+        given = [(r.recording, column) for r in own for column in r.sources]
+        urls = [url for one in given if (url := STUDY.url(*one))]
+        # What a storage has lies nowhere here.
+        sources = [STUDY.source(*one) for one in given if not STUDY.url(*one)]
+        sources += [CORRECTIONS[r.recording] for r in own if r.recording in CORRECTIONS]
+        names = frozenset(r.recording for r in own)
+        found[infant] = Owned(names, absolute(sources, urls))
+    return found
+
+
+def remember_infants():
+    """Keep what the sheet says of everybody: to be found when it does not any more."""
+    if workflow.storage_settings.default_storage_provider:
+        return
+    try:
+        add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
+    except (FidgetyError, OSError) as error:
+        raise WorkflowError(f"{CONFIG.results}: takes no index of infants: {error}") from None
+
+
 def forgotten():
-    """Return whom to forget: infant, recordings, its sources, and what stays as the user's own.
+    """Return whom to forget: infant, recordings, sources, and what stays as the user's own.
 
     Raises
     ------
     WorkflowError
         If no infant is named, or nobody knows it.
     """
-    if CONFIG.infant is None:
+    infant = typed_infant(sys.argv) or CONFIG.infant
+    if infant is None:
         raise WorkflowError("forget: whom? Name the infant: --config infant=ID")
-    own = {name: row for name, row in STUDY.recordings.items() if row.infant == CONFIG.infant}
+    in_sheet = owned_by_infants()
     tables = [path for role in Role for path in Path(CONFIG.results).glob(f"*/{role.value}.tsv")]
     try:
-        recordings = set(own) | recordings_in(tables, CONFIG.infant)
-        check_known(CONFIG.infant, recordings, {r.infant for r in STUDY.recordings.values()})
+        own = known_of(Path(CONFIG.results), infant, in_sheet, tables)
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
-    yours = [f"{CONFIG.sheet or 'the phantoms of the configuration'}: its rows"] if own else []
-    sources = []
-    for name, row in own.items():
+    yours = []
+    if infant in in_sheet:
+        yours = [f"{CONFIG.sheet or 'the phantoms of the configuration'}: its rows"]
+    for row in STUDY.infants.get(infant, ()):
         yours += [f"{path}: the {column}" for column, path in sorted(row.sources.items())]
-        # As the index of checksums has them: what a storage has is in none.
-        local_ones = [column for column in row.sources if not STUDY.url(name, column)]
-        sources += [str(STUDY.source(name, column)) for column in local_ones]
-        if name in CORRECTIONS:
-            yours.append(f"{CORRECTIONS[name]}: corrections")
-            sources.append(str(CORRECTIONS[name]))
+        if row.recording in CORRECTIONS:
+            yours.append(f"{CORRECTIONS[row.recording]}: corrections")
+    if infant not in in_sheet:
+        yours += [f"{source}: of an earlier sheet" for source in sorted(own.sources)]
+    tables = [one for one in (CONFIG.sheet, CONFIG.intervals, CONFIG.folds.file) if one]
+    folders = [CONFIG.corrections.folder, CONFIG.reading.returned]
+    kept = absolute(os.path.expanduser(one) for one in (*tables, *folders))
     return {
-        "infant": CONFIG.infant,
-        "recordings": sorted(recordings),
-        "sources": sources,
+        "infant": infant,
+        "recordings": sorted(own.recordings),
+        "sources": sorted(own.sources),
+        "protected": sorted(kept.union(own.sources, *(one.sources for one in in_sheet.values()))),
+        "common": [c.name for c in CONFIG.classes],
         "yours": yours,
     }
 

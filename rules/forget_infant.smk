@@ -6,13 +6,7 @@ if is_asked_for("forget"):
     if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
         print(
             told(
-                find_traces(
-                    Path(CONFIG.results),
-                    all_patterns(),
-                    WHOM["infant"],
-                    WHOM["recordings"],
-                    WHOM["sources"],
-                ),
+                find_traces(Path(CONFIG.results), all_patterns(), Whom.of(WHOM)),
                 WHOM["yours"],
                 "would be removed",
             )
@@ -35,6 +29,7 @@ rule forget:
         rules=lambda wildcards: all_patterns(),
         results=CONFIG.results,
         hidden=".snakemake",
+        storage=str(workflow.storage_settings.local_storage_prefix),
     message:
         "Forget an infant"
     script:

@@ -1,5 +1,7 @@
 """Whether every result file is whole, and what it was when it was written: `snakemake verify`."""
 
+from snakemake.io import is_flagged
+
 
 rule verify:
     log:
@@ -19,6 +21,9 @@ rule verify:
         options=lambda wildcards: asking_options(),
         infants=lambda wildcards: infants_with_roles(),
         outputs=lambda wildcards: [str(path) for r in workflow.rules for path in r.output],
+        temporary=lambda wildcards: [
+            str(path) for r in workflow.rules for path in r.output if is_flagged(path, "temp")
+        ],
         command=lambda wildcards: this_command("verify"),
         results=CONFIG.results,
         table=results("verify.tsv"),

@@ -241,6 +241,16 @@ def test_one_label_and_one_role_an_infant(desk: Desk) -> None:
         message = desk.refuse([BASIC, second(cohort=cohort)])
         assert "an infant has one role" in message
     assert "one role" in desk.refuse([BASIC | {"cohort": "city"}, second(cohort="clips", label="")])
+
+
+def test_an_id_stands_for_one_infant(desk: Desk) -> None:
+    """What is erased of infant ``a`` must not be the recording ``a`` of another."""
+    other = {"recording": "a", "infant": "b", "video": "b1.mp4"}
+    message = desk.refuse([BASIC, BASIC | other])
+    assert "row 2: column infant: 'a': is the recording of infant 'b' in row 3, too" in message
+    assert "is the recording of" in desk.refuse([BASIC, BASIC | other | {"recording": "A"}])
+    # An infant with one recording may share its id with it.
+    desk.read([BASIC | {"recording": "a"}, BASIC | other | {"recording": "b"}])
     # The label is compared with the first that is given, wherever it stands.
     message = desk.refuse(
         [BASIC | {"cohort": "clips", "label": ""}, second(), second(recording="a3", video="b1.mp4",

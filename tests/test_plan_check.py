@@ -19,6 +19,7 @@ from fidgety.plan_check import (
     check_infants,
     check_methods,
     check_pixels,
+    check_places,
     check_plan,
     check_reading,
 )
@@ -207,3 +208,39 @@ def test_infants_to_read_are_in_the_study() -> None:
 
     assert findings("i0", "i1") == []
     assert findings("i0", "nobody")[0].startswith("reading.infants: 'nobody' is no infant")
+
+
+def places(tmp_path: Path, results: str, **values: object) -> list[str]:
+    """Return the findings on where files lie, of two infants with a video each."""
+    config = parse_config({"results": results, **values})
+    both = study(["normal", "risk"], ["v/0.mp4", "v/1.mp4"], Path("study"))
+    return check_places(config, both, tmp_path / "checkout")
+
+
+def test_files_of_the_user_lie_outside_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    (work / "study" / "v").mkdir(parents=True)
+    (tmp_path / "checkout").mkdir()
+    monkeypatch.chdir(work)
+    assert places(tmp_path, "results") == []
+    assert places(tmp_path, "results", sheet="study/s.tsv") == []
+    # A name that only starts alike is another folder.
+    assert places(tmp_path, "stud", sheet="study/s.tsv") == []
+    found = places(tmp_path, "study", sheet="study/s.tsv", intervals="study/i.tsv")
+    assert [line.split(": study/")[0] for line in found] == [
+        *("sheet", "intervals", "sheet: recording r0: video", "sheet: recording r1: video"),
+    ]
+    (finding,) = places(tmp_path, "r", corrections={"folder": "r/corrections"})
+    assert "corrections.folder: r/corrections lies in the results folder r" in finding
+    for results in (".", "..", str(work), str(tmp_path), "../checkout"):
+        finding = places(tmp_path, results, sheet="study/s.tsv")[0]
+        assert finding.startswith(f"results: {results} is, or has in it, the ")
+    # A link into the results folder is no other place.
+    (work / "r").mkdir()
+    (work / "r" / "kept.tsv").write_text("")
+    (work / "link.tsv").symlink_to("r/kept.tsv")
+    assert len(places(tmp_path, "r", sheet="link.tsv")) == 1
+    with pytest.raises(ConfigError, match=r"sheet: study/s\.tsv lies in the results folder"):
+        check_plan(parse_config({"results": "study", "sheet": "study/s.tsv"}), study([]), str)

@@ -20,7 +20,15 @@ from fidgety.errors import NotAssessable, Reason, StorageError
 from fidgety.files import write_json, write_text
 from fidgety.status import Known, Planned
 from fidgety.storage import Provenance, write_dataset, write_not_assessable
-from fidgety.verify import Remedies, Verified, as_table, missing_files, verified_lines, verify_files
+from fidgety.verify import (
+    Remedies,
+    Verified,
+    as_table,
+    missing_files,
+    unrecorded_outputs,
+    verified_lines,
+    verify_files,
+)
 from workflow_scripts.stage import Job, run
 
 MADE_BY = {"rule": "some_rule", "version": "1", "code": "abc"}
@@ -83,7 +91,8 @@ def findings(results: Path) -> Mapping[str, str]:
 def test_whole_results_have_no_finding(written: tuple[Path, list[Path]]) -> None:
     results, files = written
     found = verify_files(results, remedies(results))
-    assert found == Verified(n_files=len(files))
+    assert found == Verified(n_files=len(files), recorded=found.recorded)
+    assert str(results / "report/clips/a") in found.recorded
     assert verified_lines(found, 0, "t.tsv") == [
         f"Nothing is wrong: {len(files)} files were looked at."
     ]
@@ -192,6 +201,7 @@ def test_a_file_without_provenance_is_found(tmp_path: Path) -> None:
     foreign = results / "export/r1/pose.h5"
     foreign.parent.mkdir(parents=True)
     path.rename(foreign)
+    checksums.drop(checksums.records_below(path, results / checksums.FOLDER))
     record([foreign.parent], results / checksums.FOLDER, MADE_BY)
     assert findings(results) == {}
 
@@ -244,6 +254,63 @@ def test_a_missing_stage_names_the_infant(tmp_path: Path) -> None:
         "is missing: neither result nor reason of infant a, stage assessment",
         "is missing",
     ]
+
+
+def test_a_result_without_its_record_is_found_where_others_have_one(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    planned = [
+        Planned(str(results / name), "some_rule", "")
+        for name in ("evaluation/roc.svg", "report/index.html", "report/clips/a", "folds.tsv")
+    ]
+
+    def lonely() -> dict[str, str]:
+        found = verify_files(results, remedies(results))
+        assert found.findings == []
+        told = unrecorded_outputs(planned, found, remedies(results))
+        assert all("has no record of its checksum" in one.finding for one in told)
+        assert not set(found.unrecorded) & {one.file for one in told}
+        return {str(Path(one.file).relative_to(results)): one.what_to_do for one in told}
+
+    assert lonely() == {}
+    for name in ("report/index.html", "report/clips/a"):
+        (results / checksums.FOLDER / f"{name}.json").unlink()
+    page = results / "report/index.html"
+    page.write_text(page.read_text().replace("x", "y"))
+    said = lonely()
+    assert set(said) == {"report/index.html", "report/clips/a"}
+    assert said["report/index.html"].startswith("Make it anew. Delete it and run again: rm ")
+    assert "rm -r " in said["report/clips/a"]
+    # What is no part of the plan has no others to be compared with.
+    (results / checksums.FOLDER / "evaluation/metrics.tsv.json").unlink()
+    assert set(lonely()) == set(said)
+    # Results from before there were records are told, and are no finding.
+    for path in (results / checksums.FOLDER).rglob("*.json"):
+        path.unlink()
+    assert lonely() == {}
+
+
+def test_a_record_without_its_result_is_found(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    write_text(results / "frames/r1/0.txt", "a")
+    record([results / "frames/r1"], results / checksums.FOLDER, MADE_BY)
+    for name in ("evaluation/roc.svg", "frames/r1/0.txt"):
+        (results / name).unlink()
+    (results / "frames/r1").rmdir()
+    found = verify_files(results, remedies(results)).findings
+    assert {str(Path(one.file).relative_to(results)) for one in found} == {
+        *("evaluation/roc.svg", "frames/r1"),
+    }
+    assert all(one.finding == "is missing, and was recorded" for one in found)
+    roc, folder = results / "evaluation/roc.svg", results / checksums.FOLDER
+    assert found[0].what_to_do == (
+        f"Run again: snakemake {roc} --cores 2; or, if you have removed it, delete its record: "
+        f"rm {folder}/evaluation/roc.svg.json"
+    )
+    assert found[1].what_to_do.startswith("Make it again as it was made; or, if you have")
+    of_temporary = Remedies(["snakemake"], outputs(results), [str(roc), str(results / "frames/r1")])
+    assert verify_files(results, of_temporary).findings == []
 
 
 def test_records_are_of_outputs_below_the_results(tmp_path: Path) -> None:

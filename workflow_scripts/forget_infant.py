@@ -1,31 +1,57 @@
 """Erase an infant from the results and from Snakemake's records of them."""
 
+import sys
 from pathlib import Path
 
 from fidgety.errors import FidgetyError
-from fidgety.forget import find_traces, forget, in_use, of_snakemake, told, word
+from fidgety.forget import (
+    Whom,
+    blacken,
+    empty_folders,
+    fetched,
+    find_traces,
+    forget,
+    in_use,
+    newest_log,
+    of_snakemake,
+    remove,
+    told,
+)
+from fidgety.infants_index import INFANTS, Owned, add_infants
 from workflow_scripts.stage import Job, run
 
 
 def main(job: Job) -> None:
     """Find the traces, remove them, and say on the terminal what went; the log names nobody."""
-    whom = job.params.whom
-    infant, recordings = str(whom["infant"]), [str(r) for r in whom["recordings"]]
-    hidden, names = Path(job.params.hidden), word({infant, *recordings})
+    whom = Whom.of(job.params.whom)
+    results, hidden, storage = (Path(job.params[name]) for name in ("results", "hidden", "storage"))
     rules = [[str(pattern) for pattern in rule] for rule in job.params.rules]
-    sources = [str(path) for path in whom["sources"]]
-    traces = find_traces(Path(job.params.results), rules, infant, recordings, sources)
+    traces = find_traces(results, rules, whom)
     if busy := in_use(hidden / "locks", [*traces.remove, *traces.rewrite]):
         raise FidgetyError(
             f"another snakemake is working on {len(busy)} of the infant's files. Wait until it has "
             "ended, or stop it; after a crash, `snakemake --unlock`."
         )
-    records = of_snakemake(hidden, [str(p) for p in traces.remove], names)
-    forget(traces, names, sources)
-    for path in records:
-        path.unlink(missing_ok=True)
+    # Tables of earlier runs, which may know more, go with the rest: an interrupted run is to find
+    # the same when it is called again.
+    add_infants(results / INFANTS, {whom.infant: Owned(whom.recordings, whom.sources)})
+    traces = find_traces(results, rules, whom)
+    # The script of this very job is a file of Snakemake's that has the infant in it.
+    running = [Path(sys.argv[0]), Path(__file__)]
+    records = of_snakemake(hidden, results, rules, whom, traces.remove, running)
+    copies = fetched(storage, whom)
+    remove([*records, *copies], {hidden, storage, *hidden.parents, *storage.parents})
+    remove(empty_folders(hidden, whom.names), {hidden, *hidden.parents})
+    # Snakemake's log of this run has its command, with the infant's id.
+    for path in newest_log(hidden):
+        blacken(path, whom.words)
+    forget(traces, whom, results)
     print(f"{len(traces.remove)} files and folders, {len(records)} records of Snakemake")
-    print(told(traces, [str(one) for one in whom["yours"]], "removed"), file=job.terminal)
+    print(
+        told(traces, [str(one) for one in job.params.whom["yours"]], "removed"), file=job.terminal
+    )
+    if copies:
+        print(f"{len(copies)} local copies of its URLs removed", file=job.terminal)
 
 
 if __name__ == "__main__":

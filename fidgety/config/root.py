@@ -103,6 +103,14 @@ class Config(Section):
     """The infant that ``snakemake forget`` erases (docs/data-protection.md); given with
     ``--config infant=ID``, not in a file."""
 
+    @field_validator("infant", mode="before")
+    @classmethod
+    def _take_as_text(cls, value: Any) -> Any:
+        # Ids may be numbers, and come as such from YAML and the command line.
+        if isinstance(value, bool):
+            return str(value).lower()
+        return str(value) if isinstance(value, int | float) else value
+
     @field_validator("models", mode="before")
     @classmethod
     def _leave_out(cls, value: Any) -> Any:
