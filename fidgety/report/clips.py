@@ -23,6 +23,8 @@ COLUMNS = ("rank", "file", "model", "recording", "start_s", "stop_s", "probabili
 LIST = "clips.tsv"
 #: Quality of the clips: they are encoded twice.
 CRF = 24
+#: An instance has fidgety movements above this probability.
+FOUND_ABOVE = 0.5
 #: Of a clip at the end of a video that is shorter than the tracks.
 SHORTEST_S = 1.0
 
@@ -93,13 +95,19 @@ def choose_clips(
         Lengths of the overlay videos; a recording without one has no clips, nor has what begins
         less than a second before its end (tracks may go on behind their video).
     n_least
-        How many of the least likely, at most; none of them is one of the likeliest.
+        How many of the least likely, at most; none of them is one of the likeliest. One has a
+        place wherever two instances lie apart.
     """
     probability = 1 - prediction.instance_risk
     places = zip(prediction.recording, prediction.start_s, strict=True)
     seen = [float(s) <= lengths_s.get(recording, 0.0) - SHORTEST_S for recording, s in places]
     best = best_apart(prediction, probability, n, seen)
     least = best_apart(prediction, -probability, n_least, seen, beside=best)
+    # Where the likeliest leave no room, the last of them gives way: one of each kind shows more
+    # than several of one.
+    while n_least and not least and len(best) > 1:
+        best = best[:-1]
+        least = best_apart(prediction, -probability, n_least, seen, beside=best)
     return [
         Clip(
             rank,

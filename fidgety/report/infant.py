@@ -19,7 +19,7 @@ from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import read_quality_record
 from fidgety.pose.tracks import Pose, read_pose
 from fidgety.report import cautions, lanes, plots, timeline
-from fidgety.report.clips import read_clips
+from fidgety.report.clips import FOUND_ABOVE, read_clips
 from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.infant_files import FILES, read_clean, recording_files
 from fidgety.report.pages import RecordingView, relative, render
@@ -36,8 +36,6 @@ from fidgety.report.wording import (
 )
 from fidgety.training.risk import risk_probability
 
-#: From this probability on, an instance counts as one with fidgety movements.
-ONE_HALF = 0.5
 #: All that is told of an infant on a page that is for sharing, the skeleton alone.
 SHARED = ("infant", "recording", "cohort", "corrected_age_weeks")
 #: Columns of the sheet that are not shown: ids shown elsewhere, and the user's own paths.
@@ -255,13 +253,14 @@ def _strips(
     ]
 
 
-def _clips(
+def infant_clips(
     folder: str | os.PathLike[str] | None, page: str | os.PathLike[str]
 ) -> list[dict[str, Any]]:
     """Return the clips by kind, the likeliest first: heading, order, and every clip's video."""
     found = read_clips(folder) if folder is not None else []
-    none_found = all(clip.probability <= ONE_HALF for clip in found)
-    most = "Highest of all, but none found" if none_found else "Most like fidgety movements"
+    most = "Most like fidgety movements"
+    if all(clip.probability <= FOUND_ABOVE for clip in found):
+        most = "The model found none; these are the highest of all"
     kinds = (
         (False, most, "highest probability of fidgety movements"),
         (True, "Least like fidgety movements", "lowest probability of fidgety movements"),
@@ -390,7 +389,7 @@ def infant_page(
             for name, model in predictions.models.items()
             if model.outcome.ok and np.isfinite(model.fms_frequency)
         },
-        clips=_clips(clips, page),
+        clips=infant_clips(clips, page),
         pictures=_strips(pictures, page),
         rules={
             name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)

@@ -9,6 +9,7 @@ import pytest
 
 from fidgety.evaluation.fm_types import called_type
 from fidgety.report.clips import Clip, choose_clips, clip_model, cut_clip, list_clips, read_clips
+from fidgety.report.infant import infant_clips
 from fidgety.report.pages import to_tsv
 from fidgety.report.wording import fms_words
 from fidgety.video.read import iter_frames, video_info
@@ -43,6 +44,13 @@ def test_the_least_likely_come_behind_and_are_none_of_the_likeliest() -> None:
     ], "30 s overlaps 24 s, 6 s overlaps 0 s, 18 s overlaps 24 s"
     few = choose_clips("mam", prediction([[0.3]]), 3, LONG, 3)
     assert [c.least for c in few] == [False]
+
+
+def test_one_of_the_least_likely_has_a_place() -> None:
+    said = prediction([[0.9, 0.7, 0.8, 0.6, 0.95, 0.7]])  # three lie apart
+    chosen = choose_clips("mam", said, 3, LONG, 1)
+    assert [(c.start_s, c.least) for c in chosen] == [(24.0, False), (0.0, False), (12.0, True)]
+    assert [c.least for c in choose_clips("mam", said, 3, LONG)] == [False] * 3
 
 
 def test_equal_ones_keep_the_order_of_time() -> None:
@@ -101,3 +109,18 @@ def test_the_type_is_told_in_words() -> None:
         "(at or above 0.603)."
     )
     assert fms_words(0.7, "", "development").endswith("70 %.")
+
+
+def test_none_found_is_said_where_the_clips_stand(tmp_path: Path) -> None:
+    def headings(probability: float) -> list[str]:
+        own = [
+            Clip(1, "mam", "r1", 0.0, 9.0, probability),
+            Clip(1, "mam", "r1", 9.0, 18.0, 0, True),
+        ]
+        (tmp_path / "clips.tsv").write_text(to_tsv(list_clips(own)), encoding="utf-8")
+        return [kind["heading"] for kind in infant_clips(tmp_path, tmp_path / "page.html")]
+
+    assert headings(0.51)[0] == "Most like fidgety movements"
+    none, least = headings(0.5)
+    assert none == "The model found none; these are the highest of all"
+    assert least == "Least like fidgety movements"
