@@ -26,6 +26,7 @@ from fidgety.report.pages import RecordingView, relative, render
 from fidgety.report.picture_list import PANELS, read_pictures
 from fidgety.report.wording import (
     FACES_HIDDEN,
+    LOOKED,
     NO_PICTURE,
     count,
     fms_words,
@@ -401,5 +402,6 @@ def infant_page(
         origins=lanes.ORIGINS,
         picture_note=picture_note(config),
         skeleton_alone=alone_shown,
+        looked=LOOKED,
         bundle=bundle,
     )

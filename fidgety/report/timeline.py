@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fidgety.training.results import ModelPrediction
 from fidgety.training.risk import risk_probability
+
+#: Weights whose range is at most this share of their mean say nothing of a place.
+ALIKE = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,21 @@ class Strip:
     name: str
     cells: tuple[Cell, ...]
     fidgety: bool = False
+
+    @property
+    def looked(self) -> Literal["unknown", "alike", "apart"]:
+        """Whether the model says what it looked at, and if so whether that differs in time."""
+        weights = np.array([cell.attention for cell in self.cells])
+        if not weights.size or not np.isfinite(weights).all():
+            return "unknown"
+        alike = np.ptp(weights) <= ALIKE * weights.mean()
+        return "alike" if alike else "apart"
+
+    @property
+    def attention_heights(self) -> tuple[float, ...]:
+        """Weight of every instance as a share of the greatest one."""
+        top = max(cell.attention for cell in self.cells)
+        return tuple(cell.attention / top for cell in self.cells)
 
 
 @dataclass(frozen=True)

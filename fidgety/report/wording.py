@@ -18,6 +18,12 @@ BUNDLED_PHANTOMS = (
     "The models were trained on digital phantoms: they show that the machinery works, and what "
     "they say of an infant means nothing."
 )
+#: What a model says of where it looked (:attr:`fidgety.report.timeline.Strip.looked`).
+LOOKED = {
+    "unknown": "this model does not say what it looked at",
+    "alike": "uniform: it looked everywhere alike",
+    "apart": "by the bars of its own row, of which the highest is where it looked most",
+}
 WHAT_IT_IS = (
     "A research tool that estimates from video how much an infant's spontaneous movements are "
     "like those of infants at risk in the cohorts it was trained on, with the fidgety movements' "

@@ -296,6 +296,12 @@ def test_infant_page_plays_the_video_over_the_timeline(site: Site) -> None:
     )
 
 
+def test_pages_say_what_the_models_looked_at(site: Site) -> None:
+    words = one(soup(site.text("e1")), ".looked").get_text()
+    for model in ("cnn1d", "mam_clip"):
+        assert re.search(rf"{model}: (this model does not|uniform:|by the bars)", words)
+
+
 def test_not_assessable_infant_is_loud_and_has_no_player(site: Site) -> None:
     page = soup(site.text("d5"))
     assert not page.select("video")

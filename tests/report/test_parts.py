@@ -143,6 +143,43 @@ def test_verdicts_are_never_bare() -> None:
     assert failed.explanation == "No body was found in enough of the frames. (3 %)"
 
 
+def test_a_page_for_sharing_shows_no_free_text() -> None:
+    row = {
+        "recording": "r1",
+        "infant": "a",
+        "role": "new",
+        "cohort": "clinic",
+        "corrected_age_weeks": 12,
+        "sex": "female",
+        "notes": "Anna",
+        "own": {"mother": "Maria"},
+    }
+    assert characteristics(row, shared=True) == {
+        "cohort": "clinic",
+        "corrected_age_weeks": "12",
+    }
+    assert characteristics(row)["mother"] == "Maria"
+
+
+@pytest.mark.parametrize(
+    ("weights", "looked"),
+    [
+        ([float("nan")] * 3, "unknown"),
+        ([1 / 3] * 3, "alike"),
+        ([0.33, 0.334, 0.336], "alike"),
+        ([0.2, 0.2, 0.6], "apart"),
+    ],
+)
+def test_what_a_model_looked_at_is_said_where_it_is_known(
+    weights: list[float], looked: str
+) -> None:
+    cells = tuple(timeline.Cell(k, k + 1, k, k + 1, 0.5, w) for k, w in enumerate(weights))
+    strip = timeline.Strip("m", cells)
+    assert strip.looked == looked
+    if looked == "apart":
+        assert strip.attention_heights == pytest.approx((1 / 3, 1 / 3, 1))
+
+
 def test_undefined_figures_are_a_dash() -> None:
     assert number(float("nan")) == number("") == number(None) == "–"
     assert interval(0.1, float("nan")) == "–"
