@@ -47,7 +47,7 @@ FILES = {
     "quality_figure": "quality of the recordings as a figure",
 }
 #: Those that the page shows as tables.
-TABLES = ("characteristics", "frequency", "quality", "reasons")
+TABLES = ("characteristics", "frequency", "quality", "reasons", "calibration", "benefit")
 
 
 def main(job: Job) -> None:

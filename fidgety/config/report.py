@@ -12,8 +12,9 @@ from fidgety.config.base import Section
 class ReportConfig(Section):
     """What the report shows."""
 
-    title: str = "General Movements Assessment"
-    """Title of the pages."""
+    title: str = "Model estimates from infants' movements (not a GMA)"
+    """Title of the pages. A General Movements Assessment is a certified rater's judgement; the
+    pages show models' estimates."""
     pages: Literal["all", "new", "none"] = "all"
     """Whose pages, with their overlay videos, are made beside the study's: everybody's, those of
     the role ``new`` alone, or nobody's. Any other is made by its name:

@@ -67,9 +67,12 @@ def draw_benefit(table: pd.DataFrame, titles: Mapping[str, str] = _NO_TITLES) ->
             axes.axhline(0.0, color="#000000", linewidth=0.8, label="act on nobody")
             axes.set_title(titles.get(role, role), loc="left", fontsize=9)
             axes.set_xlabel("probability of risk from which one acts")
-            axes.set_ylabel("net benefit (found infants a screened one)")
+            axes.set_ylabel("Net benefit (true positives per infant screened)")
             axes.set_ylim(-0.05, max(0.05, float(own["net_benefit"].max()) * 1.1))
-            axes.legend(fontsize=8, frameon=True)
+            # Below the curves, which it would hide.
+            axes.legend(
+                fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
+            )
         return to_svg(drawing)
 
 

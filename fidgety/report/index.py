@@ -21,7 +21,7 @@ from fidgety.report.methods import methods
 from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
 from fidgety.report.people import people, placed_by_hand
-from fidgety.report.wording import PHANTOM_BANNER, count, headline, number, percent
+from fidgety.report.wording import PHANTOM_BANNER, count, headline, interval, number, percent
 from fidgety.tables import safe_text
 
 METRIC_TEXTS = {
@@ -152,6 +152,33 @@ def _by_class(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def roc_alt(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Put the areas under the ROC curves into the figure's text alternative."""
+    areas = [
+        f"{row['model']}, {row['set']}: AUC {number(row['value'])} "
+        f"[{interval(row['low'], row['high'])}], n = {row['n']}"
+        for row in metrics
+        if row["metric"] == "auc"
+    ]
+    return ". ".join([FIGURES["roc"], *areas])
+
+
+def _curve_rows(table: pd.DataFrame, columns: Sequence[str]) -> list[list[str]]:
+    """Return a curve's points as text, names and numbers as they are and the others to 0.01."""
+    shown = table.reindex(columns=list(columns))
+    return [
+        [number(value) if isinstance(value, float) else str(value) for value in row]
+        for row in shown.itertuples(index=False)
+    ]
+
+
+#: Columns of the curves' tables on the page.
+CURVE_COLUMNS = {
+    "calibration": ("set", "model", "predicted", "observed", "low", "high", "n"),
+    "benefit": ("set", "model", "threshold", "net_benefit", "low", "high", "n"),
+}
+
+
 def _infant_row(
     row: Mapping[Any, Any],
     links: Mapping[str, str],
@@ -253,7 +280,7 @@ def index_page(
         All cohort tables, values as text.
     tables
         ``characteristics``, ``frequency``, ``quality`` and ``reasons``, of
-        :mod:`fidgety.evaluation.description`.
+        :mod:`fidgety.evaluation.description`; ``calibration`` and ``benefit``, the curves' points.
     figures
         :data:`FIGURES`: SVG.
     pages
@@ -299,7 +326,16 @@ def index_page(
         baseline=baseline if baseline.get("speed") else None,
         majority=summary.get("majority"),
         accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
-        figures={name: plots.inline(figures[name], name, alt) for name, alt in FIGURES.items()},
+        figures={
+            name: plots.inline(
+                figures[name], name, roc_alt(summary["metrics"]) if name == "roc" else alt
+            )
+            for name, alt in FIGURES.items()
+        },
+        curves={
+            name: (columns, _curve_rows(tables[name], columns))
+            for name, columns in CURVE_COLUMNS.items()
+        },
         table_one=described.table_one(tables["characteristics"]),
         frequencies=described.frequencies(tables["frequency"]),
         quality_overview=described.quality(tables["quality"]),

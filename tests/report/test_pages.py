@@ -390,6 +390,26 @@ def test_the_index_has_decision_curves_frequencies_and_an_overview_of_quality(
     assert "new" not in one(soup(plain_site.text()), "#reasons").get_text().split()
 
 
+def test_curves_have_their_figures_in_words_and_tables(site: Site) -> None:
+    page = soup(site.text())
+    summary = json.loads((site.folder / "evaluation" / "summary.json").read_text())
+    roc = next(
+        str(figure["aria-label"])
+        for figure in page.select("figure svg")
+        if str(figure["aria-label"]).startswith("ROC")
+    )
+    areas = [m for m in summary["metrics"] if m["metric"] == "auc"]
+    assert areas
+    for m in areas:
+        assert f"{m['model']}, {m['set']}: AUC {wording.number(m['value'])} [" in roc
+        assert f"n = {m['n']}" in roc
+    for name, file in (("calibration", "calibration.tsv"), ("benefit", "net_benefit.tsv")):
+        lines = (site.folder / "evaluation" / file).read_text().splitlines()
+        assert len(page.select(f"#{name}-data tbody tr")) == len(lines) - 1 > 0
+    drawn = (site.folder / "evaluation" / "net_benefit.svg").read_text(encoding="utf-8")
+    assert "true positives per infant screened" in drawn
+
+
 def test_lanes_say_in_words_what_they_show(site: Site) -> None:
     quality, trajectories = soup(site.text("e1")).select(".lanes")
     assert "e1-r over time: head, trunk, left arm" in str(quality["aria-label"])
