@@ -58,7 +58,8 @@ def main(job: Job) -> None:
     versions = {"fidgety": __version__, "Python": platform.python_version()}
     versions |= {name: str(version) for name, version in library_versions(LIBRARIES).items()}
     downloads = [download(path, FILES[name]) for name, path in files.items()]
-    downloads += [cohort_download(p) for p in cohorts]
+    config = ReportConfig.model_validate(job.params.config)
+    downloads += [cohort_download(p, config) for p in cohorts]
     write_text(
         job.output.index,
         index_page(
@@ -74,7 +75,7 @@ def main(job: Job) -> None:
             study=job.params.study,
             versions=versions | given,
             downloads=downloads,
-            config=ReportConfig.model_validate(job.params.config),
+            config=config,
             imported=job.params.imported,
             estimated=job.params.estimated,
             bundle=job.params.get("bundle"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from fidgety.cohort_table import FINDINGS
+from fidgety.cohort_table import COLUMNS, FINDINGS
 from fidgety.config.report import ReportConfig
 from fidgety.errors import Reason, Status
 from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, read_cohorts
@@ -22,6 +22,7 @@ from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
 from fidgety.report.people import people, placed_by_hand
 from fidgety.report.wording import PHANTOM_BANNER, count, headline, interval, number, percent
+from fidgety.sheet import CHARACTERISTICS
 from fidgety.tables import safe_text
 
 METRIC_TEXTS = {
@@ -78,21 +79,28 @@ FIGURES = {
 _PATHS = ("video", "pose")
 
 
-def shareable(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Return a cohort table without paths and without the labels of new infants."""
+def shareable(cohort: pd.DataFrame, config: ReportConfig | None = None) -> pd.DataFrame:
+    """Return a cohort table without paths and without the labels of new infants.
+
+    Where overlays show the skeleton alone the report is for sharing: of the sheet's columns, free
+    text among them, the age is all that is left.
+    """
     shown = cohort.drop(columns=[c for c in _PATHS if c in cohort.columns])
+    if config is not None and config.overlay == "skeleton":
+        kept = {*COLUMNS}.difference(CHARACTERISTICS) | {"corrected_age_weeks"}
+        shown = shown[[c for c in shown.columns if c in kept]]
     labels = [c for c in LABEL_COLUMNS if c in shown.columns]
     shown.loc[shown["role"] == "new", labels] = ""
     return shown
 
 
-def cohort_download(path: str | os.PathLike[str]) -> Download:
+def cohort_download(path: str | os.PathLike[str], config: ReportConfig | None = None) -> Download:
     """Pack what may be shared of a cohort table.
 
     Free text is written so that no spreadsheet takes it for a formula; numbers, which may begin
     with a minus, stay.
     """
-    table = shareable(read_cohorts([path]))
+    table = shareable(read_cohorts([path]), config)
     for column in table.columns:
         is_number = pd.to_numeric(table[column], errors="coerce").notna()
         table[column] = table[column].where(is_number, table[column].map(safe_text))
@@ -311,7 +319,7 @@ def index_page(
     lost = infants[
         (infants["status"] != Status.OK.value) & infants["infant"].isin(assessed_infants(cohort))
     ]
-    cohort = shareable(cohort)
+    cohort = shareable(cohort, config)
     columns = [c for c in cohort.columns if c not in _NOT_SHOWN]
     quality = cohort[cohort["status"] == Status.OK.value]
     shown = [q for q in QUALITY_COLUMNS if q[0] in cohort.columns]

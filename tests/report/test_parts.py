@@ -143,6 +143,14 @@ def test_verdicts_are_never_bare() -> None:
     assert failed.explanation == "No body was found in enough of the frames. (3 %)"
 
 
+def test_tables_for_sharing_show_no_free_text() -> None:
+    row = {"recording": "r", "infant": "a", "role": "new", "site": "Anna's", "sex": "f"}
+    table = pd.DataFrame([{**row, "corrected_age_weeks": "12", "measured": "0.9", "mother": "M"}])
+    shown = shareable(table, ReportConfig(overlay="skeleton"))
+    assert list(shown) == ["recording", "infant", "role", "corrected_age_weeks", "measured"]
+    assert "mother" in shareable(table, ReportConfig())
+
+
 def test_a_page_for_sharing_shows_no_free_text() -> None:
     row = {
         "recording": "r1",
