@@ -49,7 +49,7 @@ def learned_from_phantoms(learned: Mapping[str, Any], phantom: bool) -> Caution 
     infants = int(learned["infants"])
     whom = "all of them" if phantoms == infants else f"{phantoms} of them"
     return Caution(
-        "The models know phantoms.",
+        "The models learned from phantoms.",
         f"They learned from {count(infants, 'infant')}, {whom} digital phantoms: what they say of "
         "an infant means nothing. The figures below are what the machinery computed, and show that "
         "it works. Train on infants, or take the models of others.",

@@ -371,6 +371,8 @@ def infant_page(
         cautions.contradiction(one for _, one in verdicts),
     ]
     boxes = [one for one in found if one is not None] if predictions.outcome.ok else []
+    # Of a result that means nothing, no rule says anything either.
+    void = any(one.void for one in boxes)
     return render(
         "infant.html",
         title=config.title,
@@ -388,14 +390,14 @@ def infant_page(
                 continuous_from,
             )
             for name, model in predictions.models.items()
-            if model.outcome.ok and np.isfinite(model.fms_frequency)
+            if model.outcome.ok and np.isfinite(model.fms_frequency) and not void
         },
         clips=infant_clips(clips, page),
         pictures=_strips(pictures, page),
         rules={
             name: rule_words(float((model.instance_risk <= 0.5).mean()), model.kaur_positive, risk)
             for name, model in predictions.models.items()
-            if assess(known, name, model, at_risk).kaur_positive is not None
+            if assess(known, name, model, at_risk).kaur_positive is not None and not void
         },
         risk_classes=risk,
         recordings=views,

@@ -81,6 +81,8 @@ def test_a_page_of_an_infant_judged_by_models_of_phantoms_warns_above_the_result
     assert "all of them digital phantoms" in one(page, ".caution").get_text()
     headlines = [h.get_text() for h in page.select(".verdict .headline")]
     assert headlines == [cautions.NO_STATEMENT] * 2
+    assert "60 % rule" not in page.get_text()
+    assert "would be called" not in page.get_text()
     assert "corrected age 12 weeks" in one(page, "header").get_text()
     assert page.select(".caution")[0].sourceline < page.select(".verdict")[0].sourceline
     index = soup(site.text())
