@@ -31,7 +31,8 @@ from fidgety.config.study import Role
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
-from fidgety.forget import find_traces, told
+from fidgety.forget.removal import told
+from fidgety.forget.search import find_traces
 from fidgety.hardware import visible_gpus
 from fidgety.inclusion import criteria
 from fidgety.locks import LOCKS_VARIABLE

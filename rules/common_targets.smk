@@ -1,7 +1,7 @@
 """What targets beside the report work on: studies, comparisons, labelling, readings, forgetting."""
 
 from fidgety.config.compare_pose import BackendConfig
-from fidgety.forget import Whom, known_of, typed_infant
+from fidgety.forget.whom import Whom, known_of, typed_infant
 from fidgety.infants_index import INFANTS, Owned, absolute, add_infants
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.reading.plan import choose_infants

@@ -15,28 +15,12 @@ from hypothesis import strategies as st
 from fidgety.checksums import FOLDER, Stamp, read_record, record
 from fidgety.config.root import parse_config
 from fidgety.errors import ConfigError
-from fidgety.forget import (
-    BLOCK,
-    Traces,
-    Whom,
-    asked,
-    blacken,
-    empty_folders,
-    fetched,
-    filled,
-    find_traces,
-    forget,
-    in_use,
-    known_of,
-    names_it,
-    of_snakemake,
-    of_the_same_job,
-    recordings_in,
-    remove,
-    told,
-    typed_infant,
-    word,
-)
+from fidgety.forget.asking import BLOCK, asked, names_it
+from fidgety.forget.layout import filled, of_the_same_job
+from fidgety.forget.removal import forget, remove, told
+from fidgety.forget.search import Traces, find_traces
+from fidgety.forget.snakemake_files import blacken, empty_folders, fetched, in_use, of_snakemake
+from fidgety.forget.whom import Whom, known_of, recordings_in, typed_infant, word
 from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, read_infants
 
 IDS = st.text("abAB01_-", min_size=1, max_size=6)

@@ -4,19 +4,17 @@ import sys
 from pathlib import Path
 
 from fidgety.errors import FidgetyError
-from fidgety.forget import (
-    Whom,
+from fidgety.forget.removal import forget, remove, told
+from fidgety.forget.search import find_traces
+from fidgety.forget.snakemake_files import (
     blacken,
     empty_folders,
     fetched,
-    find_traces,
-    forget,
     in_use,
     newest_log,
     of_snakemake,
-    remove,
-    told,
 )
+from fidgety.forget.whom import Whom
 from fidgety.infants_index import INFANTS, Owned, add_infants
 from workflow_scripts.stage import Job, run
 
