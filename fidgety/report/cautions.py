@@ -10,8 +10,12 @@ from fidgety.report.wording import Verdict, count, number
 
 #: Corrected weeks at which fidgety movements are assessed (Einspieler & Prechtl 2005).
 FIDGETY_WEEKS = (9.0, 20.0)
+#: Parts of the names, and short names, of classes that are told apart at the writhing age: who has
+#: them asks about infants younger than the fidgety age, too.
+WRITHING_NAMES = ("writh", "repertoire", "cramped", "chaotic")
+WRITHING_SHORT = frozenset({"wm", "wms", "pr", "cs", "ch"})
 NO_STATEMENT = "No statement about this infant"
-OUTSIDE_AGE = "No statement: outside the age of fidgety movements"
+OUTSIDE_AGE = "No statement at this age"
 
 
 @dataclass(frozen=True)
@@ -72,30 +76,43 @@ def age_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"corrected age {first if first == last else f'{first} to {last}'} weeks"
 
 
-def age(rows: Sequence[Mapping[str, Any]]) -> Caution | None:
+def asks_writhing(classes: Iterable[str]) -> bool:
+    """Tell whether classes are those of the writhing age, which reaches down to birth."""
+    names = [name.casefold().replace("_", " ") for name in classes]
+    return any(
+        name in WRITHING_SHORT or any(part in name for part in WRITHING_NAMES) for name in names
+    )
+
+
+def age(rows: Sequence[Mapping[str, Any]], classes: Iterable[str] = ()) -> Caution | None:
     """Say that a result cannot be read at an infant's age.
 
     Parameters
     ----------
     rows
         Rows of the sheet of the infant's recordings.
+    classes
+        Names of the classes that the models tell apart.
     """
     low, high = FIDGETY_WEEKS
+    if asks_writhing(classes):
+        low = 0.0
     window = f"from {low:g} to {high:g} weeks of corrected age"
     weeks = _weeks(rows)
     outside = [w for w in weeks if w is not None and not low <= w <= high]
     if outside:
         when = " and ".join(f"{w:g}" for w in sorted(set(outside)))
         return Caution(
-            "Outside the age of fidgety movements.",
-            f"They are assessed {window}; here is a recording at {when} weeks. Before that age "
-            "their absence is normal, and after it they fade: the figures below cannot be read.",
+            "Outside the age that is asked about.",
+            f"General movements are assessed here {window}; a recording is of {when} weeks. Before "
+            "9 weeks the absence of fidgety movements is normal, and later than 20 they fade: the "
+            "figures below cannot be read.",
             OUTSIDE_AGE,
         )
     if None in weeks:
         return Caution(
             "Age unknown.",
-            f"Fidgety movements are assessed {window}. Without the infant's age (column "
+            f"General movements are assessed here {window}. Without the infant's age (column "
             "corrected_age_weeks of the sheet) the result cannot be read.",
         )
     return None
@@ -108,7 +125,9 @@ def contradiction(verdicts: Iterable[Verdict]) -> Caution | None:
     return None
 
 
-def voided(verdicts: Sequence[tuple[str, Verdict]], found: Sequence[Caution]) -> list[Any]:
+def voided(
+    verdicts: Sequence[tuple[str, Verdict]], found: Sequence[Caution]
+) -> list[tuple[str, Verdict]]:
     """Return the verdicts, those of a result without the headline that a caution takes away."""
     instead = next((c.void for c in found if c.void), "")
     if not instead:

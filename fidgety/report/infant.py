@@ -366,8 +366,7 @@ def infant_page(
     ]
     found = [
         cautions.learned_from_phantoms(learned or {}, known.phantom),
-        # More classes than two are those of other ages as well.
-        cautions.age(rows) if len(classes) == 2 and not known.phantom else None,
+        None if known.phantom else cautions.age(rows, [str(c["name"]) for c in classes]),
         cautions.contradiction(one for _, one in verdicts),
     ]
     boxes = [one for one in found if one is not None] if predictions.outcome.ok else []

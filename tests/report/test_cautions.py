@@ -45,7 +45,14 @@ def test_at_any_other_age_there_is_no_statement(weeks: object) -> None:
     found = cautions.age(rows(12, weeks))
     assert found is not None
     assert found.void == cautions.OUTSIDE_AGE
-    assert f"a recording at {weeks} weeks" in found.text
+    assert f"a recording is of {weeks} weeks" in found.text
+
+
+def test_classes_of_the_writhing_age_may_be_younger_and_not_older() -> None:
+    for classes in (["WMs", "FMs", "PR"], ["normal", "poor_repertoire"], ["cramped-synchronised"]):
+        assert cautions.age(rows(2, 12), classes) is None
+        assert cautions.age(rows(2, 21), classes) is not None
+    assert cautions.age(rows(2, 12), ["normal", "risk"]) is not None
 
 
 @pytest.mark.parametrize("weeks", [None, ""])
