@@ -398,7 +398,7 @@ def infant_page(
             for name, model in predictions.models.items()
             if assess(known, name, model, at_risk).kaur_positive is not None and not void
         },
-        risk_classes=risk,
+        risk_group=" or ".join(risk),
         recordings=views,
         origins=lanes.ORIGINS,
         picture_note=picture_note(config),

@@ -7,6 +7,7 @@ from disk without a network; only videos lie beside it.
 from __future__ import annotations
 
 import base64
+import gettext
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -38,15 +39,24 @@ def script_hash(script: str) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Return the template environment; what is undefined is an error."""
+def environment(texts: gettext.NullTranslations | None = None) -> jinja2.Environment:
+    """Return the template environment; what is undefined is an error.
+
+    Parameters
+    ----------
+    texts
+        Translation of the templates' texts; English as they are by default.
+    """
     made = jinja2.Environment(
+        extensions=["jinja2.ext.i18n"],
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # The extension gives the environment this method.
+    made.install_gettext_translations(texts or gettext.NullTranslations(), newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {
         "number": wording.number,
         "percent": wording.percent,
