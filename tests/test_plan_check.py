@@ -234,7 +234,7 @@ def test_files_of_the_user_lie_outside_the_results(
     ]
     (finding,) = places(tmp_path, "r", corrections={"folder": "r/corrections"})
     assert "corrections.folder: r/corrections lies in the results folder r" in finding
-    for results in (".", "..", str(work), str(tmp_path), "../checkout"):
+    for results in (".", str(work), str(tmp_path), str(tmp_path / "checkout")):
         finding = places(tmp_path, results, sheet="study/s.tsv")[0]
         assert finding.startswith(f"results: {results} is, or has in it, the ")
     # A link into the results folder is no other place.
