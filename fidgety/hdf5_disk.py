@@ -38,6 +38,10 @@ class RememberingFile(io.RawIOBase):
         self._lost: dict[int, bytes] = {}
         self.failure: OSError | None = None
 
+    def _remember(self, error: OSError) -> None:
+        error.filename = str(self._path)
+        self.failure = error
+
     def readable(self) -> bool:
         """Yes: HDF5 reads its own description again."""
         return True
@@ -75,8 +79,7 @@ class RememberingFile(io.RawIOBase):
             try:
                 done += self._file.write(view[done:]) or 0
             except OSError as error:
-                error.filename = str(self._path)
-                self.failure = error
+                self._remember(error)
         if self.failure is not None and len(view) <= _SMALL:
             self._lost[start] = bytes(view)
         return len(view)
@@ -87,8 +90,7 @@ class RememberingFile(io.RawIOBase):
             try:
                 return self._file.truncate(size)
             except OSError as error:
-                error.filename = str(self._path)
-                self.failure = error
+                self._remember(error)
         return size or 0
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from fidgety import __version__
 from fidgety.bundle.manifest import ModelEntry, TrainingEntry
 from fidgety.config.study import ClassConfig
 from fidgety.errors import Status
-from fidgety.phantom.names import is_phantom
+from fidgety.report.people import n_phantoms
 from fidgety.report.wording import LIMITS, WHAT_IT_IS, WHAT_IT_IS_NOT, count, interval, number
 
 #: Fewer infants than this are counted, and nothing else is told of them.
@@ -126,11 +126,10 @@ def training_numbers(
         Cohort tables as text.
     """
     own = _learned_from(folds, development)
-    phantoms = own.loc[own["cohort"].map(is_phantom).astype(bool), "infant"]
     return {
         "infants": {str(k): int(n) for k, n in folds["label"].value_counts().sort_index().items()},
         "recordings": len(own),
-        "phantoms": int(phantoms.nunique()),
+        "phantoms": n_phantoms(own),
         "reference_infants": 0 if reference is None else _n_usable(reference),
     }
 

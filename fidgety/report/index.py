@@ -20,7 +20,7 @@ from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import methods
 from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
-from fidgety.report.people import people, placed_by_hand
+from fidgety.report.people import n_phantoms, people, placed_by_hand
 from fidgety.report.wording import PHANTOM_BANNER, count, headline, interval, number, percent
 from fidgety.sheet import CHARACTERISTICS
 from fidgety.tables import safe_text
@@ -228,7 +228,7 @@ def phantom_words(cohort: pd.DataFrame, learned: Mapping[str, Any]) -> str:
     learned
         Number of ``infants`` that the models learned from, and of ``phantoms`` among them.
     """
-    phantoms = cohort.loc[cohort["cohort"].map(is_phantom).astype(bool), "infant"].nunique()
+    phantoms = n_phantoms(cohort)
     infants = cohort["infant"].nunique()
     if not phantoms and not learned.get("phantoms"):
         return ""

@@ -476,12 +476,13 @@ def _evaluation(study: Mapping[str, Any], cite: _Citations) -> str:
         "scale; the mean of the fold models' own areas stands beside it. The mean speed, as a "
         "baseline, was judged on the infants of whom at least one model has a result, and so was "
         "calling every infant what most of its set are. "
-        f"{_calibration(judged, cite)} {_benefit(judged, cite)} {_frequency(study, cite)}"
+        f"{_calibration(cite)} {_benefit(judged, cite)} {_frequency(study, cite)}"
         f"{_rule(study, cite)}"
     )
 
 
-def _calibration(judged: Mapping[str, Any], cite: _Citations) -> str:
+def _calibration(cite: _Citations) -> str:
+    """Say how calibration is shown."""
     return (
         "Calibration is shown as observed against predicted shares in groups of about five "
         "infants or more, and as slope and intercept of a logistic regression of the outcome on "
@@ -490,6 +491,7 @@ def _calibration(judged: Mapping[str, Any], cite: _Citations) -> str:
 
 
 def _benefit(judged: Mapping[str, Any], cite: _Citations) -> str:
+    """Say what decision curves are of."""
     at = judged["prevalence"]
     share = "each set's own share of infants at risk" if at is None else f"a prevalence of {at:g}"
     return (
@@ -521,7 +523,7 @@ def _rule(study: Mapping[str, Any], cite: _Citations) -> str:
     )
 
 
-def _inclusion(config: Mapping[str, Any]) -> str:
+def inclusion_sentence(config: Mapping[str, Any]) -> str:
     """Tell the criteria in force: the preset's, and those given beside it."""
     wanted = criteria(InclusionConfig.model_validate(config))
     parts = []
@@ -573,7 +575,7 @@ def methods(
     pose += [_imported(imported, estimated)] if imported else []
     cleaning = _cleaning(study["cleaning"], cite) + _corrected(corrected)
     paragraphs = [
-        ("Cohort", f"{people} {_inclusion(study['inclusion'])}".strip()),
+        ("Cohort", f"{people} {inclusion_sentence(study['inclusion'])}".strip()),
         (
             "Video",
             f"Videos were brought to a constant rate of at most {video['max_rate_hz']:g} frames a "

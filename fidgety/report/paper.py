@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from fidgety import __version__
-from fidgety.report.methods import Methods, threshold_sentence
+from fidgety.report.methods import Methods, inclusion_sentence, threshold_sentence
 from fidgety.report.pages import HERE
 from fidgety.report.parameters import parameters
 from fidgety.report.wording import NOTHING, count, interval, number
@@ -128,7 +128,7 @@ def known_answers(
         "objectives": f"Figures are of these sets: {sets}.",
         "cohorts": f"{whom} {ADD}where the recordings are from, and whom they represent.",
         "sites": f"{whom} {ADD}the kind of setting and its places.",
-        "inclusion": f"{_inclusion_alone(text['Cohort'], whom)} {ADD}how infants were found.",
+        "inclusion": f"{inclusion_sentence(study['inclusion'])} {ADD}how infants were found.",
         "preparation": f"{text['Video']} {text['Pose']} {text['Cleaning']}",
         "outcome": f"Classes: {classes}. {ADD}who assessed them, when, how, and blinded to what.",
         "predictors": text["Features"],
@@ -193,11 +193,6 @@ def known_answers(
         f"{ADD}what was seen.",
         "use": f"{text['Quality']} What cannot be assessed is listed with its reason.",
     }
-
-
-def _inclusion_alone(cohort: str, whom: str) -> str:
-    """Return the criteria without the sentences on whom the study is about."""
-    return cohort.removeprefix(whom).strip()
 
 
 def checklist(name: str, answers: Mapping[str, str]) -> pd.DataFrame:

@@ -38,6 +38,11 @@ def _set(role: str, own: pd.DataFrame) -> str:
     return f"{text}, of {count(len(sites), 'site')}" if sites else text
 
 
+def n_phantoms(cohort: pd.DataFrame) -> int:
+    """Count the infants of cohort tables that are digital phantoms."""
+    return int(cohort.loc[cohort["cohort"].map(is_phantom).astype(bool), "infant"].nunique())
+
+
 def people(cohort: pd.DataFrame) -> str:
     """Describe the infants of a study in sentences: how many, of which labels, which phantoms.
 
@@ -50,7 +55,7 @@ def people(cohort: pd.DataFrame) -> str:
     if not roles:
         return "No infant was included."
     sets = "; ".join(_set(role, cohort[cohort["role"] == role]) for role in roles)
-    phantoms = cohort.loc[cohort["cohort"].map(is_phantom).astype(bool), "infant"].nunique()
+    phantoms = n_phantoms(cohort)
     every = cohort["infant"].nunique()
     if not phantoms:
         return f"The study has {sets}."
