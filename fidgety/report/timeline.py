@@ -83,6 +83,11 @@ class Mark:
     movement: str
     rater: str
 
+    @property
+    def slot(self) -> tuple[float, float, str]:
+        """What the page's script reads: from, to, and in words."""
+        return self.start_s, self.stop_s, self.movement
+
 
 def cell_edges(start_s: ArrayLike, stop_s: ArrayLike) -> NDArray[np.float64]:
     """Part overlapping instances among themselves: each has what is nearest to its middle.
