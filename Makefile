@@ -111,7 +111,7 @@ lint: $(STAMP) ## Style, types and generated files
 	$(BIN)/python requirements/update.py --check
 
 gallery: $(STAMP) ## Print what becomes of each kind of bad input
-	@$(BIN)/python -m tests.gallery.run
+	@$(BIN)/python -m tests.gallery.run $(ARGS)
 
 screenshots: $(STAMP) ## Take the README's pictures of the report in results/ (needs chromium)
 	@$(BIN)/python docs/screenshots.py

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety import __version__
+from fidgety.text import with_marks
 
 
 class FidgetyError(Exception):
@@ -158,11 +159,13 @@ class NotAssessable(Exception):
         Code from the documented list.
     detail
         What was found in this recording, with figures, for a person; cut off behind
-        :data:`DETAIL_CHARACTERS`.
+        :data:`DETAIL_CHARACTERS`, and with a mark for what is no text (names in a file of tracks
+        may be anything).
     """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         self.reason = Reason(reason)
+        detail = with_marks(detail)
         if len(detail) > DETAIL_CHARACTERS:
             detail = detail[: DETAIL_CHARACTERS - 1] + "…"
         self.detail = detail

@@ -25,15 +25,14 @@ from pydantic import ValidationError as PydanticError
 
 from fidgety.config.study import Role
 from fidgety.tables import (
-    CONTROLS,
     DECIMAL_COMMA,
     LISTED_LINES,
     MISSING,
     Findings,
-    control_in,
     decode,
     suggest,
 )
+from fidgety.text import CONTROLS, control_in
 
 #: Columns of the user's own start like this; they are kept and not looked at.
 OWN_PREFIX = "x_"

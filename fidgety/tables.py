@@ -22,13 +22,6 @@ LISTED_LINES = 40
 LINE_CHARACTERS = 1000
 #: Most of a value that a message repeats.
 SHOWN_CHARACTERS = 100
-#: Characters that no text of a table needs: controls (but tabs and line ends, which may stand in
-#: quotes), halves of pairs, and those that turn the direction of what stands around them, so that
-#: it reads otherwise than it is.
-CONTROLS = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-_NO_CELL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: A number as many countries write it.
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+$")
 
@@ -125,18 +118,6 @@ class Findings:
 
 def _start(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most] + "…"
-
-
-def safe_text(text: str) -> str:
-    """Return free text as one cell that neither breaks a table nor is taken for a formula."""
-    flat = _NO_CELL.sub(" ", text).strip()
-    return f"'{flat}" if flat[:1] in ("=", "+", "-", "@") else flat
-
-
-def control_in(text: str) -> str | None:
-    """Return the name of a text's first character that is none (:data:`CONTROLS`), if any is."""
-    found = CONTROLS.search(text)
-    return None if found is None else f"U+{ord(found[0]):04X}"
 
 
 def decode(data: bytes) -> str:

@@ -147,6 +147,12 @@ def test_a_detail_without_end_is_cut_off() -> None:
     assert NotAssessable(Reason.NO_BODY, "x" * DETAIL_CHARACTERS).detail.endswith("x")
 
 
+def test_a_detail_has_no_character_that_drives_a_terminal() -> None:
+    error = NotAssessable(Reason.SKELETON_MISMATCH, "unknown: \x1b[2Jno\u202ese\tm²")
+    assert error.detail == "unknown: \N{REPLACEMENT CHARACTER}[2Jno\N{REPLACEMENT CHARACTER}se\tm²"
+    assert "\x1b" not in str(error)
+
+
 def test_not_assessable_is_handed_on(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     error = NotAssessable(Reason.NO_BODY, "a body in 3 of 100 frames")

@@ -37,7 +37,7 @@ from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
-from fidgety.tables import CONTROLS, control_in
+from fidgety.text import control_in, with_marks
 
 #: Most of a wrong value that a message repeats.
 SHOWN_CHARACTERS = 200
@@ -209,7 +209,7 @@ def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
     """Find what no file and no page can hold, and homes of nobody."""
     findings = []
     for place, text in _texts(values):
-        place = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", place) or "the whole file"
+        place = with_marks(place) or "the whole file"
         if control := control_in(text):
             findings.append(f"{where}: {place}: holds {control}, which is no text.")
         elif (

@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from fidgety.errors import FidgetyError
 from fidgety.reading.plan import Key, Sitting
 from fidgety.reading.texts import MOS_R, NOT_JUDGED, TYPES, VERDICT
-from fidgety.tables import safe_text
+from fidgety.text import safe_text
 
 FORMAT = "fidgety-reading/1"
 #: A file of a thousand readings is far smaller.

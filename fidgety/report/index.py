@@ -23,7 +23,7 @@ from fidgety.report.parameters import parameters
 from fidgety.report.people import n_phantoms, people, placed_by_hand
 from fidgety.report.wording import PHANTOM_BANNER, count, headline, interval, number, percent
 from fidgety.sheet import CHARACTERISTICS
-from fidgety.tables import safe_text
+from fidgety.text import safe_text
 
 METRIC_TEXTS = {
     "auc": "AUC",

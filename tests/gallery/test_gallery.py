@@ -11,7 +11,7 @@ import pytest
 from fidgety.datasets.clips import FM, NON_FM, reference_clips
 from fidgety.datasets.series import Series
 from tests.gallery.kinds import Kind, attempt
-from tests.gallery.run import KINDS
+from tests.gallery.run import HEAD, KINDS, PAGE, counts
 
 #: Processor time of a kind, making included.
 MOST_S = 30.0
@@ -20,6 +20,15 @@ MOST_S = 30.0
 def test_there_are_enough_kinds_each_once() -> None:
     names = [(kind.family, kind.name) for kind in KINDS]
     assert len(set(names)) == len(names) >= 40
+
+
+def test_the_page_tells_every_kind_and_how_many() -> None:
+    page = PAGE.read_text("utf-8")
+    assert counts() in page
+    assert f"far: {len(KINDS)} kinds" in page
+    table = page[page.index(HEAD) + len(HEAD) :].strip().split("\n\n")[0]
+    told = [tuple(cell.strip() for cell in row.split(" | ")[:3]) for row in table.splitlines()]
+    assert told == [(f"| {kind.family}", kind.name, kind.expected) for kind in KINDS]
 
 
 @pytest.mark.parametrize(

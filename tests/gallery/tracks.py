@@ -41,9 +41,9 @@ def laughing(folder: Path) -> Path:
     return path
 
 
-def table(row: str) -> Callable[[Path], Path]:
+def table(row: str, part: str = "nose") -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        head = "scorer,s,s,s\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n"
+        head = f"scorer,s,s,s\nbodyparts,{part},{part},{part}\ncoords,x,y,likelihood\n"
         (folder / "a.csv").write_text(f"{head}0,1,1,1\n{row}\n")
         return folder / "a.csv"
 
@@ -79,6 +79,13 @@ HOSTILE = [
     refused("stray quotation mark", table('1,"1,1,1'), "quotation mark"),
     refused("frame number of 400 digits", table(f"{'9' * 400},1,1,1"), "not a whole number"),
     refused("a pipe", pipe, "pipe"),
+    Kind(
+        "tracks",
+        "keypoint's name that drives a terminal",
+        table("1,1,1,1", part="\x1b[31mno\u202ese\x07"),
+        "skeleton_mismatch",
+        "unknown: 31mno_se",
+    ),
 ]
 
 KINDS = [

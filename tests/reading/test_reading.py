@@ -39,7 +39,7 @@ from fidgety.reading.returned import (
 from fidgety.reading.texts import MOS_R
 from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
-from fidgety.tables import safe_text
+from fidgety.text import safe_text
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
 CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]
