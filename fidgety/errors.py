@@ -90,7 +90,7 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.VIDEO_UNREADABLE: "The file cannot be decoded as a video.",
     Reason.VIDEO_NO_STREAM: "The file has no picture in it.",
     Reason.VIDEO_TOO_SHORT: "The recording is shorter than the configured minimum.",
-    Reason.VIDEO_RESOLUTION: "The picture is too small to find an infant in it.",
+    Reason.VIDEO_RESOLUTION: "The picture is too small for an infant, or larger than any film.",
     Reason.NO_BODY: "No body was found in enough of the frames.",
     Reason.POSE_UNREADABLE: "The pose file cannot be read as tracks of a known format.",
     Reason.POSE_EMPTY: "The pose file holds no position.",

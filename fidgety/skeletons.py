@@ -518,9 +518,7 @@ def conversion_matrix(source: Names, target: Names) -> tuple[NDArray[np.float64]
     """
     given, wanted = names_of(source), names_of(target)
     own = source.derived if isinstance(source, Skeleton) else {}
-    known: dict[str, NDArray[np.float64]] = {
-        name: np.eye(len(given))[i] for i, name in enumerate(given)
-    }
+    known: dict[str, NDArray[np.float64]] = dict(zip(given, np.eye(len(given)), strict=True))
 
     def find(name: str, asked: frozenset[str] = frozenset()) -> NDArray[np.float64] | None:
         if name in known:

@@ -1,13 +1,12 @@
 """What a file is, before anything is done with it.
 
 The time stamps of all packets are read (none is decoded but the first), because a phone's
-header says little about its rate. Files are opened as the containers of
-:data:`CONTAINERS` only and without any network: a playlist or a text file is no video.
+header says little about its rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,51 +15,22 @@ from typing import Any
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 
 from fidgety.config.video import VideoConfig
-from fidgety.errors import ConfigError, NotAssessable, Reason, without_path
+from fidgety.errors import NotAssessable, Reason
+from fidgety.video.demux import (
+    Damage,
+    decode_frames,
+    open_video,
+    packet_stamps,
+    pick_stream,
+    require_picture,
+)
 from fidgety.video.geometry import Orientation, displayed_size
 from fidgety.video.timing import nominal_rate
 
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,asf,flv,mxf,"
-    "dv,nut,ogg,ivf,gif,wtv,rm,mp3,wav,flac,aac"
-)
-"""Demuxers that may open a file; those of pure sound are there to say that it has no picture."""
-
 # Values of AVColorTransferCharacteristic and AVColorPrimaries (ITU-T H.273).
 PQ, HLG, BT2020_PRIMARIES = 16, 18, 9
-
-
-@dataclass
-class Damage:
-    """What could not be decoded.
-
-    Parameters
-    ----------
-    n_packets
-        Packets that the decoder refused.
-    n_reads
-        Places where the container itself could not be read.
-    n_corrupt
-        Frames that the decoder gave but marked as corrupt.
-    """
-
-    n_packets: int = 0
-    n_reads: int = 0
-    n_corrupt: int = 0
-
-    def warnings(self) -> list[str]:
-        """Say what was damaged."""
-        found = []
-        if self.n_reads:
-            found.append(f"the file could not be read on at {self.n_reads} places")
-        if self.n_packets:
-            found.append(f"{self.n_packets} pieces of the stream could not be decoded")
-        if self.n_corrupt:
-            found.append(f"{self.n_corrupt} frames are marked as corrupt by the decoder")
-        return found
 
 
 @dataclass(frozen=True)
@@ -119,108 +89,6 @@ class Probe:
     ordered_stamps_s: tuple[float, ...] | None = None
 
 
-def open_video(path: Path | str) -> av.container.InputContainer:
-    """Open a local media file.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such file, or it must not be read.
-    NotAssessable
-        If it is empty or no media file.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be opened: {error.strerror}; check the path and its permissions."
-        ) from None
-    if size == 0:
-        raise NotAssessable(Reason.VIDEO_EMPTY, "the file has 0 bytes")
-    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-    try:
-        return av.open(f"file:{path}", options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
-        raise NotAssessable(
-            Reason.VIDEO_UNREADABLE,
-            f"the file ({size} bytes) cannot be opened as a video: "
-            f"{without_path(_message(error), path)}",
-        ) from None
-
-
-def _message(error: Exception) -> str:
-    """Return FFmpeg's own words without the number and the path around them."""
-    return getattr(error, "strerror", None) or str(error)
-
-
-def pick_stream(container: av.container.InputContainer) -> Any:
-    """Choose the stream with the picture: no cover image, the largest, the default one.
-
-    Raises
-    ------
-    NotAssessable
-        If there is none.
-    """
-    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not (stream.disposition & still) and stream.codec_context is not None
-    ]
-    if not streams:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise NotAssessable(
-            Reason.VIDEO_NO_STREAM,
-            f"the file has no moving picture in it, only: {', '.join(kinds)}",
-        )
-    return max(
-        streams,
-        key=lambda s: (s.width * s.height, bool(s.disposition & Disposition.default), -s.index),
-    )
-
-
-def decode_frames(
-    container: av.container.InputContainer, stream: Any, damage: Damage
-) -> Iterator[av.VideoFrame]:
-    """Decode a stream, frame by frame, past what is damaged.
-
-    Parameters
-    ----------
-    container, stream
-        From :func:`open_video` and :func:`pick_stream`.
-    damage
-        Is added to.
-    """
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            break
-        except av.FFmpegError:
-            damage.n_reads += 1
-            # A generator that raised is over: read on behind the place, then give up.
-            if damage.n_reads > 8:
-                yield from _frames(stream, None, damage)
-                break
-            packets = container.demux(stream)
-            continue
-        yield from _frames(stream, packet, damage)
-
-
-def _frames(stream: Any, packet: Any, damage: Damage) -> list[av.VideoFrame]:
-    try:
-        frames = stream.decode(packet)
-    except (av.FFmpegError, EOFError):
-        damage.n_packets += packet is not None
-        return []
-    damage.n_corrupt += sum(frame.is_corrupt for frame in frames)
-    return list(frames)
-
-
 def frame_orientation(frame: av.VideoFrame) -> Orientation:
     """Return how a frame is put upright, from its display matrix."""
     for data in frame.side_data:
@@ -241,7 +109,7 @@ def probe(path: Path | str) -> Probe:
     Raises
     ------
     NotAssessable
-        If it is empty, damaged, no video, or has no picture in it.
+        If it is empty, damaged, no video, has no picture in it, or one larger than any film's.
     ConfigError
         If there is no such file, or it must not be read.
     """
@@ -249,7 +117,8 @@ def probe(path: Path | str) -> Probe:
     damage = Damage()
     with open_video(path) as container:
         stream = pick_stream(container)
-        stamps = _packet_stamps(container, stream, damage)
+        require_picture(stream.width, stream.height)
+        stamps = packet_stamps(container, stream, damage)
         declared_s = _declared_duration(container, stream)
         name = container.format.name
     damage = Damage()
@@ -293,23 +162,8 @@ def probe(path: Path | str) -> Probe:
         )
 
 
-def _packet_stamps(
-    container: av.container.InputContainer, stream: Any, damage: Damage
-) -> list[float | None]:
-    """Return the presentation times of all packets in seconds, None where there is none."""
-    stamps: list[float | None] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                pts = packet.pts
-                stamps.append(None if pts is None else float(pts * stream.time_base))
-    except av.FFmpegError:
-        damage.n_reads += 1
-    return stamps
-
-
 def _declared_duration(container: av.container.InputContainer, stream: Any) -> float:
-    if stream.duration:
+    if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1_000_000
 

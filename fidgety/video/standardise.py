@@ -7,9 +7,10 @@ and metadata (place, date, device) stay behind. Equal sources give equal bytes.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import cv2
@@ -19,14 +20,18 @@ from fidgety.errors import NotAssessable, Reason
 from fidgety.files import atomic_directory, file_sha256
 from fidgety.progress import track
 from fidgety.video.convert import Converter, Deinterlacer
-from fidgety.video.geometry import plan_geometry
-from fidgety.video.probe import (
+from fidgety.video.demux import (
     Damage,
-    Probe,
     decode_frames,
-    frame_orientation,
+    frame_stamp,
     open_video,
     pick_stream,
+    require_readable,
+)
+from fidgety.video.geometry import plan_geometry
+from fidgety.video.probe import (
+    Probe,
+    frame_orientation,
     probe,
     require_assessable,
     require_duration,
@@ -35,6 +40,13 @@ from fidgety.video.read import iter_frames
 from fidgety.video.record import VideoRecord
 from fidgety.video.timing import Clock, sample_nearest, standard_rate
 from fidgety.video.write import VideoWriter
+
+#: Most frames of a standard video: a day at 50 frames a second. Gaps in time are filled, so few
+#: bytes can stand for many.
+MAX_FRAMES = 4_400_000
+
+#: Pixels of frames that are done with, until they are looked for: some sixty frames of Full HD.
+PIXELS_KEPT = 1 << 27
 
 Stamp = tuple[int, float, float]
 """Number of a source frame, its time from the first one, and its stamp from the first one."""
@@ -52,6 +64,8 @@ class _Source:
         self.n_frames = 0
         self.n_turned = 0
         self.last_s = 0.0
+        self._turned = False
+        self._n_pixels = 0
 
     def __iter__(self) -> Iterator[tuple[Stamp, av.VideoFrame]]:
         with open_video(self.path) as container:
@@ -59,22 +73,36 @@ class _Source:
             stream.codec_context.thread_count = self.threads
             stream.codec_context.thread_type = "AUTO"
             for frame in decode_frames(container, stream, self.damage):
-                stamp_s = self._stamp(frame)
+                stamp_s = self._stamp(frame, stream)
                 time_s = self.clock.place(stamp_s)
                 self.n_frames += 1
-                self.n_turned += frame_orientation(frame) != self.found.orientation
+                self.n_turned += self._is_turned(frame)
                 if time_s is None:
                     continue
                 self.last_s = time_s
                 source_s = time_s if stamp_s is None else stamp_s - self.clock.start_s
                 yield (self.n_frames - 1, time_s, source_s), frame
 
-    def _stamp(self, frame: av.VideoFrame) -> float | None:
+    def _is_turned(self, frame: av.VideoFrame) -> bool:
+        """Tell whether a frame's flag of rotation differs; it may change at key frames.
+
+        A frame whose side data was looked at refers to itself, and Python counts objects, not
+        bytes, until it looks for such.
+        """
+        if frame.key_frame:
+            self._turned = frame_orientation(frame) != self.found.orientation
+            self._n_pixels += frame.width * frame.height
+            if self._n_pixels > PIXELS_KEPT:
+                gc.collect()
+                self._n_pixels = 0
+        return self._turned
+
+    def _stamp(self, frame: av.VideoFrame, stream: Any) -> float | None:
         """Return a frame's time stamp in seconds."""
         ordered = self.found.ordered_stamps_s
         if ordered is not None:
             return ordered[self.n_frames] if self.n_frames < len(ordered) else None
-        return None if frame.pts is None else float(frame.pts * frame.time_base)
+        return frame_stamp(frame, stream)
 
     def warnings(self) -> list[str]:
         """Say what is odd about the file."""
@@ -127,11 +155,30 @@ def standardise_video(
     Raises
     ------
     NotAssessable
-        If the source is empty, damaged, no video, too short or too small.
+        If the source is empty, damaged, no video, too short, too long, too small or too large.
     ConfigError
         If the source is missing, or the crop does not lie in it.
+    OSError
+        If the disk is to blame.
     """
     source = Path(source)
+    try:
+        return _standardise(source, video, config, crop, source_sha256, threads, name)
+    except NotAssessable:
+        # To FFmpeg a disk that fails looks like a damaged file; the reason would stay.
+        require_readable(source)
+        raise
+
+
+def _standardise(
+    source: Path,
+    video: Path | str,
+    config: VideoConfig,
+    crop: Sequence[int] | None,
+    source_sha256: str,
+    threads: int,
+    name: str,
+) -> VideoRecord:
     found = probe(source)
     require_assessable(found, config, crop)
     geometry = plan_geometry(
@@ -154,6 +201,11 @@ def standardise_video(
     total = max(1, round(found.duration_s * float(rate)))
     with VideoWriter(video, rate, *geometry.size, crf=config.crf) as writer:
         for (number, _, stamp_s), frame in track(picked, f"standardise {name}".strip(), total):
+            if len(source_frame) == MAX_FRAMES:
+                raise NotAssessable(
+                    Reason.VIDEO_UNREADABLE,
+                    f"more than {MAX_FRAMES} frames: is this one recording?",
+                )
             if number != last or picture is None:
                 picture = converter(frame)
             else:
@@ -166,7 +218,9 @@ def standardise_video(
             raise NotAssessable(Reason.VIDEO_UNREADABLE, "no frame of the file can be decoded")
         # By what was decoded: a damaged file may hold less than its packets promise.
         require_duration(len(source_time_s) / float(rate), config)
-    warnings = frames.warnings()
+        warnings = frames.warnings()
+        if warnings:
+            require_readable(source)
     if converter.n_resized:
         warnings.append(f"{converter.n_resized} frames have another size than the first")
     return VideoRecord(

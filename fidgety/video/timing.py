@@ -35,18 +35,22 @@ RESTART_S = 1.0
 
 
 def snap_rate(rate_hz: float) -> Fraction:
-    """Return the standard rate next to a measured one, or the rate itself as a fraction."""
+    """Return the standard rate next to a measured one, or the rate itself as a fraction.
+
+    None is below a frame in a thousand seconds.
+    """
     nearest = min(STANDARD_RATES, key=lambda rate: abs(float(rate) - rate_hz))
     if abs(float(nearest) - rate_hz) <= SNAP * rate_hz:
         return nearest
-    return Fraction(rate_hz).limit_denominator(1000)
+    return max(Fraction(rate_hz).limit_denominator(1000), Fraction(1, 1000))
 
 
 def nominal_rate(stamps_s: ArrayLike, default_hz: float = 25.0) -> Fraction:
     """Estimate the rate that a camera was set to, from the time stamps of its frames.
 
     Dropped and delayed frames of a variable-rate recording pull the mean rate down. So the
-    interval is the mean of those within 30 % of the median one.
+    interval is the mean of those within 30 % of the median one; of two in the middle the shorter
+    is taken, as no frame was dropped in it.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ def nominal_rate(stamps_s: ArrayLike, default_hz: float = 25.0) -> Fraction:
     intervals = np.diff(np.unique(np.asarray(stamps_s, dtype=float)))
     if not intervals.size:
         return snap_rate(default_hz)
-    typical = np.median(intervals)
+    typical = np.quantile(intervals, 0.5, method="lower")
     near = intervals[np.abs(intervals - typical) <= 0.3 * typical]
     return snap_rate(1.0 / float(near.mean()))
 

@@ -17,13 +17,27 @@ import numpy as np
 from fidgety.errors import FidgetyError, NotAssessable
 from fidgety.features.store import FEATURES_SCHEMA, read_feature_set
 from fidgety.pose.corrections_table import load_corrections
-from fidgety.pose.tracks import POSE_SCHEMA, read_pose
-from fidgety.storage import groups, read_dataset, read_outcome, read_provenance
+from fidgety.pose.exporters.movement import MovementFile
+from fidgety.pose.importers.reader import read_track
+from fidgety.pose.tracks import POSE_SCHEMA, read_pose, write_pose
+from fidgety.storage import Provenance, groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import mutate
 
 MOST_BYTES = 4 * 2**30
 #: In place of a schema: an edited pose of the review's.
 CORRECTIONS = "corrections"
+#: In place of a schema: tracks of another program.
+TRACKS = "tracks"
+
+
+def import_tracks(path: Path) -> None:
+    """Import tracks, and hand them on as the workflow does."""
+    pose, folder = read_track(path, fps=25.0), path.parent
+    write_pose(folder / "pose.h5", pose, Provenance(recording="a"))
+    assert read_pose(folder / "pose.h5").n_frames == pose.n_frames
+    MovementFile().write(pose, folder / "export.nc", Provenance(recording="a"))
+
+
 #: What reads a file, by its schema.
 READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     POSE_SCHEMA: (read_pose,),
@@ -32,6 +46,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
         lambda path: read_feature_set(path, "angles"),
     ),
     CORRECTIONS: (load_corrections,),
+    TRACKS: (import_tracks,),
 }
 NONSENSE = ("", "oj", "{", "[]", "nan", 7, -1.5, b"\xff\xfe")
 
@@ -73,7 +88,7 @@ def main(source: str, schema: str, first: str, last: str) -> None:
     for seed in range(int(first), int(last)):
         print(seed, flush=True)
         damage(path, content, np.random.default_rng(seed))
-        for read in (*(() if schema == CORRECTIONS else common), *READERS[schema]):
+        for read in (*(() if schema in (CORRECTIONS, TRACKS) else common), *READERS[schema]):
             try:
                 read(path)
             except (FidgetyError, NotAssessable):

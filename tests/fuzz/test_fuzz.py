@@ -34,8 +34,9 @@ from fidgety.sheet import SHEET_COLUMNS
 from fidgety.sources import SourceIndex, source_checksum
 from fidgety.storage import Provenance, groups, read_dataset, read_outcome, read_provenance
 from tests.fuzz.mutate import examples, limited, mutate
-from tests.fuzz.results_worker import CORRECTIONS
+from tests.fuzz.results_worker import CORRECTIONS, TRACKS
 from tests.gallery.tables import BEYOND, GOOD, HEAD
+from tests.pose.foreign import FORMATS, random_truth
 from tests.pose.infant import infant_pose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,18 @@ def write_an_edited_pose(path: Path) -> None:
     data.to_netcdf(path, engine="h5netcdf")
 
 
+HDF5_TRACKS = ("movement netCDF", "DeepLabCut h5 (table)", "SLEAP .slp", "SLEAP analysis h5")
+
+
+def foreign(name: str) -> Callable[[Path], None]:
+    """Return what writes tracks as another program does."""
+
+    def write(path: Path) -> None:
+        FORMATS[name].write(random_truth(n=12), path.parent).rename(path)
+
+    return write
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "write"),
@@ -183,8 +196,9 @@ def write_an_edited_pose(path: Path) -> None:
         (POSE_SCHEMA, write_a_pose),
         (FEATURES_SCHEMA, write_some_features),
         (CORRECTIONS, write_an_edited_pose),
+        *((TRACKS, foreign(name)) for name in HDF5_TRACKS),
     ],
-    ids=["pose", "features", "corrections"],
+    ids=["pose", "features", "corrections", *HDF5_TRACKS],
 )
 def test_any_damage_of_a_file_of_numbers(
     tmp_path: Path, schema: str, write: Callable[[Path], None]

@@ -15,6 +15,7 @@ from fidgety.errors import DETAIL_CHARACTERS, NotAssessable, Reason
 from fidgety.pose.importers.reader import read_track
 from fidgety.skeletons import OPENPOSE_25
 from tests.fuzz.mutate import examples, limited
+from tests.fuzz.results_worker import import_tracks
 from tests.fuzz.test_fuzz import EXAMPLE_S, LOOSE
 from tests.pose.test_track_formats import OUTCOMES
 
@@ -44,7 +45,7 @@ def comes_to_a_reason(path: Path) -> None:
     caught = None
     with limited(EXAMPLE_S):
         try:
-            read_track(path, fps=25.0)
+            import_tracks(path)
         except NotAssessable as error:
             caught = error
     assert (caught and caught.reason) in OUTCOMES
@@ -81,7 +82,7 @@ VALUES = st.sampled_from(
         "0", "1", "2", "-1", "1.5", "1e308", "1e400", "-1e400", LONG, LONGER, "NaN", "Infinity",
         "null", "true", '""', '"1.jpg"', f'"{LONG}.jpg"', f'"{"9" * 15}.jpg"', '"\\ud800.jpg"',
         "[]", "{}", "[[[[0]]]]", "[" * 900 + "]" * 900, '{"a":1}', "4400001", "99999999999",
-        '"a"', "٣", "",
+        '"a"', '"\\ud800"', '"\\u001b[2J\\u202e"', f'"{LONGER}"', "٣", "",
     )
 )  # fmt: skip
 KEYS = st.sampled_from(

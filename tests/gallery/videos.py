@@ -10,7 +10,7 @@ import numpy as np
 from av.container import OutputContainer
 
 from tests.gallery.kinds import REFUSED, Kind
-from tests.video.clips import numbered, numbered_clip, write_clip
+from tests.video.clips import gif, numbered, numbered_clip, write_clip
 
 Make = Callable[[Path], Path]
 
@@ -141,6 +141,7 @@ def without_index(data: bytes) -> bytes:
 
 
 FAST = {"movflags": "faststart"}
+TURNS = [0.08 * k + 0.02 * (k % 2) for k in range(41)]
 GAPS = [k / 25 for k in range(10)] + [4 + k / 25 for k in range(10)]
 HLG = {
     "codec": "libx265",
@@ -181,6 +182,13 @@ KINDS = [
     Kind("video", "odd width", clip("a.mkv", width=161, codec="ffv1", pix_fmt="bgr0")),
     Kind("video", "16 x 16", clip(width=16, height=16), "video_resolution"),
     Kind("video", "7680 x 4320", clip(width=7680, height=4320), long=True),
+    Kind(
+        "video",
+        "10,000 x 10,000 in 700 bytes",
+        lambda folder: gif(folder / "a.mp4", 10_000, 30),
+        "video_resolution",
+    ),
+    Kind("video", "short and long intervals in turn", clip(n=41, stamps_s=TURNS)),
     Kind("video", "240 frames a second", clip(n=240, rate=240)),
     Kind("video", "1 frame a second", clip(n=5, rate=1)),
     Kind("video", "alpha channel", clip("a.mkv", codec="ffv1", pix_fmt="bgra")),

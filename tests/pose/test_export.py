@@ -219,3 +219,19 @@ def test_blazepose_with_its_world_stays_whole(tmp_path: Path) -> None:
     found = read_track(write(pose, "movement", tmp_path))
     assert found.world is not None
     np.testing.assert_allclose(found.world, world, rtol=1e-6)
+
+
+def test_what_persons_were_called_stays_at_home(tmp_path: Path) -> None:
+    name = "Anna Mueller"
+    details = {
+        "individual": name,
+        "scorer": name,
+        "persons": {"tracks": 1, "known_keypoints": {name: 340}},
+        "format": "alphapose",
+    }
+    export_folder(some_pose(details=details), tmp_path, tuple(EXPORTERS), PROVENANCE, {})
+    for path in tmp_path.iterdir():
+        assert name.encode() not in path.read_bytes(), path.name
+    with xr.open_dataset(tmp_path / "pose.nc", engine="h5netcdf") as dataset:
+        kept = json.loads(dataset.attrs["details"])
+    assert kept == {"persons": {"tracks": 1}, "format": "alphapose"}

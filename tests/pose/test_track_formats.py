@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,11 +24,14 @@ from hypothesis import strategies as st
 
 from fidgety.errors import ConfigError, NotAssessable, Reason
 from fidgety.pose.importers.content import MAX_JSON_BYTES
+from fidgety.pose.importers.keypoints import MAX_KEYPOINTS
+from fidgety.pose.importers.people import MAX_PERSONS
 from fidgety.pose.importers.pickled import MAX_NAMES, column_names
 from fidgety.pose.importers.reader import read_track
 from fidgety.pose.importers.registry import IMPORTERS
-from fidgety.pose.tracks import Pose
-from fidgety.skeletons import COCO_17, HALPE_26, OPENPOSE_25, Skeleton
+from fidgety.pose.tracks import Pose, read_pose, write_pose
+from fidgety.skeletons import BODY_21, COCO_17, HALPE_26, OPENPOSE_25, Skeleton, conversion_matrix
+from fidgety.storage import Provenance
 from tests.pose.foreign import (
     FORMATS,
     Truth,
@@ -942,3 +946,77 @@ def test_annotations_that_share_a_layout_with_results(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert_is(read(tmp_path / "a.json"), truth, confidence=False)
     assert read(write_coco_annotations(truth, tmp_path)).details["every_frame"] is True
+
+
+def crowd(n: int, folder: Path) -> Path:
+    person = alphapose_people(random_truth(n=1))[0]
+    people = [{**person, "image_id": f"{t}.jpg"} for t in range(2) for _ in range(n)]
+    for one in people:
+        del one["idx"]
+    (folder / "crowd.json").write_text(json.dumps(people))
+    return folder / "crowd.json"
+
+
+def test_a_crowd_is_no_recording(tmp_path: Path) -> None:
+    """Everybody in a frame is compared with everybody in the one before."""
+    assert read(crowd(MAX_PERSONS, tmp_path)).n_frames == 2
+    with pytest.raises(NotAssessable, match=f"{MAX_PERSONS + 1} persons") as caught:
+        read(crowd(MAX_PERSONS + 1, tmp_path))
+    assert caught.value.reason is Reason.POSE_UNREADABLE
+
+
+def wide(n: int, folder: Path) -> Path:
+    parts = [f"p{k}" for k in range(n) for _ in range(3)]
+    rows = (
+        ["scorer", *["s"] * len(parts)],
+        ["bodyparts", *parts],
+        ["coords", *["x", "y", "likelihood"] * n],
+        ["0", *["1"] * len(parts)],
+    )
+    (folder / "wide.csv").write_text("\n".join(",".join(row) for row in rows) + "\n")
+    return folder / "wide.csv"
+
+
+def test_keypoints_without_end_take_little_memory(tmp_path: Path) -> None:
+    """What could be derived of n of them is asked with n numbers for each, and not n times n."""
+    n = 500
+    tracemalloc.start()
+    try:
+        weights, missing = conversion_matrix([f"p{k}" for k in range(n)], BODY_21)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (weights.shape, len(missing)) == ((len(BODY_21.keypoints), n), len(BODY_21.keypoints))
+    assert most < 5 * 8 * n**2
+    with pytest.raises(NotAssessable, match=f"{MAX_KEYPOINTS + 1} keypoints, more than") as caught:
+        read(wide(MAX_KEYPOINTS + 1, tmp_path))
+    assert caught.value.reason is Reason.SKELETON_MISMATCH
+
+
+def test_names_in_a_file_come_as_text_that_can_be_written(tmp_path: Path) -> None:
+    """Half a pair cannot, a name may drive a terminal, and be longer than any name."""
+    people = alphapose_people(random_truth(n=20))
+    for name, told in (
+        ("\ud800", "\ufffd"),
+        ("\x1b[2J\u202e", "\ufffd[2J\ufffd"),
+        ("A" * 10**6, None),
+    ):
+        path = tmp_path / "people.json"
+        path.write_text(json.dumps([{**one, "idx": name} for one in people]))
+        pose = read(path)
+        assert pose.details["individual"] == told or len(pose.details["individual"]) == 100
+        write_pose(tmp_path / "pose.h5", pose, Provenance(recording="a"))
+        assert read_pose(tmp_path / "pose.h5").details == pose.details
+
+
+def test_a_tracker_that_gives_a_new_name_in_every_frame(tmp_path: Path) -> None:
+    truth = random_truth(n=3000)
+    people = alphapose_people(truth)
+    for k, one in enumerate(people):
+        one["idx"] = k
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps(people))
+    began = time.process_time()
+    pose = read(path)
+    assert time.process_time() - began < 20
+    assert pose.n_frames == 3000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -89,3 +90,11 @@ def write_clip(
 def numbered_clip(path: Path, n: int, width: int = 160, height: int = 96, **options) -> Path:
     """Encode ``n`` numbered frames."""
     return write_clip(path, [numbered(k, width, height) for k in range(n)], **options)
+
+
+def gif(path: Path, side_px: int, n_frames: int) -> Path:
+    """Write a film of some bytes whose frames are one point each, on a canvas of any size."""
+    frame = b"!\xf9\x04\x00\x04\x00\x00\x00," + struct.pack("<HHHHB", 0, 0, 1, 1, 0)
+    head = b"GIF89a" + struct.pack("<HHBBB", side_px, side_px, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    path.write_bytes(head + (frame + b"\x02\x02\x44\x01\x00") * n_frames + b";")
+    return path

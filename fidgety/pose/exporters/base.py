@@ -11,6 +11,7 @@ To add one: a module in this folder with a subclass of :class:`TrackExporter`, a
 from __future__ import annotations
 
 import abc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +51,17 @@ class TrackExporter(abc.ABC):
         provenance
             What made the tracks; ``recording`` names them.
         """
+
+
+def without_names(pose: Pose) -> Pose:
+    """Return tracks without what their file called persons and labellers.
+
+    Whoever gave the infant its name in another program may not have meant it to leave the house.
+    """
+    details = {k: v for k, v in pose.details.items() if k not in ("individual", "scorer")}
+    if isinstance(persons := details.get("persons"), dict):
+        details["persons"] = {k: v for k, v in persons.items() if k != "known_keypoints"}
+    return replace(pose, details=details)
 
 
 def movement_dataset(pose: Pose, *, shift: float = 0.0) -> xr.Dataset:

@@ -8,6 +8,7 @@ what is missing and what could still be had of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,9 @@ from fidgety.skeletons import (
     own_or_none,
 )
 from fidgety.skeletons import match as match_whole
+
+#: Most keypoints; layouts with hands and faces have some six hundred.
+MAX_KEYPOINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,14 @@ def match_keypoints(
     Raises
     ------
     NotAssessable
-        With ``skeleton_mismatch``: a name stands twice, or no skeleton is complete.
+        With ``skeleton_mismatch``: too many, a name stands twice, or no skeleton is complete.
     """
+    if len(labels) > MAX_KEYPOINTS:
+        raise NotAssessable(
+            Reason.SKELETON_MISMATCH, f"{len(labels)} keypoints, more than {MAX_KEYPOINTS}"
+        )
     translated = [(names or {}).get(label.strip(), label.strip()) for label in labels]
-    twice = sorted({label for label in translated if translated.count(label) > 1})
+    twice = sorted(label for label, n in Counter(translated).items() if n > 1)
     if twice:
         raise NotAssessable(Reason.SKELETON_MISMATCH, f"keypoints named twice: {', '.join(twice)}")
     try:

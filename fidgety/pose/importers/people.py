@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from fidgety.pose.importers.content import unreadable
+
 #: Largest median distance of the keypoints between two sights of a person, in diagonals of the
 #: box around it: an infant throws its limbs about, but lies where it lies.
 GATE = 0.5
@@ -29,6 +31,8 @@ MIN_SHARED = 3
 DOUBLE = 0.1
 #: Name of who is the only person in every frame of a file without names.
 INFANT = "1"
+#: Most persons in a frame: each is compared with each of the frame before.
+MAX_PERSONS = 30
 #: Frames for which a lost person is remembered when linking; tracks are joined over longer times.
 MEMORY = 30
 
@@ -158,9 +162,16 @@ def choose(sights: Sights, *, join: bool) -> Choice:
     join
         Whether a person may stand under several names (a tracker's numbers, links by
         distance); False where the names are a person's own.
+
+    Raises
+    ------
+    NotAssessable
+        With ``pose_unreadable``, if more persons than :data:`MAX_PERSONS` are in a frame.
     """
     known = sights.known.sum(axis=1)
     in_view = np.bincount(sights.frame[known > 0] - int(sights.frame.min()))
+    if in_view.max() > MAX_PERSONS:
+        unreadable(f"{in_view.max()} persons in one frame, more than {MAX_PERSONS}: is this one?")
     linked_by = "the file"
     if sights.person is not None:
         names = list(sights.person)
@@ -184,9 +195,12 @@ def choose(sights: Sights, *, join: bool) -> Choice:
     chosen = dict(by_name[order[0]])
     joined = []
     if join:
+        frames = np.array(sorted(chosen))
         for name in order[1:]:
-            if _continues(sights, chosen, by_name[name]):
+            if _continues(sights, chosen, frames, by_name[name]):
                 chosen |= by_name[name]
+                own_frames = sorted(by_name[name])
+                frames = np.insert(frames, np.searchsorted(frames, own_frames), own_frames)
                 joined.append(name)
     details: dict[str, Any] = {
         "individual": order[0],
@@ -234,15 +248,16 @@ def _weight(sights: Sights, row: int) -> float:
     return float(confidence[sights.known[row]].sum())
 
 
-def _continues(sights: Sights, chosen: dict[int, int], other: dict[int, int]) -> bool:
-    """Tell whether another track is the chosen person at other times.
+def _continues(
+    sights: Sights, chosen: dict[int, int], frames: NDArray[np.int_], other: dict[int, int]
+) -> bool:
+    """Tell whether another track is the chosen person at other times; ``frames`` are its own.
 
     It shares no frame with the chosen one, and wherever one of the two stops and the other
     goes on, the keypoints are at the same place.
     """
     if chosen.keys() & other.keys():
         return False
-    frames = np.array(sorted(chosen))
     others = sorted(other)
     # Between which two of the chosen frames each of the other's lies: neighbours in time are
     # those with none of the other's own in between.

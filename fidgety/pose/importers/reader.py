@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fidgety.errors import NotAssessable, Reason, without_path
 from fidgety.pose.importers.content import reasons_for
 from fidgety.pose.importers.registry import IMPORTERS
 from fidgety.pose.tracks import Pose
 from fidgety.skeletons import Skeleton
+from fidgety.text import with_marks
 
 HEAD_BYTES = 4096
+#: Most characters of a name that a file gives to a person, a keypoint or a program.
+NAME_CHARACTERS = 100
 
 
 def read_track(
@@ -75,8 +80,25 @@ def read_track(
     for importer in importers:
         if importer.claims(path, head):
             with reasons_for(path):
-                return importer.read(path)
+                pose = importer.read(path)
+                return replace(
+                    pose,
+                    source_software=_plain(pose.source_software),
+                    details=_plain(dict(pose.details)),
+                )
     known = "; ".join(importer.description for importer in importers)
     raise NotAssessable(
         Reason.POSE_UNREADABLE, f"the track file is not of a known format. Known are: {known}"
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return what a file says of itself as text that can be written, whatever its names are."""
+    match value:
+        case str():
+            return with_marks(value)[:NAME_CHARACTERS]
+        case Mapping():
+            return {_plain(key): _plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+    return value
