@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -9,7 +11,7 @@ from fidgety.storage import read_outcome
 from tests.gallery.kinds import PROCESSED, REFUSED
 from tests.gallery.tracks import KINDS as TRACKS
 from tests.gallery.videos import KINDS
-from tests.workflow.conftest import Workflow, assert_unharmed
+from tests.workflow.conftest import Workflow, assert_unharmed, copy_project
 from tests.workflow.test_reruns import own_rows
 
 pytestmark = pytest.mark.long
@@ -23,10 +25,12 @@ OF_A_RECORDING = [
 RECORDINGS = {f"kind{n:03d}": kind for n, kind in enumerate(OF_A_RECORDING)}
 
 
-@pytest.fixture(scope="module")
-def ward(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """Return a run with every kind of video and track as cohort ``new`` beside the phantoms."""
-    workflow = tiny_run.copy(tmp_path_factory.mktemp("ward") / "copy")
+#: What is made anew beside the kinds, so that a job that harms another infant's files is seen.
+REMADE = ("video", "background", "pose", "features", "quality", "predictions", "cohort")
+
+
+def admit(workflow: Workflow) -> None:
+    """Make every kind, and a sheet of them."""
     rows = []
     for recording, kind in RECORDINGS.items():
         folder = workflow.folder / "own" / recording
@@ -35,9 +39,39 @@ def ward(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workfl
         source = {"video": path} if kind.family == "video" else {"pose": path, "fps": "25"}
         rows.append({"recording": recording, "infant": recording, "cohort": "ward", **source})
     own_rows(workflow, rows)
+
+
+@pytest.fixture(scope="module")
+def ward(tiny_run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """Return a run with every kind of video and track as cohort ``new`` beside the phantoms."""
+    workflow = tiny_run.copy(tmp_path_factory.mktemp("ward") / "copy")
+    for part in REMADE:
+        shutil.rmtree(workflow.folder / "results" / part)
+    admit(workflow)
     workflow.configure(sheet="recordings.tsv", cohorts={"ward": "new"})
-    workflow.run("assess", "results/cohort/new.tsv", "--cores", "2")
+    workflow.run("all", "assess", "results/cohort/new.tsv", "--cores", "2")
     return workflow
+
+
+def test_what_is_processed_comes_through_the_whole_line(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A second or two of numbers, whatever the format: nobody is seen, and that is all."""
+    workflow = copy_project(tmp_path_factory.mktemp("line") / "copy")
+    admit(workflow)
+    workflow.configure(
+        phantom={"preset": "none"},
+        sheet="recordings.tsv",
+        cohorts={"ward": "new"},
+        video={"min_duration_s": 0.5},
+    )
+    workflow.run("features", "--cores", "2")
+    told, expected = {}, {}
+    for recording, kind in RECORDINGS.items():
+        outcome = read_outcome(workflow.folder / f"results/features/{recording}.h5")
+        told[kind.name] = outcome.reason.value if outcome.reason else PROCESSED
+        expected[kind.name] = "no_body" if kind.expected == PROCESSED else kind.expected
+    assert told == expected
 
 
 def test_every_kind_has_its_outcome(ward: Workflow) -> None:
