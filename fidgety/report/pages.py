@@ -146,6 +146,8 @@ class RecordingView:
         Column of the sheet to value.
     video
         Link to the overlay video; empty if there is none.
+    poster
+        ``data:`` link of a picture of it, which stands in its place until it is loaded.
     duration_s
         Length of the timeline.
     strips, annotated
@@ -165,6 +167,7 @@ class RecordingView:
     outcome: Outcome
     characteristics: Mapping[str, str]
     video: str
+    poster: str
     duration_s: float
     strips: Sequence[Strip]
     annotated: Mapping[str, Sequence[Mark]]
