@@ -127,7 +127,8 @@ def frequencies(table: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _quality_text(value: float, digits: int | None) -> str:
+def quality_text(value: float, digits: int | None) -> str:
+    """Write a measure of :data:`QUALITY` with its decimals, a share as per cent."""
     return percent(value) if digits is None else number(value, digits)
 
 
@@ -143,7 +144,7 @@ def quality(table: pd.DataFrame) -> list[dict[str, str]]:
     for row in _rows(table):
         what, digits = QUALITY[row["measure"]]
         texts = {
-            k: _quality_text(float(row[k]), digits)
+            k: quality_text(float(row[k]), digits)
             for k in ("median", "q1", "q3", "lowest", "highest")
         }
         rows.append(
@@ -160,6 +161,14 @@ def quality(table: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
+def reason_text(code: str) -> str:
+    """Return the sentence of a reason, or of :data:`LOST`; a code of another version as it is."""
+    if code == LOST:
+        return LOST_TEXT
+    known = {r.value for r in Reason}
+    return Reason(code).text if code in known else code
+
+
 def reasons(table: pd.DataFrame) -> list[dict[str, str]]:
     """Lay out why recordings could not be assessed, a row a set and reason.
 
@@ -168,13 +177,10 @@ def reasons(table: pd.DataFrame) -> list[dict[str, str]]:
     table
         Of :func:`fidgety.evaluation.description.reason_table`.
     """
-    known = {r.value for r in Reason}
     return [
         {
             "set": ROLE_TEXTS[row["set"]],
-            "reason": LOST_TEXT
-            if row["reason"] == LOST
-            else (Reason(row["reason"]).text if row["reason"] in known else str(row["reason"])),
+            "reason": reason_text(str(row["reason"])),
             "recordings": f"{int(row['recordings'])} of {int(row['all_recordings'])}",
             "infants": f"{int(row['infants'])} of {int(row['n'])}",
             "share": percent(row["share"]),
