@@ -13,8 +13,8 @@ from jinja2.ext import extract_from_ast
 from fidgety.files import write_text
 from fidgety.report.pages import HERE, environment
 
-#: Templates whose texts are translated: the study's page, an infant's, and what they share.
-TEMPLATES = ("base.html", "flow.html", "index.html", "infant.html")
+#: Templates whose texts are translated: all of them.
+TEMPLATES = tuple(sorted(path.name for path in (HERE / "templates").glob("*.html")))
 CATALOGUE = HERE / "locale" / "fidgety.pot"
 _HEAD = """\
 # Texts of the report's pages. Written by `python -m fidgety.report.catalogue`.
