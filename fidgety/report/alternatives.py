@@ -15,17 +15,18 @@ from fidgety.evaluation.model_comparison import EVERYBODY
 from fidgety.evaluation.records import LOST
 from fidgety.evaluation.study_plots import QUALITY_PANELS
 from fidgety.report.described import QUALITY, quality_text, reason_text
+from fidgety.report.language import mark, translate
 from fidgety.report.wording import count, interval, number
 
 #: Figures of the page, and what they are called.
 FIGURES = {
-    "roc": "ROC curves of all models",
-    "calibration": "Calibration of all models",
-    "benefit": "Decision curves of all models",
-    "frequency": "Frequency of fidgety movements by group",
-    "quality": "Recordings that could not be assessed, and the quality of the others",
+    "roc": mark("ROC curves of all models"),
+    "calibration": mark("Calibration of all models"),
+    "benefit": mark("Decision curves of all models"),
+    "frequency": mark("Frequency of fidgety movements by group"),
+    "quality": mark("Recordings that could not be assessed, and the quality of the others"),
 }
-EMPTY = "There is nothing to show"
+EMPTY = mark("There is nothing to show")
 #: Probabilities from which one would act at which the decision curves are told.
 TOLD_FROM = (0.1, 0.2, 0.4)
 
@@ -54,11 +55,26 @@ def roc(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
         Of the evaluation's summary.
     """
     return [
-        f"{row['model']}, {row['set']}: AUC {number(row['value'])} "
-        f"[{interval(row['low'], row['high'])}], n = {row['n']}"
+        translate(
+            "%(model)s, %(set)s: AUC %(area)s [%(interval)s], n = %(n)s",
+            model=row["model"],
+            set=row["set"],
+            area=number(row["value"]),
+            interval=interval(row["low"], row["high"]),
+            n=row["n"],
+        )
         for row in metrics
         if row["metric"] == "auc"
     ]
+
+
+def _calibration_point(row: Mapping[str, Any]) -> str:
+    return translate(
+        "predicted %(predicted)s, observed %(observed)s, n = %(n)s",
+        predicted=number(row["predicted"]),
+        observed=number(row["observed"]) + _between(row),
+        n=int(row["n"]),
+    )
 
 
 def calibration(table: pd.DataFrame) -> list[str]:
@@ -70,11 +86,11 @@ def calibration(table: pd.DataFrame) -> list[str]:
         Of :func:`fidgety.evaluation.tables.calibration_table`.
     """
     return [
-        f"{name}, n = {sum(int(row['n']) for row in rows)}: "
-        + "; ".join(
-            f"predicted {number(row['predicted'])}, observed {number(row['observed'])}"
-            f"{_between(row)}, n = {int(row['n'])}"
-            for row in rows
+        translate(
+            "%(name)s, n = %(n)s: %(points)s",
+            name=name,
+            n=sum(int(row["n"]) for row in rows),
+            points="; ".join(map(_calibration_point, rows)),
         )
         for name, rows in _groups(table)
     ]
@@ -96,17 +112,30 @@ def benefit(table: pd.DataFrame) -> list[str]:
     for name, rows in _groups(table):
         asked = rows[0]["model"] != EVERYBODY
         points = "; ".join(
-            f"{number(row['net_benefit'])}{_between(row)} from {row['threshold']:g} on"
+            translate(
+                "%(worth)s from %(threshold)s on",
+                worth=number(row["net_benefit"]) + _between(row),
+                threshold=f"{row['threshold']:g}",
+            )
             for row in rows
             if np.isclose(row["threshold"], TOLD_FROM).any()
         )
-        text = f"{name}, n = {int(rows[0]['n'])}: net benefit {points}"
+        text = translate(
+            "%(name)s, n = %(n)s: net benefit %(points)s",
+            name=name,
+            n=int(rows[0]["n"]),
+            points=points,
+        )
         if asked:
             more = sum(
                 row["net_benefit"] > max(0.0, plain[row["set"], round(row["threshold"], 6)])
                 for row in rows
             )
-            text += f"; more than acting on everybody and on nobody at {more} of {len(rows)} points"
+            text += "; " + translate(
+                "more than acting on everybody and on nobody at %(more)s of %(all)s points",
+                more=more,
+                all=len(rows),
+            )
         said.append(text)
     return said
 
@@ -122,15 +151,25 @@ def frequency(table: pd.DataFrame) -> list[str]:
     said = []
     for name, rows in _groups(table):
         said += [
-            f"{name}, {row['label']}: median share {number(row['median'])}{_between(row)}, "
-            f"quartiles {interval(row['q1'], row['q3'])}, n = {int(row['n'])}"
+            translate(
+                "%(name)s, %(label)s: median share %(median)s, quartiles %(quartiles)s, n = %(n)s",
+                name=name,
+                label=row["label"],
+                median=number(row["median"]) + _between(row),
+                quartiles=interval(row["q1"], row["q3"]),
+                n=int(row["n"]),
+            )
             for row in rows
         ]
         area = number(rows[0]["auc"])
         if area != "–":
             said.append(
-                f"{name}: AUC of the share {area}{_between(rows[0], 'auc_low', 'auc_high')}, "
-                f"n = {int(rows[0]['auc_n'])}"
+                translate(
+                    "%(name)s: AUC of the share %(area)s, n = %(n)s",
+                    name=name,
+                    area=area + _between(rows[0], "auc_low", "auc_high"),
+                    n=int(rows[0]["auc_n"]),
+                )
             )
     return said
 
@@ -150,7 +189,12 @@ def quality(table: pd.DataFrame, reasons: pd.DataFrame) -> list[str]:
         rows = own[own["reason"] != LOST].to_dict("records")
         everybody = int(own["all_recordings"].iloc[0])
         lost = sum(int(row["recordings"]) for row in rows)
-        whole = f"{role}: {lost} of {count(everybody, 'recording')} not assessable"
+        whole = translate(
+            "%(set)s: %(lost)s of %(recordings)s not assessable",
+            set=role,
+            lost=lost,
+            recordings=count(everybody, "recording"),
+        )
         parts = "; ".join(
             f"{int(row['recordings'])}: {reason_text(row['reason']).rstrip('.')}" for row in rows
         )
@@ -160,8 +204,15 @@ def quality(table: pd.DataFrame, reasons: pd.DataFrame) -> list[str]:
         what, digits = QUALITY[row["measure"]]
         median, first, last = (quality_text(float(row[k]), digits) for k in ("median", "q1", "q3"))
         said.append(
-            f"{what}, {row['set']}: median {median}, quartiles {first} to {last}, "
-            f"n = {int(row['n'])}"
+            translate(
+                "%(what)s, %(set)s: median %(median)s, quartiles %(first)s to %(last)s, n = %(n)s",
+                what=translate(what),
+                set=row["set"],
+                median=median,
+                first=first,
+                last=last,
+                n=int(row["n"]),
+            )
         )
     return said
 
@@ -185,4 +236,7 @@ def alternatives(
         "frequency": frequency(tables["frequency"]),
         "quality": quality(tables["quality"], tables["reasons"]),
     }
-    return {name: ". ".join([what, *(found[name] or [EMPTY])]) for name, what in FIGURES.items()}
+    return {
+        name: ". ".join([translate(what), *(found[name] or [translate(EMPTY)])])
+        for name, what in FIGURES.items()
+    }

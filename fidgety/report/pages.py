@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from fidgety import __version__
 from fidgety.errors import Outcome
-from fidgety.report import wording
+from fidgety.report import language, wording
 
 if TYPE_CHECKING:
     # Figures' libraries, which pages without lanes do without.
@@ -82,8 +82,8 @@ def environment(texts: gettext.NullTranslations | None = None) -> jinja2.Environ
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template."""
-    return environment().get_template(template).render(**values)
+    """Fill a template, in the report's language."""
+    return environment(language.current()).get_template(template).render(**values)
 
 
 def relative(target: str | os.PathLike[str], page: str | os.PathLike[str]) -> str:
