@@ -141,6 +141,7 @@ rule compare_readings:
         confidence=CONFIG.evaluation.confidence,
         phantoms=any(r.recording in PHANTOMS for r in READ),
         seed=SEED,
+        texts=texts_version(),
         code=code_of(
             "compare_readings",
             libraries=("jinja2", "matplotlib", "scikit-learn", "statsmodels"),

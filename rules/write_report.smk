@@ -63,7 +63,11 @@ rule write_infant_page:
         continuous_from=CONFIG.evaluation.continuous_from,
         bundle=ABOUT_BUNDLE,
         learned=LEARNED_FROM,
-        code=code_of("write_infant_page", libraries=("av", "jinja2", "matplotlib"), data=PAGE_FILES),
+        code=code_of(
+            "write_infant_page",
+            libraries=("av", "jinja2", "matplotlib", "opencv-contrib-python-headless"),
+            data=PAGE_FILES,
+        ),
     message:
         "Write the page of infant {wildcards.infant}"
     script:

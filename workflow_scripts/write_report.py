@@ -10,7 +10,8 @@ from fidgety.config.report import ReportConfig
 from fidgety.evaluation.records import read_cohorts
 from fidgety.files import read_json, write_text
 from fidgety.fingerprint import library_versions
-from fidgety.report.index import FIGURES, cohort_download, index_page
+from fidgety.report.alternatives import FIGURES
+from fidgety.report.index import cohort_download, index_page
 from fidgety.report.pages import download
 from workflow_scripts.stage import Job, run
 

@@ -22,6 +22,8 @@ from fidgety.reading.texts import (
     CONTRADICTIONS,
     KEYS,
     MARKING,
+    NO_VIDEO,
+    NOT_ASSESSABLE,
     NOT_JUDGED,
     PAGE_TEXTS,
     SCRIPT_TEXTS,
@@ -43,7 +45,7 @@ def video_folder(sitting: Sitting) -> str:
 
 
 def why_left_out(said: InfantPredictions, duration_s: float, config: ReadingConfig) -> str | None:
-    """Return the reason code why an infant is not read; None where it is.
+    """Return why an infant is not read, a reason code for most; None where it is.
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ def why_left_out(said: InfantPredictions, duration_s: float, config: ReadingConf
     """
     reason = said.outcome.reason
     if not said.outcome.ok and not config.not_assessable:
-        return str(reason.value) if reason is not None else "not assessable"
-    return None if duration_s > 0 else "no video"
+        return str(reason.value) if reason is not None else NOT_ASSESSABLE
+    return None if duration_s > 0 else NO_VIDEO
 
 
 def model_help(

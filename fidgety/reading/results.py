@@ -26,6 +26,7 @@ from fidgety.reading.agreement import (
 from fidgety.reading.plan import Key
 from fidgety.reading.returned import rater_name
 from fidgety.reading.texts import CONTRADICTIONS, RESULT_TEXTS, TYPES
+from fidgety.report.described import reason_text
 from fidgety.report.pages import render
 from fidgety.report.plots import inline
 from fidgety.report.wording import number
@@ -181,6 +182,11 @@ def contradictions(readings: pd.DataFrame) -> list[str]:
     return [RESULT_TEXTS["whose"].format_map(row) for row in rows]
 
 
+def _why(code: str) -> str:
+    """Say in words why an infant is not read: the key has its reason code."""
+    return str(RESULT_TEXTS["why"].get(code, reason_text(code).rstrip(".")))
+
+
 def notes(key: Key, readings: pd.DataFrame) -> list[str]:
     """Return what must be known to read the results.
 
@@ -197,7 +203,7 @@ def notes(key: Key, readings: pd.DataFrame) -> list[str]:
     rate = words["limit"].format(kbps=shown.kbps) if shown.kbps else words["no_limit"]
     found = [words["size"].format(size=size, rate=rate), words["faces"][shown.faces]]
     if key.left_out:
-        who = "; ".join(f"{infant} ({why})" for infant, why in sorted(key.left_out.items()))
+        who = "; ".join(f"{infant} ({_why(code)})" for infant, code in sorted(key.left_out.items()))
         found.append(RESULT_TEXTS["left_out"].format(whose=who))
     without, helped = sequences(readings)
     if without + helped:

@@ -35,6 +35,8 @@ class Item:
     answers: dict[str, str]
 
 
+#: In the key, beside reason codes: why an infant is not read.
+NOT_ASSESSABLE, NO_VIDEO = "not assessable", "no video"
 #: The verdict that ends a reading without any other answer.
 NOT_JUDGED = "not_judged"
 VERDICT = Item(
@@ -262,6 +264,11 @@ RESULT_TEXTS: dict[str, Any] = {
     },
     "and": "{first} and {second}",
     "left_out": "Not read: {whose}.",
+    # What the key has beside the reason codes.
+    "why": {
+        NOT_ASSESSABLE: "It is not assessable; no reason was recorded",
+        NO_VIDEO: "There is no video to look at",
+    },
     "contradictions": "In {n} readings the type of fidgety movements contradicts the points of "
     "MOS-R for them. Ask the raters: {whose}.",
     "whose": "{rater}, period {period}: {infant}",

@@ -11,33 +11,34 @@ import pandas as pd
 from fidgety.errors import Reason
 from fidgety.evaluation.records import EVERYBODY, LOST
 from fidgety.report.flow import ROLE_TEXTS
+from fidgety.report.language import mark, translate
 from fidgety.report.wording import NOTHING, count, interval, number, percent
 
 #: Characteristic, what it is called, and its decimals where it is measured.
 CHARACTERISTICS = {
-    "infants": ("Infants", 0),
-    "recordings": ("Recordings", 0),
-    "recordings_an_infant": ("Recordings an infant", 0),
-    "duration_s": ("Duration of a recording (s)", 0),
-    "sex": ("Sex", 0),
-    "fm_type": ("Fidgety movements, by the sheet", 0),
-    "gestational_age_weeks": ("Gestational age (weeks)", 1),
-    "birth_weight_g": ("Birth weight (g)", 0),
-    "corrected_age_weeks": ("Corrected age at the first recording (weeks)", 1),
+    "infants": (mark("Infants"), 0),
+    "recordings": (mark("Recordings"), 0),
+    "recordings_an_infant": (mark("Recordings an infant"), 0),
+    "duration_s": (mark("Duration of a recording (s)"), 0),
+    "sex": (mark("Sex"), 0),
+    "fm_type": (mark("Fidgety movements, by the sheet"), 0),
+    "gestational_age_weeks": (mark("Gestational age (weeks)"), 1),
+    "birth_weight_g": (mark("Birth weight (g)"), 0),
+    "corrected_age_weeks": (mark("Corrected age at the first recording (weeks)"), 1),
 }
 #: Measure of quality, what it is called, and its decimals; None: a share, as per cent.
 QUALITY = {
-    "measured": ("Measured values", None),
-    "imputed": ("Imputed values", None),
-    "missing": ("Missing values", None),
-    "longest_gap_s": ("Longest gap (s)", 1),
-    "confidence": ("Median confidence of the pose", 2),
-    "fps": ("Frames a second", 1),
-    "duration_s": ("Duration (s)", 0),
-    "assessable_s": ("Assessable (s)", 0),
+    "measured": (mark("Measured values"), None),
+    "imputed": (mark("Imputed values"), None),
+    "missing": (mark("Missing values"), None),
+    "longest_gap_s": (mark("Longest gap (s)"), 1),
+    "confidence": (mark("Median confidence of the pose"), 2),
+    "fps": (mark("Frames a second"), 1),
+    "duration_s": (mark("Duration (s)"), 0),
+    "assessable_s": (mark("Assessable (s)"), 0),
 }
-EVERYBODY_TEXT = "All"
-LOST_TEXT = "No recording left"
+EVERYBODY_TEXT = mark("All")
+LOST_TEXT = mark("No recording left")
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -47,9 +48,9 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _cell(row: Mapping[str, Any], digits: int) -> tuple[str, str]:
     """Write a figure of Table 1, and of how many it is."""
     n = int(row["n"])
-    note = [f"n = {count(n, 'recording') if row['unit'] == 'recording' else n}"]
+    note = [translate("n = %(n)s", n=count(n, "recording") if row["unit"] == "recording" else n)]
     if int(row["missing"]):
-        note.append(f"{int(row['missing'])} missing")
+        note.append(translate("%(n)s missing", n=int(row["missing"])))
     if np.isfinite(row["count"]):
         counted = str(int(row["count"]))
         if row["characteristic"] in ("infants", "recordings"):
@@ -80,7 +81,8 @@ def table_one(table: pd.DataFrame) -> list[dict[str, Any]]:
         for name, category in dict.fromkeys(
             zip(own["characteristic"], own["category"], strict=True)
         ):
-            what, digits = CHARACTERISTICS[name]
+            text, digits = CHARACTERISTICS[name]
+            what = translate(text)
             here = {
                 row["label"]: row
                 for row in _rows(own[own["characteristic"] == name])
@@ -95,7 +97,9 @@ def table_one(table: pd.DataFrame) -> list[dict[str, Any]]:
         sets.append(
             {
                 "text": ROLE_TEXTS[role],
-                "labels": [EVERYBODY_TEXT if one == EVERYBODY else one for one in labels],
+                "labels": [
+                    translate(EVERYBODY_TEXT) if one == EVERYBODY else one for one in labels
+                ],
                 "rows": rows,
             }
         )
@@ -127,8 +131,17 @@ def frequencies(table: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _quality_text(value: float, digits: int | None) -> str:
+def quality_text(value: float, digits: int | None) -> str:
+    """Write a measure of :data:`QUALITY` with its decimals, a share as per cent."""
     return percent(value) if digits is None else number(value, digits)
+
+
+def _span(low: str, high: str) -> str:
+    return translate("%(low)s to %(high)s", low=low, high=high)
+
+
+def _share(some: float, everybody: float) -> str:
+    return translate("%(some)s of %(all)s", some=int(some), all=int(everybody))
 
 
 def quality(table: pd.DataFrame) -> list[dict[str, str]]:
@@ -141,23 +154,31 @@ def quality(table: pd.DataFrame) -> list[dict[str, str]]:
     """
     rows = []
     for row in _rows(table):
-        what, digits = QUALITY[row["measure"]]
+        text, digits = QUALITY[row["measure"]]
         texts = {
-            k: _quality_text(float(row[k]), digits)
+            k: quality_text(float(row[k]), digits)
             for k in ("median", "q1", "q3", "lowest", "highest")
         }
         rows.append(
             {
                 "set": ROLE_TEXTS[row["set"]],
-                "what": what,
+                "what": translate(text),
                 "n": str(int(row["n"])),
                 "missing": str(int(row["missing"])),
                 "median": texts["median"],
-                "quartiles": f"{texts['q1']} to {texts['q3']}",
-                "range": f"{texts['lowest']} to {texts['highest']}",
+                "quartiles": _span(texts["q1"], texts["q3"]),
+                "range": _span(texts["lowest"], texts["highest"]),
             }
         )
     return rows
+
+
+def reason_text(code: str) -> str:
+    """Return the sentence of a reason, or of :data:`LOST`; a code of another version as it is."""
+    if code == LOST:
+        return translate(LOST_TEXT)
+    known = {r.value for r in Reason}
+    return Reason(code).text if code in known else code
 
 
 def reasons(table: pd.DataFrame) -> list[dict[str, str]]:
@@ -168,17 +189,14 @@ def reasons(table: pd.DataFrame) -> list[dict[str, str]]:
     table
         Of :func:`fidgety.evaluation.description.reason_table`.
     """
-    known = {r.value for r in Reason}
     return [
         {
             "set": ROLE_TEXTS[row["set"]],
-            "reason": LOST_TEXT
-            if row["reason"] == LOST
-            else (Reason(row["reason"]).text if row["reason"] in known else str(row["reason"])),
-            "recordings": f"{int(row['recordings'])} of {int(row['all_recordings'])}",
-            "infants": f"{int(row['infants'])} of {int(row['n'])}",
+            "reason": reason_text(str(row["reason"])),
+            "recordings": _share(row["recordings"], row["all_recordings"]),
+            "infants": _share(row["infants"], row["n"]),
             "share": percent(row["share"]),
-            "interval": f"{percent(row['low'])} to {percent(row['high'])}",
+            "interval": _span(percent(row["low"]), percent(row["high"])),
         }
         for row in _rows(table)
     ]

@@ -16,12 +16,13 @@ from fidgety.evaluation.records import LABEL_COLUMNS, LABELLED, read_cohorts
 from fidgety.phantom.names import is_phantom
 from fidgety.pose.quality_record import MEASURES
 from fidgety.report import cautions, described, plots
+from fidgety.report.alternatives import alternatives
 from fidgety.report.flow import ROLE_TEXTS, assessed_infants, flow
 from fidgety.report.methods import methods
 from fidgety.report.pages import Download, pack, relative, render
 from fidgety.report.parameters import parameters
 from fidgety.report.people import n_phantoms, people, placed_by_hand
-from fidgety.report.wording import PHANTOM_BANNER, count, headline, interval, number, percent
+from fidgety.report.wording import PHANTOM_BANNER, count, headline, number, percent
 from fidgety.sheet import CHARACTERISTICS
 from fidgety.text import safe_text
 
@@ -67,14 +68,6 @@ _NOT_SHOWN = (
 )
 
 
-#: Figures of the page, and what stands for them where they are not seen.
-FIGURES = {
-    "roc": "ROC curves of all models",
-    "calibration": "Calibration of all models",
-    "benefit": "Decision curves of all models",
-    "frequency": "Frequency of fidgety movements by group",
-    "quality": "Recordings that could not be assessed, and the quality of the others",
-}
 #: Columns with the user's own paths.
 _PATHS = ("video", "pose")
 
@@ -158,17 +151,6 @@ def _by_class(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {"model": model, "name": name, "cells": [cells.get(m) for m in CLASS_METRIC_TEXTS]}
         for (model, name), cells in found.items()
     ]
-
-
-def roc_alt(metrics: Sequence[Mapping[str, Any]]) -> str:
-    """Put the areas under the ROC curves into the figure's text alternative."""
-    areas = [
-        f"{row['model']}, {row['set']}: AUC {number(row['value'])} "
-        f"[{interval(row['low'], row['high'])}], n = {row['n']}"
-        for row in metrics
-        if row["metric"] == "auc"
-    ]
-    return ". ".join([FIGURES["roc"], *areas])
 
 
 def _curve_rows(table: pd.DataFrame, columns: Sequence[str]) -> list[list[str]]:
@@ -290,7 +272,7 @@ def index_page(
         ``characteristics``, ``frequency``, ``quality`` and ``reasons``, of
         :mod:`fidgety.evaluation.description`; ``calibration`` and ``benefit``, the curves' points.
     figures
-        :data:`FIGURES`: SVG.
+        :data:`fidgety.report.alternatives.FIGURES`: SVG.
     pages
         Infants' pages, named by infant.
     index
@@ -335,10 +317,8 @@ def index_page(
         majority=summary.get("majority"),
         accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
         figures={
-            name: plots.inline(
-                figures[name], name, roc_alt(summary["metrics"]) if name == "roc" else alt
-            )
-            for name, alt in FIGURES.items()
+            name: plots.inline(figures[name], name, told)
+            for name, told in alternatives(summary["metrics"], tables).items()
         },
         curves={
             name: (columns, _curve_rows(tables[name], columns))

@@ -24,6 +24,7 @@ from fidgety.report.flow import ROLE_TEXTS
 from fidgety.report.infant_files import FILES, read_clean, recording_files
 from fidgety.report.pages import RecordingView, relative, render
 from fidgety.report.picture_list import PANELS, read_pictures
+from fidgety.report.posters import clearest_frame, poster
 from fidgety.report.wording import (
     FACES_HIDDEN,
     LOOKED,
@@ -184,6 +185,7 @@ def recording_view(
         outcome=outcome,
         characteristics=characteristics(row, shared=shared),
         video=relative(media, page) if has_video else "",
+        poster=poster(media, clearest_frame(pose) if pose else None) if has_video else "",
         duration_s=max(timeline.duration_s(strips, annotated), pose.duration_s if pose else 0.0),
         strips=strips,
         annotated=annotated,
@@ -257,7 +259,7 @@ def _strips(
 def infant_clips(
     folder: str | os.PathLike[str] | None, page: str | os.PathLike[str]
 ) -> list[dict[str, Any]]:
-    """Return the clips by kind, the likeliest first: heading, order, and every clip's video."""
+    """Return the clips by kind, the likeliest first: heading, order, every clip with its video."""
     found = read_clips(folder) if folder is not None else []
     most = "Most like fidgety movements"
     if all(clip.probability <= FOUND_ABOVE for clip in found):
@@ -270,11 +272,11 @@ def infant_clips(
         {
             "heading": heading,
             "order": order,
-            "model": own[0].model,
-            "videos": [(clip, relative(Path(str(folder)) / clip.file, page)) for clip in own],
+            "model": own[0][0].model,
+            "videos": [(clip, relative(file, page), poster(file)) for clip, file in own],
         }
         for least, heading, order in kinds
-        if (own := [clip for clip in found if clip.least == least])
+        if (own := [(clip, Path(str(folder)) / clip.file) for clip in found if clip.least == least])
     ]
 
 

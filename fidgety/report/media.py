@@ -6,6 +6,6 @@ opened on a ward's tablet and kept for years.
 
 from __future__ import annotations
 
-#: Kilobits a second of overlay and clips at most: 300 s of overlay are 7.5 MB, and a clip of ten
+#: Kilobits a second of overlay and clips at most: 300 s of overlay are 6.8 MB, and a clip of ten
 #: seconds 0.25 MB. Skeletons and most pictures take less.
-MOST_KBPS = 200
+MOST_KBPS = 180

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from fidgety import __version__
 from fidgety.errors import Outcome
-from fidgety.report import wording
+from fidgety.report import language, wording
 
 if TYPE_CHECKING:
     # Figures' libraries, which pages without lanes do without.
@@ -82,8 +82,8 @@ def environment(texts: gettext.NullTranslations | None = None) -> jinja2.Environ
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template."""
-    return environment().get_template(template).render(**values)
+    """Fill a template, in the report's language."""
+    return environment(language.current()).get_template(template).render(**values)
 
 
 def relative(target: str | os.PathLike[str], page: str | os.PathLike[str]) -> str:
@@ -146,6 +146,8 @@ class RecordingView:
         Column of the sheet to value.
     video
         Link to the overlay video; empty if there is none.
+    poster
+        ``data:`` link of a picture of it, which stands in its place until it is loaded.
     duration_s
         Length of the timeline.
     strips, annotated
@@ -165,6 +167,7 @@ class RecordingView:
     outcome: Outcome
     characteristics: Mapping[str, str]
     video: str
+    poster: str
     duration_s: float
     strips: Sequence[Strip]
     annotated: Mapping[str, Sequence[Mark]]

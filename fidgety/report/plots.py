@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from fidgety.evaluation.plots import COLOURS, figure, to_svg
 from fidgety.pose.tracks import Origin, Pose
+from fidgety.report.language import mark, translate
 from fidgety.skeletons import conversion_matrix
 
 #: Joints whose tracks are shown, those that the skeleton has.
-JOINTS = ("wrist", "elbow", "ankle", "knee")
+JOINTS = (mark("wrist"), mark("elbow"), mark("ankle"), mark("knee"))
+#: Side, its colour and its line.
+SIDES = ((mark("left"), COLOURS[0], "-"), (mark("right"), COLOURS[1], "--"))
 MAX_POINTS = 1200
 #: Colours of where values come from; what is missing is nearly black.
 ORIGIN_COLOURS = {
@@ -44,8 +47,8 @@ def body_coordinates(pose: Pose) -> tuple[NDArray[np.float64], str]:
         return flat, pose.units
     scale = float(np.nanmedian(lengths))
     if pose.units == "zscore" or scale <= 0:
-        return flat - origin[:, :, None], "z-scores"
-    return (flat - origin[:, :, None]) / scale, "trunk lengths"
+        return flat - origin[:, :, None], mark("z-scores")
+    return (flat - origin[:, :, None]) / scale, mark("trunk lengths")
 
 
 def shown_joints(pose: Pose) -> list[str]:
@@ -68,9 +71,9 @@ def draw_trajectories(pose: Pose) -> str:
     time_s = pose.time_s[::every]
     with figure(9.0, 1.25 * len(joints) + 0.5, rows=len(joints), columns=2) as drawing:
         for row, joint in enumerate(joints):
-            for axis, label in enumerate(("x (right)", "y (down)")):
+            for axis, label in enumerate((translate("x (right)"), translate("y (down)"))):
                 panel = drawing.axes[2 * row + axis]
-                for side, colour, dash in (("left", COLOURS[0], "-"), ("right", COLOURS[1], "--")):
+                for side, colour, dash in SIDES:
                     index = pose.keypoints.index(f"{side}_{joint}")
                     panel.plot(
                         time_s,
@@ -78,16 +81,16 @@ def draw_trajectories(pose: Pose) -> str:
                         color=colour,
                         linestyle=dash,
                         linewidth=0.8,
-                        label=side,
+                        label=translate(side),
                     )
-                panel.set_title(f"{joint}, {label}", loc="left", fontsize=8)
+                panel.set_title(f"{translate(joint)}, {label}", loc="left", fontsize=8)
                 panel.margins(x=0)
                 if row < len(joints) - 1:
                     panel.tick_params(labelbottom=False)
                 else:
-                    panel.set_xlabel("seconds")
+                    panel.set_xlabel(translate("seconds"))
         drawing.axes[0].legend(loc="upper right", fontsize=7, ncols=2)
-        drawing.supylabel(f"from the pelvis, {unit}", fontsize=8)
+        drawing.supylabel(translate("from the pelvis, %(unit)s", unit=translate(unit)), fontsize=8)
         return to_svg(drawing)
 
 

@@ -88,12 +88,14 @@ def _steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _draw_parts(panel: Axes, shares: Mapping[str, NDArray[np.float64]], edges: Any) -> None:
     for row, values in enumerate(reversed(list(shares.values()))):
-        below = np.full(edges.size, float(row))
-        for k, (kind, _) in enumerate(KINDS):
-            above = below + BAND * _steps(values[k])
+        tops = row + BAND * np.cumsum(values, axis=0)
+        for (kind, _), top, own in zip(KINDS, tops, values, strict=True):
+            # Where there is none of a kind nothing is drawn: a small file of a long recording.
+            drawn = np.where(own > 0, top, np.nan)
             colour = ORIGIN_COLOURS.get(kind.name.lower(), MISSING_COLOUR)
-            panel.fill_between(edges, below, above, step="post", color=colour, linewidth=0)
-            below = above
+            panel.stairs(
+                drawn, edges, baseline=drawn - BAND * own, fill=True, color=colour, linewidth=0
+            )
     panel.set_yticks(np.arange(len(shares)) + BAND / 2, list(reversed(list(shares))))
     panel.set_ylim(-0.1, len(shares))
     panel.tick_params(axis="y", length=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -182,6 +184,24 @@ def test_a_clip_is_shown_in_its_recording(page: Any, site: Site) -> None:
     button.press("Enter")
     assert page.evaluate("document.querySelector('.recording video').currentTime") == start != 2
     assert page.evaluate("document.activeElement.closest('.recording') !== null")
+
+
+@EVERYWHERE
+def test_a_poster_stands_where_a_video_is_not_loaded(page: Any, site: Site) -> None:
+    page.goto(site.pages["e1"].as_uri())
+    video = page.locator(".recording video")
+    # Without its file, as before a tablet loads it.
+    video.evaluate("(one) => { one.removeAttribute('src'); one.controls = false; one.load(); }")
+    bright = {}
+    for poster in (True, False):
+        if not poster:
+            video.evaluate("(one) => one.removeAttribute('poster')")
+        page.wait_for_timeout(200)
+        shown = np.frombuffer(video.screenshot(), dtype=np.uint8)
+        bright[poster] = (cv2.imdecode(shown, cv2.IMREAD_GRAYSCALE) > 200).mean()
+    # The video is white but for the infant's head.
+    assert bright[True] > 0.2
+    assert bright[False] < 0.02, "without a poster it is black"
 
 
 def test_without_scripts_all_rows_are_there(browser: Any, thousand: Path) -> None:

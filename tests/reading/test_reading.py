@@ -332,9 +332,22 @@ def test_who_is_not_assessable_is_not_read_and_named() -> None:
     said = InfantPredictions("a", "new", outcome)
     assert why_left_out(said, 9.0, CONFIG) == "no_body"
     assert why_left_out(said, 9.0, ReadingConfig(raters=("r1",), not_assessable=True)) is None
+    assert why_left_out(said, 0.0, ReadingConfig(raters=("r1",), not_assessable=True)) == "no video"
     key = replace(key_of(), left_out={"a": "no_body"})
     assert read_key(json.loads(json.dumps(key.as_dict()))) == key
-    assert "Not read: a (no_body)." in notes(key, table_of())
+    assert f"Not read: a ({Reason.NO_BODY.text.rstrip('.')})." in notes(key, table_of())
+
+
+def test_no_reason_is_a_code_in_the_results() -> None:
+    other = {"no video": "no video", "none": "not assessable", "later": "of_a_later_version"}
+    key = replace(key_of(), left_out={**{r.value: r.value for r in Reason}, **other})
+    said = next(note for note in notes(key, table_of()) if note.startswith("Not read"))
+    for reason in Reason:
+        assert f"{reason.value} ({reason.text.rstrip('.')})" in said
+        assert f"({reason.value})" not in said
+    assert "no video (There is no video to look at)" in said
+    assert "none (It is not assessable; no reason was recorded)" in said
+    assert "later (of_a_later_version)" in said
 
 
 def test_the_words_of_the_results_are_in_one_place_and_intervals_as_configured() -> None:

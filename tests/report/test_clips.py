@@ -15,7 +15,7 @@ from fidgety.report.wording import fms_words
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
 from tests.evaluation.test_fms import prediction
-from tests.report.conftest import Site
+from tests.report.conftest import Site, write_video
 from tests.report.test_pages import soup
 
 LONG = {"r1": 99.0, "r2": 99.0}
@@ -118,6 +118,8 @@ def test_none_found_is_said_where_the_clips_stand(tmp_path: Path) -> None:
             Clip(1, "mam", "r1", 9.0, 18.0, 0, True),
         ]
         (tmp_path / "clips.tsv").write_text(to_tsv(list_clips(own)), encoding="utf-8")
+        for clip in own:
+            write_video(tmp_path / clip.file, 3)
         return [kind["heading"] for kind in infant_clips(tmp_path, tmp_path / "page.html")]
 
     assert headings(0.51)[0] == "Most like fidgety movements"
