@@ -30,7 +30,8 @@ def main(job: Job) -> None:
     kind = ESTIMATORS.get(PoseConfig.model_validate(job.params["config"]).method)
     group = Group.of(recording) if kind.again else Group()
     with group.in_turn():
-        if group.recordings and place.take(job.params):
+        # Also what a group has left that was cancelled: it may come again in other company.
+        if kind.again and place.take(job.params):
             print("estimated together with the other recordings of its group")
             return
         estimate(job, group.others(recording, place, job.params))

@@ -141,6 +141,19 @@ def test_what_lies_ready_is_taken_only_if_it_is_of_the_same_things(
     assert [p for p in os.listdir(tmp_path / "pose") if "ready" in p] == []
 
 
+def test_what_a_cancelled_group_has_left_ready_is_taken_by_jobs_alone(
+    jobs: dict[str, Job], loaded: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    together(monkeypatch, tmp_path, *NAMES)
+    main(jobs["a"])
+    monkeypatch.delenv(TOGETHER_VARIABLE)
+    main(jobs["b"])
+    assert len(loaded) == 1
+    main(replace(jobs["c"], params={**jobs["c"].params, "code": "other"}))
+    assert len(loaded) == 2
+    assert sorted(os.listdir(tmp_path / "pose")) == ["a.h5", "b.h5", "c.h5"]
+
+
 def test_a_recording_that_cannot_be_assessed_tells_so_itself(
     jobs: dict[str, Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
