@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,12 @@ from typing import Any
 
 from fidgety.errors import StorageError
 from fidgety.faults import reading_fault
+
+#: Names of :func:`atomic_path` and :func:`atomic_directory`, and of a pose that another recording's
+#: job has made ready.
+_TEMPORARY = re.compile(
+    r"\.(?P<stem>.+)\.(?:[a-z0-9_]{8}|ready-[0-9a-f]+)(?P<suffix>\.[^.]+)?", re.DOTALL
+)
 
 
 def dumps(value: Any) -> str:
@@ -84,6 +91,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary.chmod(0o777 & ~umask)
     try:
         yield temporary
+        _sync_folder(temporary)
         while True:
             with contextlib.suppress(FileNotFoundError):
                 # A folder with files in it cannot be replaced: it is moved away first.
@@ -100,6 +108,40 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def finals_of(name: str) -> list[str]:
+    """Return which files or folders a hidden temporary may have been for; none if it is none.
+
+    Parameters
+    ----------
+    name
+        Of the file or folder, without its place.
+    """
+    found = _TEMPORARY.fullmatch(name)
+    if found is None:
+        return []
+    stem, suffix = found["stem"], found["suffix"] or ""
+    # An old folder is moved away under its temporary's name and `.old`.
+    finals = [f"{stem}{suffix}", *([stem] if suffix == ".old" else [])]
+    return [inner for final in finals for inner in (finals_of(final) or [final])]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk take all files below a folder, and their names."""
+    for here, _, names in os.walk(folder, topdown=False):
+        for path in [*(Path(here, name) for name in names), Path(here)]:
+            if path.is_symlink():
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            except OSError as error:
+                # Some disks of networks sync no folder.
+                if not (path == Path(here) and error.errno in (errno.EINVAL, errno.EBADF)):
+                    raise
+            finally:
+                os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -205,6 +205,42 @@ def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["frames"]
 
 
+def test_a_folder_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut leaves the folder with files that are empty."""
+    order: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def noted_sync(handle: int) -> None:
+        order.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        sync(handle)
+
+    def noted_replace(a: Path, b: Path) -> None:
+        order.append(f"to {b.name}")
+        replace(a, b)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with files.atomic_directory(tmp_path / "pages") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.mp4").write_text("x")
+        (folder / "b.html").write_text("y")
+    assert order[:2] == ["a.mp4", "inner"]
+    assert order[2] == "b.html"
+    assert order[-1] == "to pages"
+
+
+def test_names_of_temporaries_say_whose_they_are(tmp_path: Path) -> None:
+    seen: list[str] = []
+    with files.atomic_path(tmp_path / "a.b.h5") as one, files.atomic_directory(tmp_path / "c") as d:
+        seen += [one.name, d.name, f"{d.name}.old"]
+        one.touch()
+    assert [files.finals_of(name) for name in seen] == [["a.b.h5"], ["c"], ["c.old", "c"]]
+    for name in ("a.h5", ".a", ".a.h5", ".a.b.h5", ".snakemake_timestamp", ".a.ABCDEFGH.h5"):
+        assert files.finals_of(name) == []
+
+
 def test_of_two_jobs_that_write_one_folder_at_once_one_is_left_whole(tmp_path: Path) -> None:
     final = tmp_path / "clips"
     faults: list[BaseException] = []

@@ -299,6 +299,69 @@ def test_a_stage_on_another_disk_is_looked_into(tmp_path: Path) -> None:
     assert not list((tmp_path / "state").iterdir())
 
 
+#: What killed jobs have left, of whomever.
+LEFT = (
+    ".bundle.ab12cd34/models/net/fold-1/weights.safetensors",
+    "models/net/fold-1/.weights.ab12cd34.bin",
+    "reading/.pages.ab12cd34/1/K7.mp4",
+    "reading/.pages.ab12cd34.old/1/K7.mp4",
+    "reading/pages/.A7.ab12cd34.mp4",
+    "pose/.r10.ready-0123456789abcdef.h5",
+    "pose/..r10.ready-0123456789abcdef.ab12cd34.h5",
+    ".folds.ab12cd34.tsv",
+    ".verify.ab12cd34.tsv",
+    f"{FOLDER}/pose/.r10.ab12cd34.json",
+    ".index/.infants.ab12cd34.json",
+    "work/net/fold-1/0a1b/.last.ab12cd34.ckpt",
+)
+#: Of the user: hidden too, but beside nothing that a job writes.
+KEPT = (
+    *(".snapshot.20260101.zip", "pose/.notes.txt", "cohort/.mine.ab12cd34.tsv", ".cache/.b.x"),
+    *("pose/.snakemake_timestamp", "evaluation/.mine.ab12cd34/roc.svg"),
+)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_killed_jobs_left_goes_whosever_it_was(nested: bool, tmp_path: Path) -> None:
+    """Its name hides whose it is: a code stands for an infant, weights name nobody."""
+    results = tmp_path / "results"
+    inner = results / "validation" if nested else results
+    cohort(inner)
+    (inner / "models").rename(tmp_path / "models")
+    (inner / "models").symlink_to(tmp_path / "models")
+    for name in (*LEFT, *KEPT):
+        path = inner / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    patterns = [*rules(results), [f"{results}/bundle"], [f"{results}/bundle.zip"]]
+    # Also of an infant that has nothing else.
+    who = whom("baby3", "r3")
+    traces = find_traces(results, patterns, who)
+    assert "reading/.pages.ab12cd34.old" in told(traces, [], "removed")
+    forget(traces, who, results)
+    assert [name for name in LEFT if (inner / name).exists()] == []
+    assert [name for name in KEPT if not (inner / name).exists()] == []
+    assert (inner / "models/net/fold-1/weights.bin").exists()
+    assert (inner / "pose/r10.h5").exists()
+    assert (inner / "reading/pages/videos/A7.mp4").exists()
+
+
+def test_what_is_half_written_just_now_is_seen(tmp_path: Path) -> None:
+    results, locks = tmp_path / "results", tmp_path / "locks"
+    cohort(results)
+    (results / "reading/.pages.ab12cd34").mkdir()
+    (results / "work/a").mkdir(parents=True)
+    (results / "work/a/.last.ab12cd34.ckpt").write_text("x")
+    found = find_traces(results, rules(results), whom("baby3", "r3"))
+    assert found.half_written == (results / "reading/pages", results / "work")
+    locks.mkdir()
+    for held in ("reading/pages", "models/net/fold-1/model.json"):
+        (locks / "0.output.lock").write_text(f"{results / held}\n")
+        assert in_use(locks, found.half_written) == [str(results / held)]
+    (locks / "0.output.lock").write_text(f"{results / 'pose/r10.h5'}\n")
+    assert in_use(locks, found.half_written) == []
+
+
 def test_results_folders_below_are_treated_alike(tmp_path: Path) -> None:
     results = tmp_path / "results"
     inner = results / "validation"

@@ -142,6 +142,10 @@ class Layout:
         """Tell whether a file below the results is one infant's or recording's, whoever's."""
         return self._somebodys.match(inside) is not None
 
+    def is_output(self, inside: str) -> bool:
+        """Tell whether a file below the results is one that a job writes, or in such a folder."""
+        return self._outputs.match(inside) is not None
+
     def job(self, inside: str) -> set[str]:
         """Return all that the job of a file of nobody wrote; it may be in a folder that is one."""
         names = [inside, *map(str, PurePosixPath(inside).parents)]
