@@ -44,6 +44,10 @@ class StorageError(FidgetyError):
     """A results file is not what it should be: other schema, damaged, or not one of ours."""
 
 
+class DamagedError(StorageError):
+    """The file itself is to blame, not the machine that it cannot be read on."""
+
+
 class Status(enum.StrEnum):
     """Status of a record: every results file of a recording carries one."""
 

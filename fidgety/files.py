@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fidgety.errors import StorageError
+from fidgety.errors import DamagedError, StorageError
 from fidgety.faults import reading_fault
 
 #: Names of :func:`atomic_path` and :func:`atomic_directory`, and of a pose that another recording's
@@ -162,14 +162,15 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     StorageError
-        If the file is missing or is no JSON.
+        If the file is missing or is no JSON; as :class:`DamagedError` if it is there and no JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if lacking := reading_fault(error):
             raise StorageError(f"{path}: {lacking}") from None
-        raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
+        kind = StorageError if isinstance(error, OSError) else DamagedError
+        raise kind(f"{path}: cannot be read as JSON: {error}") from None
 
 
 def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any]:
@@ -188,6 +189,59 @@ def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any
             "Delete it and run the workflow again."
         )
     return dict(values)
+
+
+def write_sealed(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
+    """Write JSON with a checksum of its own, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File.
+    values
+        What to write; ``sha256`` is added.
+    """
+    write_json(path, {**values, "sha256": _seal(values)})
+
+
+def read_sealed(
+    path: str | os.PathLike[str], schema: str, earlier: str
+) -> tuple[dict[str, Any], bool]:
+    """Read JSON that says which schema it keeps to, and check its own checksum.
+
+    Parameters
+    ----------
+    path
+        File.
+    schema
+        That of files with a checksum.
+    earlier
+        That of files from before there was one.
+
+    Returns
+    -------
+    tuple
+        The values without the checksum, and whether there was one.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read; as :class:`DamagedError` if it is not what was written.
+    """
+    values = read_json(path)
+    found = values.get("schema") if isinstance(values, dict) else None
+    if found == earlier and "sha256" not in values:
+        return values, False
+    if found not in (schema, earlier):
+        raise DamagedError(f"{path}: has schema {found!r}, expected {schema!r}.")
+    seal = values.pop("sha256", None)
+    if found == earlier or seal != _seal(values):
+        raise DamagedError(f"{path}: is not what was written: its own checksum differs.")
+    return values, True
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(dumps(values).encode()).hexdigest()
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

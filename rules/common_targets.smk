@@ -2,7 +2,7 @@
 
 from fidgety.config.compare_pose import BackendConfig
 from fidgety.forget.whom import Whom, known_of, typed_infant
-from fidgety.infants_index import INFANTS, Owned, absolute, add_infants
+from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, what_to_do
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.reading.plan import choose_infants
 from fidgety.skeletons import SKELETONS
@@ -272,9 +272,15 @@ def remember_infants():
     if workflow.storage_settings.default_storage_provider:
         return
     try:
-        add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
+        aside = add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
     except (FidgetyError, OSError) as error:
         raise WorkflowError(f"{CONFIG.results}: takes no index of infants: {error}") from None
+    if aside is not None:
+        print(
+            f"{aside}: the index of infants was damaged and is begun anew; this one is kept aside. "
+            f"{what_to_do(aside)}",
+            file=sys.stderr,
+        )
 
 
 def forgotten():

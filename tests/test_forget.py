@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 
 from fidgety.checksums import FOLDER, Stamp, read_record, record
 from fidgety.config.root import parse_config
-from fidgety.errors import ConfigError
+from fidgety.errors import ConfigError, StorageError
 from fidgety.forget.asking import BLOCK, asked, names_it
 from fidgety.forget.layout import filled, of_the_same_job
 from fidgety.forget.removal import forget, remove, told
 from fidgety.forget.search import Traces, find_traces
 from fidgety.forget.snakemake_files import blacken, empty_folders, fetched, in_use, of_snakemake
 from fidgety.forget.whom import Whom, known_of, recordings_in, typed_infant, word
-from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, read_infants
+from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, kept_aside, read_infants
 
 IDS = st.text("abAB01_-", min_size=1, max_size=6)
 
@@ -503,6 +504,62 @@ def test_what_another_run_works_on_is_seen(tmp_path: Path) -> None:
     assert in_use(locks, [Path("results/a.h5")]) == ["results/a.h5"]
     assert in_use(locks, [Path("results/clips/x")]) == ["results/clips/x/1.mp4"]
     assert in_use(locks, [Path("results/c.h5")]) == []
+
+
+def test_a_damaged_index_is_kept_aside_and_nobody_is_forgotten_in_part(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    cohort(results)
+    index = results / INFANTS
+    assert add_infants(index, {"baby1": Owned(frozenset({"r1", "gone"}))}) is None
+    whole = index.read_text()
+    # A single bit: of the structure, or of a recording's name.
+    for damaged in (whole.replace("{", "[", 1), whole.replace("gone", "fone")):
+        index.write_text(damaged)
+        with pytest.raises(StorageError, match="not all recordings"):
+            known_of(results, "baby1", {}, [])
+        with pytest.raises(StorageError, match="not all recordings"):
+            find_traces(results, rules(results), whom("baby1", "r1"))
+        aside = add_infants(index, {"baby2": Owned(frozenset({"r2"}))})
+        assert aside is not None
+        assert aside.read_text() == damaged
+        assert read_infants(index) == {"baby2": Owned(frozenset({"r2"}))}
+    assert [path.name for path in kept_aside(index)] == [
+        "infants.json.damaged",
+        "infants.json.damaged+",
+    ]
+    for path in kept_aside(index):
+        with pytest.raises(StorageError, match=rf"{re.escape(path.name)}: .* rm "):
+            known_of(results, "baby1", {"baby1": Owned()}, [])
+        with pytest.raises(StorageError, match="not all recordings"):
+            find_traces(results, rules(results), whom("baby1", "r1"))
+        path.unlink()
+    assert known_of(results, "baby1", {"baby1": Owned()}, []) == Owned()
+
+
+def test_an_index_that_cannot_be_read_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / INFANTS
+    add_infants(index, {"baby1": Owned(frozenset({"r1"}))})
+
+    def failing(*_: object, **__: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", failing)
+        with pytest.raises(StorageError, match="the network behind it fails"):
+            add_infants(index, {"baby2": Owned()})
+    assert list(read_infants(index)) == ["baby1"]
+
+
+def test_an_index_without_a_checksum_gets_one(tmp_path: Path) -> None:
+    index = tmp_path / INFANTS
+    index.parent.mkdir()
+    own = {"recordings": ["r1"], "sources": []}
+    index.write_text(json.dumps({"schema": "infants/1", "infants": {"baby1": own}}))
+    assert add_infants(index, {}) is None
+    assert json.loads(index.read_text())["schema"] == "infants/2"
+    assert read_infants(index) == {"baby1": Owned(frozenset({"r1"}))}
 
 
 def test_who_is_known_is_in_sheet_index_or_tables(tmp_path: Path) -> None:

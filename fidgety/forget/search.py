@@ -14,7 +14,7 @@ from fidgety.forget.asking import MODEL, asked, read_text
 from fidgety.forget.layout import WORK, Layout
 from fidgety.forget.rewriting import SOURCES, rewritten
 from fidgety.forget.whom import Whom
-from fidgety.infants_index import INFANTS, read_infants
+from fidgety.infants_index import INFANTS, read_infants, require_whole
 
 FOLDS = "folds.tsv"
 #: Weights in another form; they have no id in them, and go where a model goes.
@@ -112,6 +112,7 @@ class _Search:
                 if found is self.records:
                     ending = glob.escape(checksums.SUFFIX)
                     found.update(map(Path, glob.glob(here + ending, include_hidden=True)))
+        require_whole(root / INFANTS)
         self._look_for_half_written(root, root)
         if (root / INFANTS).exists() and whom.infant in read_infants(root / INFANTS):
             self.index.add(root / INFANTS)
