@@ -36,6 +36,7 @@ from fidgety.config.study import Role
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
+from fidgety.forget.layout import stage_folders
 from fidgety.forget.removal import told
 from fidgety.forget.search import find_traces
 from fidgety.hardware import visible_gpus
@@ -180,7 +181,7 @@ def check_before_start():
     if workflow.storage_settings.default_storage_provider:
         return
     try:
-        check_results_folder(Path(CONFIG.results))
+        check_results_folder(Path(CONFIG.results), stages=stage_folders(patterns_below_results()))
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
 

@@ -330,6 +330,12 @@ def all_patterns():
     ]
 
 
+def patterns_below_results():
+    """Return what rules write, as it lies inside the results folder."""
+    written = [path for paths in all_patterns() for path in paths]
+    return [os.path.relpath(path, CONFIG.results) for path in written]
+
+
 def this_command(without):
     """Return the words of this call of snakemake, without its target."""
     # As it was typed, but for `python -m snakemake`.

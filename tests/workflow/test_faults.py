@@ -239,7 +239,7 @@ def test_a_clock_that_was_set_back_is_told_and_ends(tiny_copy: Workflow) -> None
     assert f"1 results have dates in the future ({said_of})" in said
     assert "Traceback" not in said
     assert not (tiny_copy.folder / page).exists()
-    remedy = said[said.index("find results") :].splitlines()[0]
+    remedy = said[said.index("find -H results") :].splitlines()[0]
     subprocess.run(["bash", "-c", remedy], cwd=tiny_copy.folder, check=True)
     tiny_copy.run("--cores", "2", page)
     tiny_copy.run("--cores", "2")
