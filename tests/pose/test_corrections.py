@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import FidgetyError, NotAssessable, Reason
+from fidgety.pose import corrections_table
 from fidgety.pose.cleaning import clean
 from fidgety.pose.corrections import Correction, Corrections, place_corrections, require_inside
 from fidgety.pose.corrections_files import find_corrections
@@ -409,6 +410,16 @@ def test_a_table_is_bounded(tmp_path: Path) -> None:
     assert "is it the right file?" in told(path)
     path.write_text(",".join(f"x{k}" for k in range(100_000)) + "\n")
     assert "has 100000 columns" in told(path)
+
+
+def test_rows_of_a_table_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrections_table, "MAX_CORRECTIONS", 3)
+    header, row = "frame,keypoint,x,y,action\n", "1,nose,,,\n"
+    findings = Findings()
+    parse_corrections((header + "\n\n" + row * 3).encode(), "a.csv", findings)
+    assert not findings
+    parse_corrections((header + row * 4).encode(), "a.csv", findings)
+    assert findings.lines() == ["a.csv: has more than 3 rows: is it the right file?"]
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
