@@ -22,11 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from fidgety import __version__
-from fidgety.text import with_marks
+from fidgety.text import in_message, with_marks
 
 
 class FidgetyError(Exception):
-    """A mistake of the configuration, a table or the machine; the message tells the remedy."""
+    """A mistake of the configuration, a table or the machine; the message tells the remedy.
+
+    What it quotes from outside cannot write over the terminal that it is shown on.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(in_message(one) if isinstance(one, str) else one for one in parts))
 
 
 class ConfigError(FidgetyError):

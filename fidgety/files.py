@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -248,6 +249,22 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the checksum of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Check that something is a file: a pipe makes who reads it wait for ever.
+
+    Raises
+    ------
+    StorageError
+        If it is anything else, or out of reach.
+    """
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    if not regular:
+        raise StorageError(f"{path}: is a folder, a pipe or a device, no file. Move it away.")
 
 
 def job_seed(seed: int, *names: str) -> int:

@@ -32,6 +32,7 @@ from fidgety.tables import (
     first_line,
     suggest,
     table_rows,
+    without_controls,
 )
 from fidgety.text import CONTROLS, control_in
 
@@ -306,22 +307,10 @@ def read_table(
                 "is there a tab inside a value?",
             )  # fmt: skip
         row = dict(zip(header, cells, strict=False))
-        rows.append((number, _without_controls(row, number, name, findings) if controls else row))
+        rows.append((number, without_controls(row, number, name, findings) if controls else row))
     if not rows:
         findings.add(name, None, "", None, "has no row below its header.")
     return Table(name, rows) if good else None
-
-
-def _without_controls(
-    row: Mapping[str, str], number: int, name: str, findings: Findings
-) -> dict[str, str]:
-    """Take out what is no text, which is a finding; the rest is checked as if it were not there."""
-    for column, cell in row.items():
-        if control := control_in(cell):
-            findings.add(
-                name, number, column, cell, f"holds {control}, which is no text; type it anew."
-            )
-    return {column: CONTROLS.sub("", cell) for column, cell in row.items()}
 
 
 def _records(text: str, name: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:

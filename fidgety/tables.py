@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
+from fidgety.text import CONTROLS, control_in, in_line
 
 #: What counts as an empty cell in optional columns.
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "."})
@@ -113,7 +114,7 @@ class Findings:
         order = {name: k for k, name in enumerate(self._tables)}
         lines.sort(key=lambda x: (order.get(x[0], KEPT_KINDS), x[1]))
         shown = lines[:LISTED_LINES]
-        told = [_start(line, LINE_CHARACTERS) for _, _, line, _ in shown]
+        told = [_start(in_line(line), LINE_CHARACTERS) for _, _, line, _ in shown]
         if rest := self._n - sum(n for *_, n in shown):
             told.append(f"and {rest} more finding{'s' if rest > 1 else ''}; correct these first.")
         return told
@@ -215,6 +216,18 @@ def table_rows(text: str, separator: str, *, strict: bool) -> Iterator[tuple[int
         stripped = [cell.strip() for cell in cells]
         if any(stripped):
             yield number, stripped
+
+
+def without_controls(
+    row: Mapping[str, str], number: int, name: str, findings: Findings
+) -> dict[str, str]:
+    """Take out what is no text, which is a finding; the rest is checked as if it were not there."""
+    for column, cell in row.items():
+        if control := control_in(cell):
+            findings.add(
+                name, number, column, cell, f"holds {control}, which is no text; type it anew."
+            )
+    return {column: CONTROLS.sub("", cell) for column, cell in row.items()}
 
 
 def suggest(value: str, known: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What targets beside the report work on: studies, comparisons, labelling, readings, forgetting."""
 
 from fidgety.config.compare_pose import BackendConfig
+from fidgety.files import require_file
 from fidgety.forget.whom import Whom, known_of, typed_infant
 from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, what_to_do
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
@@ -249,8 +250,20 @@ def read_recordings():
 
 
 def returned_files(wildcards):
-    """Return the files that raters sent back."""
-    return sorted(map(str, Path(CONFIG.reading.returned).expanduser().glob("*.json")))
+    """Return the files that raters sent back.
+
+    Raises
+    ------
+    WorkflowError
+        If one of them is no file.
+    """
+    found = sorted(Path(CONFIG.reading.returned).expanduser().glob("*.json"))
+    try:
+        for path in found:
+            require_file(path)
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
+    return list(map(str, found))
 
 
 def owned_by_infants():

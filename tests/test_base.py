@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -181,6 +182,34 @@ def test_foreign_files_and_other_schemas_are_named(tmp_path: Path) -> None:
     storage.write_dataset(path, a_dataset(), schema="test/1", provenance=PROVENANCE)
     with pytest.raises(StorageError, match=r"has schema 'test/1', expected 'test/2'"):
         storage.read_dataset(path, schema="test/2")
+
+
+@pytest.mark.parametrize("name", ["schema", "status", "reason", "reason_detail"])
+@pytest.mark.parametrize("value", [["test/1", "test/1"], np.arange(3), 1])
+def test_attributes_of_another_form_are_a_message(tmp_path: Path, name: str, value: Any) -> None:
+    path = tmp_path / "a.h5"
+    storage.write_dataset(path, a_dataset(), schema="test/1", provenance=PROVENANCE)
+    with h5py.File(path, "a") as file:
+        del file.attrs[name]
+        file.attrs[name] = value
+    # Text alone decides; a detail is shown as it is.
+    with contextlib.suppress(StorageError):
+        assert storage.read_outcome(path, "test/1").ok
+        assert name in ("reason", "reason_detail")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    files.require_file(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "none")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name, said in (
+        ("pipe", "a pipe"), ("folder", "a folder"), ("zero", "a device"), ("link", "No such file")
+    ):  # fmt: skip
+        with pytest.raises(StorageError, match=rf"{name}: .*{said}"):
+            files.require_file(tmp_path / name)
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:

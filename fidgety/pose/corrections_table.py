@@ -36,7 +36,9 @@ from fidgety.tables import (
     first_line,
     suggest,
     table_rows,
+    without_controls,
 )
+from fidgety.text import CONTROLS, control_in
 
 COLUMNS = ("frame", "time_s", "keypoint", "x", "y", "action", "rater", "note")
 #: Written beside the coordinates into templates: tells an edited row from an untouched one.
@@ -144,6 +146,7 @@ def _rows(data: bytes, name: str, findings: Findings) -> Iterator[tuple[int, dic
         return
     text = decode(data)
     separator = _separator(text)
+    controls = CONTROLS.search(text) is not None
     header: list[str] = []
     n = 0
     try:
@@ -170,6 +173,8 @@ def _rows(data: bytes, name: str, findings: Findings) -> Iterator[tuple[int, dic
                 )  # fmt: skip
                 continue
             row = dict(zip(header, cells, strict=False))
+            if controls:
+                row = without_controls(row, number, name, findings)
             yield number, _with_points(row) if separator != "," else row
     except RowError as error:
         findings.add(name, error.row, "", None, f"cannot be read ({error}).")
@@ -195,7 +200,11 @@ def _check_header(header: list[str], row: int, name: str, findings: Findings) ->
         return False
     seen: set[str] = set()
     for column in header:
-        if column in seen:
+        if control := control_in(column):
+            findings.add(
+                name, row, "", column, f"holds {control}, which is no text; type the name anew."
+            )
+        elif column in seen:
             findings.add(name, row, column, None, "stands twice in the header.")
         elif column not in known:
             findings.add(name, row, column, None, "no such column." + suggest(column, known))
