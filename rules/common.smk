@@ -21,8 +21,6 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 BASE = Path(workflow.basedir)
 # Where the environments' post-deploy scripts find the lock.
 os.environ.setdefault("FIDGETY_HOME", str(BASE))
-if str(BASE) not in sys.path:
-    sys.path.append(str(BASE))
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.archive import open_bundle

@@ -273,13 +273,13 @@ def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Confi
         raise ConfigError(describe_validation_error(error, where)) from None
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a configuration file.
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a configuration file, its keys and values unchecked.
 
     Raises
     ------
     ConfigError
-        If the file is not YAML or has wrong or unknown keys.
+        If the file is not YAML, or has no end.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -288,4 +288,17 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a list of keys and values, found {_shown(values)}.")
-    return parse_config(values, str(path))
+    if fault := _check_shape(values):
+        raise ConfigError(f"{path}: {fault}")
+    return values
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not YAML or has wrong or unknown keys.
+    """
+    return parse_config(read_values(path), str(path))
