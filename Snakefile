@@ -1,8 +1,25 @@
 """General Movements Assessment: from videos of infants to a report."""
 
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+if str(workflow.basedir) not in sys.path:
+    sys.path.append(str(workflow.basedir))
+
+from fidgety.config.root import read_values
+from fidgety.errors import FidgetyError
+
 min_version("9.0")
+
+# Snakemake walks through the file without end where an alias stands inside of what it is of.
+if Path("config.yaml").is_file():
+    try:
+        read_values(Path("config.yaml"))
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
 
 
 configfile: "config.yaml"

@@ -4,9 +4,11 @@ Every output has a record of its own below ``results/.checksums/``, at the outpu
 that jobs which run at once, on one machine or many, never write the same file. A record is JSON::
 
     {"files": {"": [bytes, sha256]}, "made_by": {"code": ..., "rule": ..., "version": ...},
-     "schema": "checksum/1"}
+     "schema": "checksum/2", "sha256": ...}
 
 The name is empty for an output that is a file; an output that is a folder has one entry a file.
+The record's own checksum tells a damaged record from a damaged output; those of an earlier version
+(``checksum/1``) have none.
 Snakemake knows nothing of the records: they are no outputs, and nothing reruns because of them.
 """
 
@@ -16,16 +18,17 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fidgety.errors import StorageError
-from fidgety.files import file_sha256, read_json_record, write_json
+from fidgety.errors import DamagedError
+from fidgety.files import file_sha256, read_sealed, write_sealed
 
 #: Where the workflow's jobs record their checksums; the workflow sets it for them.
 CHECKSUMS_VARIABLE = "FIDGETY_CHECKSUMS"
 FOLDER = ".checksums"
-SCHEMA = "checksum/1"
+SCHEMA = "checksum/2"
+EARLIER = "checksum/1"
 SUFFIX = ".json"
 
 
@@ -52,10 +55,13 @@ class Record:
         By path inside the output; an output that is a file has the empty one.
     made_by
         Rule, version of fidgety, fingerprint of the code.
+    sealed
+        It has a checksum of its own, which is right.
     """
 
     files: Mapping[str, Stamp]
     made_by: Mapping[str, str]
+    sealed: bool = True
 
 
 def record_of(output: str | os.PathLike[str], folder: Path) -> Path | None:
@@ -105,7 +111,7 @@ def record(
             continue
         stamps = {name: Stamp.of(path) for name, path in files_in(Path(output))}
         files = {name: [stamp.n_bytes, stamp.sha256] for name, stamp in stamps.items()}
-        write_json(target, {"schema": SCHEMA, "files": files, "made_by": dict(made_by)})
+        write_sealed(target, {"schema": SCHEMA, "files": files, "made_by": dict(made_by)})
 
 
 def read_record(path: Path) -> Record:
@@ -114,15 +120,23 @@ def read_record(path: Path) -> Record:
     Raises
     ------
     StorageError
-        If it is damaged.
+        If it cannot be read; as :class:`DamagedError` if it is damaged.
     """
-    content = read_json_record(path, SCHEMA)
+    content, sealed = read_sealed(path, SCHEMA, EARLIER)
     try:
-        files = {str(name): _stamp(value) for name, value in content["files"].items()}
+        files = {_inside(str(name)): _stamp(value) for name, value in content["files"].items()}
         made_by = {str(key): str(value) for key, value in content["made_by"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StorageError(f"{path}: is no record of checksums ({error})") from None
-    return Record(files, made_by)
+        raise DamagedError(f"{path}: is no record of checksums ({error})") from None
+    return Record(files, made_by, sealed)
+
+
+def _inside(name: str) -> str:
+    """Return a file's name inside its output, if it is one."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError(f"{name!r} leads out of the output")
+    return name
 
 
 def _stamp(value: Any) -> Stamp:

@@ -582,7 +582,7 @@ def _read_intervals(
             continue
         if row.recording not in recordings:
             # What may have been meant takes time to find; nobody reads it beyond what is listed.
-            few = len(findings.found) < LISTED_LINES
+            few = len(findings) < LISTED_LINES
             findings.add(
                 table.name, number, "recording", row.recording,
                 "is not in the sample sheet." + (_close(row.recording, recordings) if few else ""),

@@ -22,11 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from fidgety import __version__
-from fidgety.text import with_marks
+from fidgety.text import in_message, with_marks
 
 
 class FidgetyError(Exception):
-    """A mistake of the configuration, a table or the machine; the message tells the remedy."""
+    """A mistake of the configuration, a table or the machine; the message tells the remedy.
+
+    What it quotes from outside cannot write over the terminal that it is shown on.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(in_message(one) if isinstance(one, str) else one for one in parts))
 
 
 class ConfigError(FidgetyError):
@@ -42,6 +48,10 @@ class RefusedError(ConfigError):
 
 class StorageError(FidgetyError):
     """A results file is not what it should be: other schema, damaged, or not one of ours."""
+
+
+class DamagedError(StorageError):
+    """The file itself is to blame, not the machine that it cannot be read on."""
 
 
 class Status(enum.StrEnum):

@@ -12,14 +12,22 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fidgety.errors import StorageError
+from fidgety.errors import DamagedError, StorageError
 from fidgety.faults import reading_fault
+
+#: Names of :func:`atomic_path` and :func:`atomic_directory`, and of a pose that another recording's
+#: job has made ready.
+_TEMPORARY = re.compile(
+    r"\.(?P<stem>.+)\.(?:[a-z0-9_]{8}|ready-[0-9a-f]+)(?P<suffix>\.[^.]+)?", re.DOTALL
+)
 
 
 def dumps(value: Any) -> str:
@@ -84,6 +92,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary.chmod(0o777 & ~umask)
     try:
         yield temporary
+        _sync_folder(temporary)
         while True:
             with contextlib.suppress(FileNotFoundError):
                 # A folder with files in it cannot be replaced: it is moved away first.
@@ -100,6 +109,40 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def finals_of(name: str) -> list[str]:
+    """Return which files or folders a hidden temporary may have been for; none if it is none.
+
+    Parameters
+    ----------
+    name
+        Of the file or folder, without its place.
+    """
+    found = _TEMPORARY.fullmatch(name)
+    if found is None:
+        return []
+    stem, suffix = found["stem"], found["suffix"] or ""
+    # An old folder is moved away under its temporary's name and `.old`.
+    finals = [f"{stem}{suffix}", *([stem] if suffix == ".old" else [])]
+    return [inner for final in finals for inner in (finals_of(final) or [final])]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk take all files below a folder, and their names."""
+    for here, _, names in os.walk(folder, topdown=False):
+        for path in [*(Path(here, name) for name in names), Path(here)]:
+            if path.is_symlink():
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            except OSError as error:
+                # Some disks of networks sync no folder.
+                if not (path == Path(here) and error.errno in (errno.EINVAL, errno.EBADF)):
+                    raise
+            finally:
+                os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -120,14 +163,15 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     StorageError
-        If the file is missing or is no JSON.
+        If the file is missing or is no JSON; as :class:`DamagedError` if it is there and no JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if lacking := reading_fault(error):
             raise StorageError(f"{path}: {lacking}") from None
-        raise StorageError(f"{path}: cannot be read as JSON: {error}") from None
+        kind = StorageError if isinstance(error, OSError) else DamagedError
+        raise kind(f"{path}: cannot be read as JSON: {error}") from None
 
 
 def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any]:
@@ -148,10 +192,79 @@ def read_json_record(path: str | os.PathLike[str], schema: str) -> dict[str, Any
     return dict(values)
 
 
+def write_sealed(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
+    """Write JSON with a checksum of its own, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File.
+    values
+        What to write; ``sha256`` is added.
+    """
+    write_json(path, {**values, "sha256": _seal(values)})
+
+
+def read_sealed(
+    path: str | os.PathLike[str], schema: str, earlier: str
+) -> tuple[dict[str, Any], bool]:
+    """Read JSON that says which schema it keeps to, and check its own checksum.
+
+    Parameters
+    ----------
+    path
+        File.
+    schema
+        That of files with a checksum.
+    earlier
+        That of files from before there was one.
+
+    Returns
+    -------
+    tuple
+        The values without the checksum, and whether there was one.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be read; as :class:`DamagedError` if it is not what was written.
+    """
+    values = read_json(path)
+    found = values.get("schema") if isinstance(values, dict) else None
+    if found == earlier and "sha256" not in values:
+        return values, False
+    if found not in (schema, earlier):
+        raise DamagedError(f"{path}: has schema {found!r}, expected {schema!r}.")
+    seal = values.pop("sha256", None)
+    if found == earlier or seal != _seal(values):
+        raise DamagedError(f"{path}: is not what was written: its own checksum differs.")
+    return values, True
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(dumps(values).encode()).hexdigest()
+
+
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the checksum of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Check that something is a file: a pipe makes who reads it wait for ever.
+
+    Raises
+    ------
+    StorageError
+        If it is anything else, or out of reach.
+    """
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    if not regular:
+        raise StorageError(f"{path}: is a folder, a pipe or a device, no file. Move it away.")
 
 
 def job_seed(seed: int, *names: str) -> int:

@@ -3,20 +3,25 @@
 The sheet forgets an infant as soon as its rows are taken out, and the next run rewrites the tables
 that were made of them. Every plan that starts jobs adds to this index what the sheet says then;
 ``snakemake forget`` reads it, and takes its own entry out at the very end.
+
+No run can bring back what it knew, so it has a checksum of its own, and one that is damaged is kept
+aside under another name until somebody has looked into it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
-from fidgety.errors import StorageError
-from fidgety.files import read_json_record, write_text
+from fidgety.errors import DamagedError, StorageError
+from fidgety.files import read_sealed, write_sealed
 
-SCHEMA = "infants/1"
+SCHEMA = "infants/2"
+#: Without a checksum of its own.
+EARLIER = "infants/1"
 INFANTS = Path(".index") / "infants.json"
 
 
@@ -46,18 +51,24 @@ def read_infants(path: Path) -> dict[str, Owned]:
     Raises
     ------
     StorageError
-        If it is damaged.
+        If it cannot be read; as :class:`DamagedError` if it is damaged.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Owned], bool]:
+    """Return what the index knows, and whether it has a checksum of its own."""
     if not path.exists():
-        return {}
-    content = read_json_record(path, SCHEMA)
+        return {}, True
+    content, sealed = read_sealed(path, SCHEMA, EARLIER)
     try:
-        return {
+        infants = {
             str(infant): Owned(frozenset(own["recordings"]), frozenset(own["sources"]))
             for infant, own in content["infants"].items()
         }
     except (KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path}: is no index of infants ({error})") from None
+        raise DamagedError(f"{path}: is no index of infants ({error})") from None
+    return infants, sealed
 
 
 def _write(path: Path, infants: Mapping[str, Owned]) -> None:
@@ -65,22 +76,70 @@ def _write(path: Path, infants: Mapping[str, Owned]) -> None:
         infant: {"recordings": sorted(own.recordings), "sources": sorted(own.sources)}
         for infant, own in infants.items()
     }
-    text = json.dumps({"schema": SCHEMA, "infants": content}, sort_keys=True) + "\n"
-    write_text(path, text)
+    write_sealed(path, {"schema": SCHEMA, "infants": content})
 
 
-def add_infants(path: Path, infants: Mapping[str, Owned]) -> None:
+def kept_aside(path: Path) -> list[Path]:
+    """Return the damaged indexes that lie beside one."""
+    return sorted(path.parent.glob(f"{path.name}.damaged*"))
+
+
+def require_whole(path: Path) -> None:
+    """Check that the index is all that was ever known.
+
+    Raises
+    ------
+    StorageError
+        If it is damaged, or a damaged one was kept aside: what to do.
+    """
+    aside = kept_aside(path)
+    try:
+        read_infants(path)
+    except DamagedError:
+        aside = [*aside, path]
+    if aside:
+        raise StorageError(
+            f"{aside[0]}: this index of infants is damaged, so that not all recordings of an "
+            f"infant may be known. {what_to_do(aside[0])}"
+        )
+
+
+def what_to_do(damaged: Path) -> str:
+    """Return what to do about a damaged index."""
+    return (
+        "Put a copy of it back if you have one. Else look into it for infants and recordings that "
+        "the sheet does not have any more: their files below the results are yours to remove. Then "
+        f"delete it: rm {quote(str(damaged))}"
+    )
+
+
+def add_infants(path: Path, infants: Mapping[str, Owned]) -> Path | None:
     """Add what is known now; an index that has it already is left as it is.
 
-    A damaged index is written anew: what it knew is lost, and no run stops because of it.
+    Returns
+    -------
+    Path or None
+        Where a damaged index was put, in whose place a new one is begun: what the old one knew of
+        infants that have left the sheet is not in it.
+
+    Raises
+    ------
+    StorageError
+        If the machine cannot read it.
     """
+    aside = None
     try:
-        known = read_infants(path)
-    except StorageError:
-        known = {}
+        known, sealed = _read(path)
+    except DamagedError:
+        known, sealed = {}, False
+        aside = path.with_name(f"{path.name}.damaged")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}+")
+        os.replace(path, aside)
     merged = known | {infant: known.get(infant, Owned()) | own for infant, own in infants.items()}
-    if merged != known:
+    if merged != known or not sealed:
         _write(path, merged)
+    return aside
 
 
 def without_infant(path: Path, infant: str) -> None:

@@ -9,8 +9,6 @@ or named (decimal commas, dates, commas or semicolons for tabs, a workbook in pl
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,15 +27,20 @@ from fidgety.tables import (
     LISTED_LINES,
     MISSING,
     Findings,
+    RowError,
     decode,
+    first_line,
     suggest,
+    table_rows,
+    without_controls,
 )
 from fidgety.text import CONTROLS, control_in
 
 #: Columns of the user's own start like this; they are kept and not looked at.
 OWN_PREFIX = "x_"
-#: Largest table: more than a million recordings.
-MAX_BYTES = 500_000_000
+#: Largest table.
+MAX_ROWS = 1_000_000
+MAX_BYTES = 200_000_000
 #: Four numbers; none is larger than the sides of any picture.
 CROP = r"^[0-9]{1,5}(,[0-9]{1,5}){3}$"
 _WEEKS_AND_DAYS = re.compile(r"([0-9]{1,3})\s*\+\s*([0-6])$")
@@ -274,7 +277,7 @@ def read_table(
         return None
     text = decode(data)
     controls = CONTROLS.search(text) is not None
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = first_line(text)
     if "\t" not in first:
         for separator, word in ((",", "commas"), (";", "semicolons")):
             if separator in first:
@@ -287,58 +290,37 @@ def read_table(
     if head is None:
         findings.add(name, None, "", None, f"is empty; its first row names {', '.join(needed)}.")
         return None
-    header = [cell.strip() for cell in head[1]]
-    while header and not header[-1]:
+    header = head[1]
+    while not header[-1]:
         header.pop()
     good = _check_header(header, head[0], name, columns, needed, findings)
-    rows = []
+    rows: list[tuple[int, dict[str, str]]] = []
     for number, cells in records:
-        stripped = [cell.strip() for cell in cells]
-        if not any(stripped):
-            continue
-        if any(stripped[len(header) :]):
+        if len(rows) == MAX_ROWS:
             findings.add(
-                name, number, "", None, f"has {len(stripped)} cells for {len(header)} columns; "
+                name, None, "", None, f"has more than {MAX_ROWS} rows: is it the right file?"
+            )
+            return None
+        if any(cells[len(header) :]):
+            findings.add(
+                name, number, "", None, f"has {len(cells)} cells for {len(header)} columns; "
                 "is there a tab inside a value?",
             )  # fmt: skip
-        row = dict(zip(header, stripped, strict=False))
-        rows.append((number, _without_controls(row, number, name, findings) if controls else row))
+        row = dict(zip(header, cells, strict=False))
+        rows.append((number, without_controls(row, number, name, findings) if controls else row))
     if not rows:
         findings.add(name, None, "", None, "has no row below its header.")
     return Table(name, rows) if good else None
 
 
-def _without_controls(
-    row: Mapping[str, str], number: int, name: str, findings: Findings
-) -> dict[str, str]:
-    """Take out what is no text, which is a finding; the rest is checked as if it were not there."""
-    for column, cell in row.items():
-        if control := control_in(cell):
-            findings.add(
-                name, number, column, cell, f"holds {control}, which is no text; type it anew."
-            )
-    return {column: CONTROLS.sub("", cell) for column, cell in row.items()}
-
-
 def _records(text: str, name: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
     """Yield rows with their number; empty ones count, as in a spreadsheet."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-    started = False
-    number = 0
-    while True:
-        number += 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            findings.add(
-                name, number, "", None, f"cannot be read ({error}); is a quotation mark left open?"
-            )
-            return
-        if any(cell.strip() for cell in cells) or started:
-            started = True
-            yield number, cells
+    try:
+        yield from table_rows(text, "\t", strict=True)
+    except RowError as error:
+        findings.add(
+            name, error.row, "", None, f"cannot be read ({error}); is a quotation mark left open?"
+        )
 
 
 def _check_header(
@@ -349,7 +331,7 @@ def _check_header(
     needed: Sequence[str],
     findings: Findings,
 ) -> bool:
-    before = len(findings.found)
+    before = len(findings)
     seen: set[str] = set()
     for k, column in enumerate(header):
         if not column:
@@ -362,7 +344,7 @@ def _check_header(
             )
         elif column not in columns and not column.startswith(OWN_PREFIX):
             # What may have been meant takes time to find; nobody reads it beyond what is listed.
-            meant = suggest(column, columns) if len(findings.found) < LISTED_LINES else ""
+            meant = suggest(column, columns) if len(findings) < LISTED_LINES else ""
             findings.add(
                 name, row, column, None,
                 f"no such column.{meant} A column of your own starts with {OWN_PREFIX!r}.",
@@ -372,7 +354,7 @@ def _check_header(
     for column in missing:
         findings.add(name, row, column, None, "is missing from the header.")
     # An unknown column hides what it was meant to be; rows can still be checked without it.
-    return not missing and len(findings.found) - before < max(len(header), 1)
+    return not missing and len(findings) - before < max(len(header), 1)
 
 
 def _literals(annotation: Any) -> tuple[str, ...]:

@@ -305,9 +305,11 @@ def read_outcome(path: str | os.PathLike[str], schema: str | None = None) -> Out
         attributes = {k: file.attrs.get(k) for k in wanted}
     if attributes["status"] is None:
         raise StorageError(f"{path}: not a results file of fidgety (no status attribute).")
-    if schema is not None and attributes["schema"] != schema:
+    found = attributes["schema"]
+    # An array of texts is compared text by text.
+    if schema is not None and not (isinstance(found, str) and found == schema):
         raise StorageError(
-            f"{path}: has schema {attributes['schema']!r}, expected {schema!r}. "
+            f"{path}: has schema {found!r}, expected {schema!r}. "
             "Delete it and run the workflow again."
         )
     try:

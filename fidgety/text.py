@@ -10,7 +10,9 @@ import re
 CONTROLS = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-_NO_CELL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+#: Those among them that turn the direction of text.
+_DIRECTIONS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+_NO_CELL = re.compile(rf"(?:{CONTROLS.pattern}|[\t\r\n])+")
 
 
 def control_in(text: str) -> str | None:
@@ -24,7 +26,21 @@ def with_marks(text: str) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def in_message(text: str) -> str:
+    """Return what a terminal may show of a text that quotes others: lines, and no controls."""
+    # A carriage return alone writes over what stands before it.
+    return with_marks(text.replace("\r\n", "\n")).replace("\r", "\N{REPLACEMENT CHARACTER}")
+
+
+def in_line(text: str) -> str:
+    """Return a text as one line of a message."""
+    return " ".join(with_marks(text).split())
+
+
 def safe_text(text: str) -> str:
-    """Return free text as one cell that neither breaks a table nor is taken for a formula."""
-    flat = _NO_CELL.sub(" ", text).strip()
+    """Return free text as one cell that neither breaks a table nor is taken for a formula.
+
+    What turns the direction of text is taken out: a cell that is turned reads otherwise than it is.
+    """
+    flat = _NO_CELL.sub(" ", _DIRECTIONS.sub("", text)).strip()
     return f"'{flat}" if flat[:1] in ("=", "+", "-", "@") else flat

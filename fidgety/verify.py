@@ -24,8 +24,9 @@ import h5py
 import pandas as pd
 
 from fidgety.checksums import FOLDER, SUFFIX, Record, Stamp, read_record
-from fidgety.errors import StorageError
+from fidgety.errors import DamagedError, StorageError
 from fidgety.faults import machine_fault
+from fidgety.infants_index import INFANTS, kept_aside, read_infants, what_to_do
 from fidgety.progress import track
 from fidgety.status import INFANT_STAGES, STAGE_OF, Known, Planned, owner_of
 from fidgety.storage import read_outcome, read_provenance
@@ -73,12 +74,18 @@ class Verified:
         Files that nobody recorded a checksum of; they were opened alone.
     recorded
         Outputs that have a record, whole or damaged.
+    damaged_records
+        Outputs whose record is damaged.
+    by_unsealed
+        Files whose record has no checksum of its own: an earlier version has made it.
     """
 
     n_files: int = 0
     findings: list[Finding] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
     recorded: set[str] = field(default_factory=set)
+    damaged_records: set[str] = field(default_factory=set)
+    by_unsealed: set[Path] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,22 @@ class Remedies:
         """Tell whether an output is one that is not kept."""
         return _is_one_of(output, self.temporary)
 
+    def rewrite(self, output: Path) -> str:
+        """Say how to get a record anew for an output that may be healthy."""
+        if output.name != FOLDS or output.parent.name in FOREIGN:
+            return f"Make it anew. {self.remake(output)}"
+        return (
+            "Compare it with a copy if you have one. If it is right, have it written again, in "
+            f"which all infants keep their folds: {self.again(str(output))} --force"
+        )
+
+    def unrecord(self, output: Path, record: Path) -> str:
+        """Say what to do about a damaged record, whose output may be healthy."""
+        return (
+            f"Delete the record: rm {shlex.quote(str(record))}; then nothing tells whether the "
+            f"file is what was written. {self.rewrite(output)}"
+        )
+
     def vanished(self, output: Path, record: Path) -> str:
         """Say what to do about an output that is gone while its record is there."""
         dropped = f"delete its record: rm {shlex.quote(str(record))}"
@@ -163,13 +186,47 @@ def verify_files(results: Path, remedies: Remedies) -> Verified:
     for path in track(files, "verify", total=len(files)):
         found.n_files += 1
         stamp = stamps.get(path)
+        if stamp is None and (output := _recorded_output(path, remedies, found)):
+            if str(output) not in found.damaged_records:
+                found.findings.append(_foreign(path, output))
+            continue
         if stamp is None:
             found.unrecorded.append(str(path))
         if wrong := _what_is_wrong(path, stamp, path.relative_to(results).parts[0] in FOREIGN):
             finding, damaged = wrong
             remedy = remedies.remake(path) if damaged else finding[finding.find(". ") + 2 :]
+            if path in found.by_unsealed and damaged:
+                finding += "; or the record of its checksum is damaged, as it has none of its own"
             found.findings.append(Finding(str(path), finding, remedy))
+    found.findings += _wrong_indexes(results / INFANTS)
     return found
+
+
+def _recorded_output(path: Path, remedies: Remedies, found: Verified) -> Path | None:
+    """Return the recorded output that a file without a checksum is, or is in."""
+    for output in (path, *path.parents):
+        if str(output) in found.recorded:
+            # An output inside of another one is asked for a record of its own.
+            return output if remedies.target(path) in (None, output) else None
+    return None
+
+
+def _foreign(path: Path, output: Path) -> Finding:
+    return Finding(
+        str(path),
+        f"is none of the files that the job of {output} has written: it was put there since",
+        f"Move it elsewhere if it is yours; else delete it: {shlex.join(['rm', str(path)])}",
+    )
+
+
+def _wrong_indexes(index: Path) -> list[Finding]:
+    """Return damaged indexes of infants: no run brings back what they knew."""
+    wrong = [(path, "a damaged index of infants that was kept aside") for path in kept_aside(index)]
+    try:
+        read_infants(index)
+    except StorageError as error:
+        wrong.append((index, f"is damaged: {_short(error).removeprefix(f'{index}: ')}"))
+    return [Finding(str(path), finding, what_to_do(path)) for path, finding in wrong]
 
 
 def _result_files(results: Path) -> Iterator[Path]:
@@ -200,12 +257,17 @@ def _recorded(results: Path, remedies: Remedies, found: Verified) -> dict[Path, 
             continue
         found.recorded.add(str(output))
         try:
-            stamps |= _stamps(output, read_record(path))
+            recorded = read_record(path)
+            stamps |= _stamps(output, recorded)
+            found.by_unsealed |= set() if recorded.sealed else set(_stamps(output, recorded))
         except StorageError as error:
+            found.damaged_records.add(str(output))
             text = str(error).removeprefix(f"{path}: ")
-            remedy = f"Delete the record: rm {shlex.quote(str(path))}"
+            damaged = isinstance(error, DamagedError)
+            what = "is damaged" if damaged else "cannot be read"
+            remedy = remedies.unrecord(output, path) if damaged else text[text.find(". ") + 2 :]
             found.findings.append(
-                Finding(str(output), f"the record of its checksum is damaged: {text}", remedy)
+                Finding(str(output), f"the record of its checksum {what}: {text}", remedy)
             )
     return stamps
 
@@ -418,7 +480,7 @@ def unrecorded_outputs(
             output,
             "has no record of its checksum, as others have: made by another version, or the "
             "record was removed",
-            f"Make it anew. {remedies.remake(Path(output))}",
+            remedies.rewrite(Path(output)),
         )
         for output in lonely
     ]

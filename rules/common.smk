@@ -21,8 +21,6 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 BASE = Path(workflow.basedir)
 # Where the environments' post-deploy scripts find the lock.
 os.environ.setdefault("FIDGETY_HOME", str(BASE))
-if str(BASE) not in sys.path:
-    sys.path.append(str(BASE))
 
 from fidgety.background.registry import BACKGROUNDS
 from fidgety.bundle.archive import open_bundle
@@ -36,6 +34,7 @@ from fidgety.config.study import Role
 from fidgety.errors import FidgetyError, texts_version
 from fidgety.features.registry import FEATURE_SETS
 from fidgety.fingerprint import code_fingerprint, keep_index
+from fidgety.forget.layout import stage_folders
 from fidgety.forget.removal import told
 from fidgety.forget.search import find_traces
 from fidgety.hardware import visible_gpus
@@ -180,7 +179,7 @@ def check_before_start():
     if workflow.storage_settings.default_storage_provider:
         return
     try:
-        check_results_folder(Path(CONFIG.results))
+        check_results_folder(Path(CONFIG.results), stages=stage_folders(patterns_below_results()))
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
 

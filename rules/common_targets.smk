@@ -1,8 +1,9 @@
 """What targets beside the report work on: studies, comparisons, labelling, readings, forgetting."""
 
 from fidgety.config.compare_pose import BackendConfig
+from fidgety.files import require_file
 from fidgety.forget.whom import Whom, known_of, typed_infant
-from fidgety.infants_index import INFANTS, Owned, absolute, add_infants
+from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, what_to_do
 from fidgety.pose.finetune.inputs import label_files, named_recordings, network_inputs
 from fidgety.reading.plan import choose_infants
 from fidgety.skeletons import SKELETONS
@@ -249,8 +250,20 @@ def read_recordings():
 
 
 def returned_files(wildcards):
-    """Return the files that raters sent back."""
-    return sorted(map(str, Path(CONFIG.reading.returned).expanduser().glob("*.json")))
+    """Return the files that raters sent back.
+
+    Raises
+    ------
+    WorkflowError
+        If one of them is no file.
+    """
+    found = sorted(Path(CONFIG.reading.returned).expanduser().glob("*.json"))
+    try:
+        for path in found:
+            require_file(path)
+    except FidgetyError as error:
+        raise WorkflowError(str(error)) from None
+    return list(map(str, found))
 
 
 def owned_by_infants():
@@ -272,9 +285,15 @@ def remember_infants():
     if workflow.storage_settings.default_storage_provider:
         return
     try:
-        add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
+        aside = add_infants(Path(CONFIG.results) / INFANTS, owned_by_infants())
     except (FidgetyError, OSError) as error:
         raise WorkflowError(f"{CONFIG.results}: takes no index of infants: {error}") from None
+    if aside is not None:
+        print(
+            f"{aside}: the index of infants was damaged and is begun anew; this one is kept aside. "
+            f"{what_to_do(aside)}",
+            file=sys.stderr,
+        )
 
 
 def forgotten():
@@ -322,6 +341,12 @@ def all_patterns():
         [str(path) for path in (*r.output, *r.log, *([r.benchmark] if r.benchmark else []))]
         for r in workflow.rules
     ]
+
+
+def patterns_below_results():
+    """Return what rules write, as it lies inside the results folder."""
+    written = [path for paths in all_patterns() for path in paths]
+    return [os.path.relpath(path, CONFIG.results) for path in written]
 
 
 def this_command(without):

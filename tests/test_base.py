@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -183,6 +184,34 @@ def test_foreign_files_and_other_schemas_are_named(tmp_path: Path) -> None:
         storage.read_dataset(path, schema="test/2")
 
 
+@pytest.mark.parametrize("name", ["schema", "status", "reason", "reason_detail"])
+@pytest.mark.parametrize("value", [["test/1", "test/1"], np.arange(3), 1])
+def test_attributes_of_another_form_are_a_message(tmp_path: Path, name: str, value: Any) -> None:
+    path = tmp_path / "a.h5"
+    storage.write_dataset(path, a_dataset(), schema="test/1", provenance=PROVENANCE)
+    with h5py.File(path, "a") as file:
+        del file.attrs[name]
+        file.attrs[name] = value
+    # Text alone decides; a detail is shown as it is.
+    with contextlib.suppress(StorageError):
+        assert storage.read_outcome(path, "test/1").ok
+        assert name in ("reason", "reason_detail")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    files.require_file(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "none")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name, said in (
+        ("pipe", "a pipe"), ("folder", "a folder"), ("zero", "a device"), ("link", "No such file")
+    ):  # fmt: skip
+        with pytest.raises(StorageError, match=rf"{name}: .*{said}"):
+            files.require_file(tmp_path / name)
+
+
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
@@ -203,6 +232,42 @@ def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), files.atomic_directory(final):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["frames"]
+
+
+def test_a_folder_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut leaves the folder with files that are empty."""
+    order: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def noted_sync(handle: int) -> None:
+        order.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        sync(handle)
+
+    def noted_replace(a: Path, b: Path) -> None:
+        order.append(f"to {b.name}")
+        replace(a, b)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    with files.atomic_directory(tmp_path / "pages") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.mp4").write_text("x")
+        (folder / "b.html").write_text("y")
+    assert order[:2] == ["a.mp4", "inner"]
+    assert order[2] == "b.html"
+    assert order[-1] == "to pages"
+
+
+def test_names_of_temporaries_say_whose_they_are(tmp_path: Path) -> None:
+    seen: list[str] = []
+    with files.atomic_path(tmp_path / "a.b.h5") as one, files.atomic_directory(tmp_path / "c") as d:
+        seen += [one.name, d.name, f"{d.name}.old"]
+        one.touch()
+    assert [files.finals_of(name) for name in seen] == [["a.b.h5"], ["c"], ["c.old", "c"]]
+    for name in ("a.h5", ".a", ".a.h5", ".a.b.h5", ".snakemake_timestamp", ".a.ABCDEFGH.h5"):
+        assert files.finals_of(name) == []
 
 
 def test_of_two_jobs_that_write_one_folder_at_once_one_is_left_whole(tmp_path: Path) -> None:

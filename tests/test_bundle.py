@@ -54,6 +54,7 @@ from fidgety.inclusion import Decision
 from fidgety.models.registry import MODEL_SYSTEMS
 from fidgety.plan_check import check_infants, check_methods, check_pixels
 from fidgety.sheet import Recording
+from fidgety.text import control_in
 from fidgety.training.select import Selection, copy_selected
 from tests.evaluation.synthetic import snakemake
 from workflow_scripts import unpack_bundle
@@ -284,6 +285,9 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> N
         (lambda m: m.update(schema="model/1"), "not that of a bundle"),
         (lambda m: m.pop("stages"), "stages: Field required"),
         (lambda m: m.update(more=1), "more: Extra inputs"),
+        (lambda m: m.update({"\x1b]0;owned\x07": 1}), "holds U+001B"),
+        (lambda m: m.update(licence="\x1b[2J"), "holds U+001B"),
+        (lambda m: m["classes"][0].update(name="f\u202eine"), "holds U+202E"),
         (lambda m: m.update(folds=3), "does not fit its models"),
         (lambda m: m["files"].pop("model_card.md"), "does not fit its models"),
         (lambda m: m["models"].update({"../x": {"kind": "cnn1d"}}), "pattern"),
@@ -298,6 +302,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
 ) -> None:
     edit_manifest(folder, change)
     assert said in refusal(folder)
+    assert control_in(refusal(folder)) is None
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '"bundle/1"', "[" * 100_000, "\udc80"])

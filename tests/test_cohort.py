@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fidgety import sheet
 from fidgety.cohort import Study, read_study
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.config.root import Config, parse_config
@@ -21,7 +23,7 @@ from fidgety.inclusion import CRITERION_TEXTS, PRESETS, criteria, inclusion_deci
 from fidgety.inclusion_flow import inclusion_flow
 from fidgety.phantom.plan import fm_intervals, plan_cohort
 from fidgety.sheet import CHARACTERISTICS, MAX_BYTES, SHEET_COLUMNS, Recording, read_table
-from fidgety.tables import LISTED_LINES, Findings, decode
+from fidgety.tables import LISTED_LINES, Findings, decode, first_line
 
 COHORTS = {"ward": "development", "city": "external", "clips": "reference", "clinic": "new"}
 BASIC = {"recording": "a1", "infant": "a", "cohort": "ward", "video": "a1.mp4", "label": "normal"}
@@ -333,6 +335,55 @@ def test_a_sheet_is_bounded(desk: Desk) -> None:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(ConfigError, match="is it the right file"):
         read_study(desk.config(), desk.folder)
+
+
+def test_rows_of_a_sheet_are_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "MAX_ROWS", 2)
+    rows = [BASIC, second(), second(recording="a3")]
+    assert len(desk.read(rows[:2]).recordings) == 2
+    message = desk.refuse(rows)
+    assert "has more than 2 rows: is it the right file?" in message
+    assert message.startswith("1 finding in the tables:")
+
+
+def test_a_row_without_an_end_is_refused(desk: Desk) -> None:
+    """Line ends in quotes go on for as long as the file does."""
+    message = desk.refuse(table([BASIC]) + '\t"\n"' * 400_000)
+    assert "row 3: cannot be read (a row of more than 1000000 characters)" in message
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_findings_are_counted_right_and_do_not_fill_the_memory(distinct: bool) -> None:
+    findings, n = Findings(), 100_000
+    tracemalloc.start()
+    for k in range(n):
+        findings.add("a.tsv", k + 2, "site", f"v{k}" if distinct else "v", "is not known.")
+    findings.add("b.tsv", None, "", None, "is empty.")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert len(findings) == n + 1
+    told = findings.lines()
+    if distinct:
+        assert told[0] == "a.tsv: row 2: column site: 'v0': is not known."
+        assert len(told) == LISTED_LINES + 1
+        assert told[-1] == f"and {n + 1 - LISTED_LINES} more findings; correct these first."
+    else:
+        assert told[0].startswith("a.tsv: rows 2, 3, 4,")
+        assert f" 21 and {n - 20} more: column site: 'v': is not known." in told[0]
+        assert told[1:] == ["b.tsv: is empty."]
+    with pytest.raises(ConfigError, match=f"^{n + 1} findings in the tables:"):
+        findings.raise_if_any()
+
+
+def test_a_separator_is_looked_for_in_the_first_line_alone() -> None:
+    """All of a file's lines, as a list, take many times its size."""
+    text = "\n \r\na;b\r\n" + "1\n" * 200_000
+    tracemalloc.start()
+    assert first_line(text) == "a;b\r\n"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
 
 
 def test_missing_sheet_is_named(tmp_path: Path) -> None:

@@ -109,6 +109,34 @@ def test_what_is_no_mapping_is_said(tmp_path: Path, text: str) -> None:
         load_config(path)
 
 
+LAUGHS = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 40)}]\n" for k in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a\n  b: *a\n", "more than 50 levels deep"),
+        ("a: &a [*a, *a]\n", "more than"),
+        ("models: &a {x: {options: *a}}\n", "more than 50 levels deep"),
+        (f"a0: &a0 x\n{LAUGHS}", "more than 100000 values"),
+        (f"a: {'[' * 60}{']' * 60}\n", "more than 50 levels deep"),
+    ],
+)
+def test_aliases_that_have_no_end_are_a_message(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_message_cannot_write_over_the_terminal() -> None:
+    with pytest.raises(ConfigError) as caught:
+        raise ConfigError("a\x1b]0;owned\x07\r\nb\u202ec\rd\te")
+    assert str(caught.value) == "a\ufffd]0;owned\ufffd\nb\ufffdc\ufffdd\te"
+    assert "\x1b" not in refuse({"\x1b[2Jab": 1})
+
+
 @pytest.mark.parametrize(
     ("results", "said"),
     [

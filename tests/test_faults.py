@@ -14,6 +14,7 @@ import pytest
 from fidgety.errors import StorageError
 from fidgety.faults import FAULTS, machine_fault
 from fidgety.storage import read_outcome, reading
+from tests import disks
 
 ROOT = Path(__file__).resolve().parents[1]
 #: A job in a process whose limits are its own.
@@ -65,6 +66,67 @@ def test_a_job_says_what_the_machine_lacks(what: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "fault of fidgety" not in done.stderr
     assert "Traceback" in (tmp_path / "logs" / "x.log").read_text()
+
+
+def run_job(folder: Path, body: str, log: str = "logs/x.log") -> subprocess.CompletedProcess[str]:
+    """Run a job in a process of its own, with its files and its log in a folder."""
+    code = JOB.format(root=str(ROOT), body=body).replace("logs/x.log", log)
+    script = folder.with_name("job.py")
+    script.write_text(code)
+    # What is printed waits in the process, as it does in a job, whatever these tests run under.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        [sys.executable, script], cwd=folder, env=env, text=True, capture_output=True, check=False
+    )
+
+
+FULL = {
+    "by its result": "    open('big', 'wb').write(bytes(10_000_000))",
+    "by its log": "    [print('x' * 1000, flush=True) for _ in range(1000)]",
+    "by a message": "    from fidgety.errors import StorageError\n"
+    "    print('x' * 100)\n    raise StorageError('the disk is full, says the job')",
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("how", FULL)
+def test_a_full_disk_under_the_log_too_is_told(how: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with disks.small_disk(disk, 256):
+        if how == "by a message":
+            disks.fill(disk)
+        done = run_job(disk, FULL[how])
+    assert done.returncode == 1
+    # The message, and no line beside it.
+    assert done.stderr.startswith("some_rule: ")
+    assert "the disk is full" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_log_that_takes_nothing_fails_no_job(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    done = run_job(folder, "    print('x')\n    open('out.txt', 'w').write('y')", "/dev/full")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (folder / "out.txt").read_text() == "y"
+    for error, said in (("OSError(28, 'No space')", "the disk is full"), ("KeyError(1)", "fault")):
+        done = run_job(folder, f"    print('x')\n    raise {error}", "/dev/full")
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_log_that_cannot_be_begun_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    (folder / "taken" / "x.log").mkdir(parents=True)
+    done = run_job(folder, "    pass", "taken/x.log")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "the log cannot be begun: taken/x.log: cannot be written (Is a directory)."
+    ]
 
 
 def test_the_cause_behind_an_error_is_found() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 
 from fidgety.checksums import FOLDER, Stamp, read_record, record
 from fidgety.config.root import parse_config
-from fidgety.errors import ConfigError
+from fidgety.errors import ConfigError, StorageError
 from fidgety.forget.asking import BLOCK, asked, names_it
 from fidgety.forget.layout import filled, of_the_same_job
 from fidgety.forget.removal import forget, remove, told
 from fidgety.forget.search import Traces, find_traces
 from fidgety.forget.snakemake_files import blacken, empty_folders, fetched, in_use, of_snakemake
 from fidgety.forget.whom import Whom, known_of, recordings_in, typed_infant, word
-from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, read_infants
+from fidgety.infants_index import INFANTS, Owned, absolute, add_infants, kept_aside, read_infants
 
 IDS = st.text("abAB01_-", min_size=1, max_size=6)
 
@@ -299,6 +300,69 @@ def test_a_stage_on_another_disk_is_looked_into(tmp_path: Path) -> None:
     assert not list((tmp_path / "state").iterdir())
 
 
+#: What killed jobs have left, of whomever.
+LEFT = (
+    ".bundle.ab12cd34/models/net/fold-1/weights.safetensors",
+    "models/net/fold-1/.weights.ab12cd34.bin",
+    "reading/.pages.ab12cd34/1/K7.mp4",
+    "reading/.pages.ab12cd34.old/1/K7.mp4",
+    "reading/pages/.A7.ab12cd34.mp4",
+    "pose/.r10.ready-0123456789abcdef.h5",
+    "pose/..r10.ready-0123456789abcdef.ab12cd34.h5",
+    ".folds.ab12cd34.tsv",
+    ".verify.ab12cd34.tsv",
+    f"{FOLDER}/pose/.r10.ab12cd34.json",
+    ".index/.infants.ab12cd34.json",
+    "work/net/fold-1/0a1b/.last.ab12cd34.ckpt",
+)
+#: Of the user: hidden too, but beside nothing that a job writes.
+KEPT = (
+    *(".snapshot.20260101.zip", "pose/.notes.txt", "cohort/.mine.ab12cd34.tsv", ".cache/.b.x"),
+    *("pose/.snakemake_timestamp", "evaluation/.mine.ab12cd34/roc.svg"),
+)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_killed_jobs_left_goes_whosever_it_was(nested: bool, tmp_path: Path) -> None:
+    """Its name hides whose it is: a code stands for an infant, weights name nobody."""
+    results = tmp_path / "results"
+    inner = results / "validation" if nested else results
+    cohort(inner)
+    (inner / "models").rename(tmp_path / "models")
+    (inner / "models").symlink_to(tmp_path / "models")
+    for name in (*LEFT, *KEPT):
+        path = inner / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    patterns = [*rules(results), [f"{results}/bundle"], [f"{results}/bundle.zip"]]
+    # Also of an infant that has nothing else.
+    who = whom("baby3", "r3")
+    traces = find_traces(results, patterns, who)
+    assert "reading/.pages.ab12cd34.old" in told(traces, [], "removed")
+    forget(traces, who, results)
+    assert [name for name in LEFT if (inner / name).exists()] == []
+    assert [name for name in KEPT if not (inner / name).exists()] == []
+    assert (inner / "models/net/fold-1/weights.bin").exists()
+    assert (inner / "pose/r10.h5").exists()
+    assert (inner / "reading/pages/videos/A7.mp4").exists()
+
+
+def test_what_is_half_written_just_now_is_seen(tmp_path: Path) -> None:
+    results, locks = tmp_path / "results", tmp_path / "locks"
+    cohort(results)
+    (results / "reading/.pages.ab12cd34").mkdir()
+    (results / "work/a").mkdir(parents=True)
+    (results / "work/a/.last.ab12cd34.ckpt").write_text("x")
+    found = find_traces(results, rules(results), whom("baby3", "r3"))
+    assert found.half_written == (results / "reading/pages", results / "work")
+    locks.mkdir()
+    for held in ("reading/pages", "models/net/fold-1/model.json"):
+        (locks / "0.output.lock").write_text(f"{results / held}\n")
+        assert in_use(locks, found.half_written) == [str(results / held)]
+    (locks / "0.output.lock").write_text(f"{results / 'pose/r10.h5'}\n")
+    assert in_use(locks, found.half_written) == []
+
+
 def test_results_folders_below_are_treated_alike(tmp_path: Path) -> None:
     results = tmp_path / "results"
     inner = results / "validation"
@@ -440,6 +504,62 @@ def test_what_another_run_works_on_is_seen(tmp_path: Path) -> None:
     assert in_use(locks, [Path("results/a.h5")]) == ["results/a.h5"]
     assert in_use(locks, [Path("results/clips/x")]) == ["results/clips/x/1.mp4"]
     assert in_use(locks, [Path("results/c.h5")]) == []
+
+
+def test_a_damaged_index_is_kept_aside_and_nobody_is_forgotten_in_part(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    cohort(results)
+    index = results / INFANTS
+    assert add_infants(index, {"baby1": Owned(frozenset({"r1", "gone"}))}) is None
+    whole = index.read_text()
+    # A single bit: of the structure, or of a recording's name.
+    for damaged in (whole.replace("{", "[", 1), whole.replace("gone", "fone")):
+        index.write_text(damaged)
+        with pytest.raises(StorageError, match="not all recordings"):
+            known_of(results, "baby1", {}, [])
+        with pytest.raises(StorageError, match="not all recordings"):
+            find_traces(results, rules(results), whom("baby1", "r1"))
+        aside = add_infants(index, {"baby2": Owned(frozenset({"r2"}))})
+        assert aside is not None
+        assert aside.read_text() == damaged
+        assert read_infants(index) == {"baby2": Owned(frozenset({"r2"}))}
+    assert [path.name for path in kept_aside(index)] == [
+        "infants.json.damaged",
+        "infants.json.damaged+",
+    ]
+    for path in kept_aside(index):
+        with pytest.raises(StorageError, match=rf"{re.escape(path.name)}: .* rm "):
+            known_of(results, "baby1", {"baby1": Owned()}, [])
+        with pytest.raises(StorageError, match="not all recordings"):
+            find_traces(results, rules(results), whom("baby1", "r1"))
+        path.unlink()
+    assert known_of(results, "baby1", {"baby1": Owned()}, []) == Owned()
+
+
+def test_an_index_that_cannot_be_read_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / INFANTS
+    add_infants(index, {"baby1": Owned(frozenset({"r1"}))})
+
+    def failing(*_: object, **__: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", failing)
+        with pytest.raises(StorageError, match="the network behind it fails"):
+            add_infants(index, {"baby2": Owned()})
+    assert list(read_infants(index)) == ["baby1"]
+
+
+def test_an_index_without_a_checksum_gets_one(tmp_path: Path) -> None:
+    index = tmp_path / INFANTS
+    index.parent.mkdir()
+    own = {"recordings": ["r1"], "sources": []}
+    index.write_text(json.dumps({"schema": "infants/1", "infants": {"baby1": own}}))
+    assert add_infants(index, {}) is None
+    assert json.loads(index.read_text())["schema"] == "infants/2"
+    assert read_infants(index) == {"baby1": Owned(frozenset({"r1"}))}
 
 
 def test_who_is_known_is_in_sheet_index_or_tables(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fidgety import checksums
-from fidgety.checksums import CHECKSUMS_VARIABLE, read_record, record, record_of, renew
+from fidgety.checksums import CHECKSUMS_VARIABLE, Stamp, read_record, record, record_of, renew
 from fidgety.errors import NotAssessable, Reason, StorageError
 from fidgety.files import write_json, write_text
+from fidgety.infants_index import INFANTS, Owned, add_infants
 from fidgety.status import Known, Planned
 from fidgety.storage import Provenance, write_dataset, write_not_assessable
 from fidgety.verify import (
@@ -125,12 +127,12 @@ def test_any_flipped_bit_is_found_and_its_file_named(
 def test_a_damaged_record_is_found_too(
     written: tuple[Path, list[Path]], data: st.DataObject
 ) -> None:
-    """A bit of a record may be one of its form, its checksum, or of what made the file."""
+    """It is the record that is told as damaged, never the file."""
     results, _ = written
     records = sorted((results / checksums.FOLDER).rglob("*.json"))
     path = data.draw(st.sampled_from(records))
     content = path.read_bytes()
-    at = data.draw(st.integers(0, content.index(b'"made_by"') - 1))
+    at = data.draw(st.integers(0, len(content) - 2))
     damaged = bytearray(content)
     damaged[at] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(damaged)
@@ -139,8 +141,99 @@ def test_a_damaged_record_is_found_too(
     finally:
         path.write_bytes(content)
     output = str(results / path.relative_to(results / checksums.FOLDER)).removesuffix(".json")
-    assert found
-    assert all(one.file.startswith(output) for one in found)
+    assert [one.file for one in found] == [output]
+    assert found[0].finding.startswith("the record of its checksum is damaged: ")
+    assert f"Delete the record: rm {path};" in found[0].what_to_do
+
+
+def unsealed(path: Path) -> dict[str, object]:
+    """Turn a record into one of an earlier version, and return it."""
+    content: dict[str, object] = json.loads(path.read_text())
+    content["schema"] = checksums.EARLIER
+    del content["sha256"]
+    write_json(path, content)
+    return content
+
+
+@pytest.mark.parametrize("name", ["/1.txt", "../1.txt", "deep/../../x", "\0"])
+def test_a_record_that_leads_out_of_its_output_is_damaged(name: str, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    path = results / checksums.FOLDER / "report/clips/a.json"
+    content = unsealed(path)
+    assert findings(results) == {}
+    content["files"] = {name: [1, "0" * 64]}
+    write_json(path, content)
+    assert set(findings(results)) == {"report/clips/a"}
+    assert "leads out of the output" in findings(results)["report/clips/a"]
+
+
+def test_a_damaged_record_never_costs_healthy_folds(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    folds, record_of_it = results / "folds.tsv", results / checksums.FOLDER / "folds.tsv.json"
+    checksum = Stamp.of(folds).sha256
+    other = f"{'1' if checksum[0] == '0' else '0'}{checksum[1:]}"
+    whole = record_of_it.read_text()
+    record_of_it.write_text(whole.replace(checksum, other))
+    (found,) = verify_files(results, remedies(results)).findings
+    assert "the record of its checksum is damaged" in found.finding
+    assert found.what_to_do == (
+        f"Delete the record: rm {record_of_it}; then nothing tells whether the file is what was "
+        "written. Compare it with a copy if you have one. If it is right, have it written again, "
+        f"in which all infants keep their folds: snakemake {folds} --cores 2 --force"
+    )
+    # A record of an earlier version may be to blame as well.
+    content = unsealed(record_of_it)
+    (found,) = verify_files(results, remedies(results)).findings
+    assert "differs; or the record of its checksum is damaged" in found.finding
+    record_of_it.unlink()
+    planned = [Planned(str(results / name), "r", "") for name in ("folds.tsv", "bundle.zip")]
+    (found,) = unrecorded_outputs(
+        planned, verify_files(results, remedies(results)), remedies(results)
+    )
+    assert found.file == str(folds)
+    assert "rm " not in found.what_to_do
+    assert content["schema"] == "checksum/1"
+
+
+def test_a_file_that_was_put_into_an_output_is_told_as_such(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    mine = results / "report/clips/a/deep/mine.txt"
+    mine.write_text("notes")
+    found = verify_files(results, remedies(results))
+    assert found.unrecorded == []
+    (one,) = found.findings
+    assert one.file == str(mine)
+    assert "none of the files that the job of" in one.finding
+    assert one.what_to_do == f"Move it elsewhere if it is yours; else delete it: rm {mine}"
+    # Outside of any output it is as it was: unknown.
+    mine.rename(results / "evaluation/mine.txt")
+    assert verify_files(results, remedies(results)).unrecorded == [
+        str(results / "evaluation/mine.txt")
+    ]
+
+
+def test_a_damaged_index_of_infants_is_found(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results)
+    add_infants(results / INFANTS, {"a": Owned(frozenset({"r1"}))})
+    assert findings(results) == {}
+    whole = (results / INFANTS).read_bytes()
+    for at in range(0, len(whole) - 1, 7):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << at % 8
+        (results / INFANTS).write_bytes(damaged)
+        (found,) = verify_files(results, remedies(results)).findings
+        assert found.file == str(results / INFANTS), damaged
+        assert "is damaged" in found.finding
+        assert "Put a copy of it back" in found.what_to_do
+    aside = add_infants(results / INFANTS, {"a": Owned()})
+    assert aside is not None
+    (found,) = verify_files(results, remedies(results)).findings
+    assert found.file == str(aside)
+    assert f"delete it: rm {aside}" in found.what_to_do
 
 
 @settings(max_examples=25)

@@ -25,10 +25,11 @@ def main(job: Job) -> None:
     results, hidden, storage = (Path(job.params[name]) for name in ("results", "hidden", "storage"))
     rules = [[str(pattern) for pattern in rule] for rule in job.params.rules]
     traces = find_traces(results, rules, whom)
-    if busy := in_use(hidden / "locks", [*traces.remove, *traces.rewrite]):
+    touched = [*traces.remove, *traces.rewrite, *traces.half_written]
+    if busy := in_use(hidden / "locks", touched):
         raise FidgetyError(
-            f"another snakemake is working on {len(busy)} of the infant's files. Wait until it has "
-            "ended, or stop it; after a crash, `snakemake --unlock`."
+            f"another snakemake is working on {len(busy)} of the files that would go. Wait until "
+            "it has ended, or stop it; after a crash, `snakemake --unlock`."
         )
     # Tables of earlier runs, which may know more, go with the rest: an interrupted run is to find
     # the same when it is called again.

@@ -27,7 +27,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from fidgety import __version__
 from fidgety.checksums import CHECKSUMS_VARIABLE, record
@@ -112,24 +112,48 @@ class Job:
             yield
 
 
+def _flush(stream: TextIO) -> None:
+    """Write what a stream still holds; where its disk takes nothing more, drop it.
+
+    What stayed in it would come out at the interpreter's end, on the terminal and as an error.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+            stream.flush()
+
+
+def _opened_log(path: Path) -> TextIO:
+    """Open a job's log, or end with the reason on the terminal."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        lacking = machine_fault(error) or f"{path}: cannot be written ({error.strerror})."
+        print(f"the log cannot be begun: {lacking}", file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
 @contextlib.contextmanager
 def _log_to(path: str | None) -> Iterator[Any]:
     """Send both streams, of libraries in C too, to the log; yield the terminal's stream."""
     if not path:
         yield sys.stderr
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with open(path, "w", encoding="utf-8") as log, os.fdopen(os.dup(2), "w") as terminal:
+    with _opened_log(Path(path)) as log, os.fdopen(os.dup(2), "w") as terminal:
+        saved = os.dup(1), os.dup(2)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
             yield terminal
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # A log that its disk does not take is no fault of what the job has written.
+            _flush(sys.stdout)
+            _flush(sys.stderr)
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             for handle in saved:
@@ -153,8 +177,8 @@ def _leave_at_once() -> NoReturn:
 
     HDF5 crashes at its end over what it could not write, and covers the message with its own.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush(sys.stdout)
+    _flush(sys.stderr)
     os._exit(1)
 
 
@@ -218,18 +242,20 @@ def run(
                 _with_reasons(main, job, not_assessable)
             _record(job, str(snakemake.rule))
         except FidgetyError as error:
-            print(f"error: {error}", file=sys.stderr)
+            # The terminal first: the log may lie on the very disk that is full.
             print(f"{snakemake.rule}: {error}", file=terminal, flush=True)
+            with contextlib.suppress(OSError):
+                print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
         except Exception as error:
-            traceback.print_exc()
-            if lacking := machine_fault(error):
-                print(f"{snakemake.rule}: {lacking}", file=terminal, flush=True)
-                _leave_at_once()
-            print(
-                f"{snakemake.rule}: an unexpected error; this is a fault of fidgety, please "
-                f"report it with the log {log}",
-                file=terminal,
-                flush=True,
+            lacking = machine_fault(error)
+            said = lacking or (
+                "an unexpected error; this is a fault of fidgety, please report it with the log "
+                f"{log}"
             )
+            print(f"{snakemake.rule}: {said}", file=terminal, flush=True)
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            if lacking:
+                _leave_at_once()
             sys.exit(1)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -25,6 +25,7 @@ from fidgety.config.base import Section
 from fidgety.config.study import ClassConfig
 from fidgety.errors import ConfigError
 from fidgety.files import dumps
+from fidgety.text import control_in
 
 BUNDLE_SCHEMA = "bundle/1"
 MANIFEST, CARD = "manifest.json", "model_card.md"
@@ -121,6 +122,19 @@ def manifest_bytes(values: Mapping[str, Any]) -> bytes:
     return (text + "\n").encode("utf-8")
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the keys and texts of what was read from JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
 def parse_manifest(content: bytes, where: str) -> Manifest:
     """Read a manifest.
 
@@ -147,6 +161,11 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
             "Use the fidgety that wrote it, or ask for a bundle of this one."
         )
     try:
+        for text in _texts(values):
+            if control := control_in(text):
+                raise ConfigError(
+                    f"{where}: its {MANIFEST} holds {control}, which is no text. {remedy}"
+                )
         return Manifest.model_validate(values)
     except (ValidationError, RecursionError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -44,6 +45,9 @@ SHOWN_CHARACTERS = 200
 #: Longest name of a file, in bytes, on any usual disk. A longer one raises an error of its own
 #: wherever a path is looked at.
 MAX_FILE_NAME = 255
+#: Most levels and most values of a configuration; aliases of YAML can make any number of them.
+MAX_DEPTH = 50
+MAX_VALUES = 100_000
 #: A path in somebody's home folder.
 _HOME = re.compile(r"~[A-Za-z_][\w.-]*(/|$)")
 
@@ -228,6 +232,29 @@ def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
     return findings
 
 
+def _check_shape(values: Any) -> str | None:
+    """Say what is wrong with the nesting of values, if anything is."""
+    level = [values]
+    n = 0
+    for _ in range(MAX_DEPTH):
+        n += len(level)
+        if n > MAX_VALUES:
+            return f"has more than {MAX_VALUES} values; do aliases (`*name`) repeat them?"
+        inner = (
+            value
+            for one in level
+            if isinstance(one, Mapping | list | tuple)
+            for value in (one.values() if isinstance(one, Mapping) else one)
+        )
+        level = list(islice(inner, MAX_VALUES + 1))
+        if not level:
+            return None
+    return (
+        f"is nested more than {MAX_DEPTH} levels deep; does an alias (`*name`) stand inside of "
+        "what it is of?"
+    )
+
+
 def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Config:
     """Check configuration values.
 
@@ -236,12 +263,34 @@ def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Confi
     ConfigError
         With one line a finding, all of them at once.
     """
+    if fault := _check_shape(values):
+        raise ConfigError(f"{where}: {fault}")
     if findings := _check_texts(values, where):
         raise ConfigError("\n".join(findings))
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(describe_validation_error(error, where)) from None
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a configuration file, its keys and values unchecked.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not YAML, or has no end.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    # A number of thousands of digits is a ValueError, too.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must be a list of keys and values, found {_shown(values)}.")
+    if fault := _check_shape(values):
+        raise ConfigError(f"{path}: {fault}")
+    return values
 
 
 def load_config(path: Path) -> Config:
@@ -252,11 +301,4 @@ def load_config(path: Path) -> Config:
     ConfigError
         If the file is not YAML or has wrong or unknown keys.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    # A number of thousands of digits is a ValueError, too.
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must be a list of keys and values, found {_shown(values)}.")
-    return parse_config(values, str(path))
+    return parse_config(read_values(path), str(path))

@@ -92,6 +92,12 @@ def _matching(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("(?:" + "|".join(sorted(set(patterns))) + ")(?:/|$)" if patterns else "(?!)")
 
 
+def stage_folders(patterns: Iterable[str]) -> set[str]:
+    """Return the folders of stages, of patterns below the results folder."""
+    tops = [PurePosixPath(pattern.split("{")[0] + "x") for pattern in patterns]
+    return {str(parent) for top in tops for parent in top.parents} | {WORK}
+
+
 class Layout:
     """Whose files are, by the rules.
 
@@ -128,11 +134,7 @@ class Layout:
             [_replaced(p, lambda _: "[^/]+", re.escape) for p in self.patterns]
         )
         #: Folders of stages, which may be links to another disk.
-        self.stages = {
-            str(parent)
-            for p in self.patterns
-            for parent in PurePosixPath(p.split("{")[0] + "x").parents
-        } | {WORK}
+        self.stages = stage_folders(self.patterns)
 
     def is_own(self, inside: str) -> bool:
         """Tell whether a file below the results is the infant's."""
@@ -141,6 +143,10 @@ class Layout:
     def is_somebodys(self, inside: str) -> bool:
         """Tell whether a file below the results is one infant's or recording's, whoever's."""
         return self._somebodys.match(inside) is not None
+
+    def is_output(self, inside: str) -> bool:
+        """Tell whether a file below the results is one that a job writes, or in such a folder."""
+        return self._outputs.match(inside) is not None
 
     def job(self, inside: str) -> set[str]:
         """Return all that the job of a file of nobody wrote; it may be in a folder that is one."""

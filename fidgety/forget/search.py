@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from fidgety import checksums
+from fidgety.files import finals_of
 from fidgety.forget.asking import MODEL, asked, read_text
 from fidgety.forget.layout import WORK, Layout
 from fidgety.forget.rewriting import SOURCES, rewritten
 from fidgety.forget.whom import Whom
-from fidgety.infants_index import INFANTS, read_infants
+from fidgety.infants_index import INFANTS, read_infants, require_whole
 
 FOLDS = "folds.tsv"
 #: Weights in another form; they have no id in them, and go where a model goes.
 BUNDLES = ("bundle", "bundle.zip")
+#: Tables that no rule has as its output.
+TABLES = ("status.tsv", "verify.tsv")
 #: Below the results folder, and not made of infants: caches, numbers, the log of forgetting.
 _NOT_SEARCHED = (".cache", ".index", checksums.FOLDER, "benchmarks", "logs/forget.log")
 
@@ -41,6 +44,8 @@ class Traces:
         Links to folders that were not followed.
     index
         Indexes of infants that know it.
+    half_written
+        Whose temporaries are among ``remove``: another snakemake may be writing them now.
     """
 
     remove: tuple[Path, ...]
@@ -49,6 +54,7 @@ class Traces:
     records: tuple[Path, ...] = ()
     links: tuple[Path, ...] = ()
     index: tuple[Path, ...] = ()
+    half_written: tuple[Path, ...] = ()
 
 
 def nested_folders(results: Path) -> list[Path]:
@@ -94,6 +100,7 @@ class _Search:
     records: set[Path] = field(default_factory=set)
     links: set[Path] = field(default_factory=set)
     index: set[Path] = field(default_factory=set)
+    half_written: set[Path] = field(default_factory=set)
 
     def look_in(self, root: Path) -> None:
         """Look at every file below a results folder, but for other results folders in it."""
@@ -105,6 +112,8 @@ class _Search:
                 if found is self.records:
                     ending = glob.escape(checksums.SUFFIX)
                     found.update(map(Path, glob.glob(here + ending, include_hidden=True)))
+        require_whole(root / INFANTS)
+        self._look_for_half_written(root, root)
         if (root / INFANTS).exists() and whom.infant in read_infants(root / INFANTS):
             self.index.add(root / INFANTS)
         sources = root / SOURCES
@@ -141,6 +150,43 @@ class _Search:
             # The state of interrupted trainings: weights that have learned, infants' windows.
             self.mates.add(root / WORK)
 
+    def _look_for_half_written(self, folder: Path, root: Path) -> None:
+        """Find what killed jobs left: nobody reads it, and its name hides whose it is."""
+        for here, folders, files in os.walk(folder):
+            kept = []
+            for name in sorted(folders):
+                path = Path(here, name)
+                inside = path.relative_to(root).as_posix()
+                if path in self.roots or inside == ".cache" or self._note_half_written(path, root):
+                    continue
+                if not path.is_symlink():
+                    kept.append(name)
+                elif inside in self.layout.stages:
+                    self._look_for_half_written(path, root)
+            folders[:] = kept
+            for name in files:
+                self._note_half_written(Path(here, name), root)
+
+    def _note_half_written(self, path: Path, root: Path) -> bool:
+        """Note a hidden temporary of something that the workflow writes; tell whether it is one."""
+        if path.is_symlink():
+            return False
+        finals = [path.with_name(name) for name in finals_of(path.name)]
+        ours = [one for one in finals if self._is_ours(one.relative_to(root).as_posix())]
+        if ours:
+            self.own.add(path)
+            state = root / WORK
+            self.half_written.update([state] if path.is_relative_to(state) else ours)
+        return bool(ours)
+
+    def _is_ours(self, inside: str) -> bool:
+        top = inside.split("/")[0]
+        return (
+            top in (".index", checksums.FOLDER, WORK)
+            or inside in TABLES
+            or self.layout.is_output(inside)
+        )
+
     def _files(self, folder: Path, root: Path) -> Iterator[Path]:
         for here, folders, files in os.walk(folder):
             kept = []
@@ -172,7 +218,7 @@ class _Search:
             for root in self.roots:
                 if path.is_relative_to(root):
                     self.records.update(checksums.records_below(path, root / checksums.FOLDER))
-        rest = (self.rewrite, self.trained, self.records, self.links, self.index)
+        rest = (self.rewrite, self.trained, self.records, self.links, self.index, self.half_written)
         return Traces(tuple(outermost), *(tuple(sorted(paths)) for paths in rest))
 
     def _is_stage(self, path: Path) -> bool:

@@ -143,9 +143,9 @@ def in_use(locks: Path, paths: Collection[Path]) -> list[str]:
     for lock in sorted(locks.glob("*")):
         for line in lock.read_text(encoding="utf-8").splitlines():
             held = Path(line)
-            if any(held == path or path in held.parents for path in paths) or (
-                training and held.name == MODEL
-            ):
+            if any(
+                held == path or path in held.parents or held in path.parents for path in paths
+            ) or (training and held.name == MODEL):
                 found.append(line)
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety.errors import ConfigError
-from fidgety.infants_index import INFANTS, Owned, read_infants
+from fidgety.infants_index import INFANTS, Owned, read_infants, require_whole
 from fidgety.registry import nearest
 
 #: Wildcards that say whose a file is, and columns of tables that do.
@@ -124,7 +124,10 @@ def known_of(
     ------
     ConfigError
         If neither the sheet nor an earlier run knows the infant.
+    StorageError
+        If the index is damaged, so that not all may be known.
     """
+    require_whole(results / INFANTS)
     remembered = read_infants(results / INFANTS)
     recordings = recordings_in(tables, infant)
     known = sorted({*in_sheet, *remembered})

@@ -46,7 +46,7 @@ def find_corrections(
             continue
         if path.stem not in known:
             # What may have been meant takes time to find; nobody reads it beyond what is listed.
-            few = len(findings.found) < LISTED_LINES
+            few = len(findings) < LISTED_LINES
             hint = nearest(path.stem, list(known)) if few else ""
             hint = hint or " Move it away, or name it after its recording."
             findings.add(str(path), None, "", None, f"there is no recording {path.stem!r}.{hint}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import h5netcdf
@@ -27,7 +27,18 @@ from fidgety.errors import FidgetyError, NotAssessable, Reason
 from fidgety.files import write_text
 from fidgety.pose.corrections import Correction, Corrections
 from fidgety.pose.importers.content import MAX_FRAMES, open_hdf5, reasons_for, require_frames
-from fidgety.tables import DECIMAL_COMMA, MISSING, Findings, decode, suggest
+from fidgety.tables import (
+    DECIMAL_COMMA,
+    MISSING,
+    Findings,
+    RowError,
+    decode,
+    first_line,
+    suggest,
+    table_rows,
+    without_controls,
+)
+from fidgety.text import CONTROLS, control_in
 
 COLUMNS = ("frame", "time_s", "keypoint", "x", "y", "action", "rater", "note")
 #: Written beside the coordinates into templates: tells an edited row from an untouched one.
@@ -36,7 +47,8 @@ ACTIONS = ("set", "missing")
 #: Smallest difference that counts as an edit, in pixels: above the rounding of float32 and of a
 #: table with three decimals.
 EDITED_PX = 2e-3
-#: Most differences that somebody can have made by hand, and most bytes of a table of them.
+#: Most differences that somebody can have made by hand, most rows of a table of them, and most of
+#: its bytes.
 MAX_CORRECTIONS = 500_000
 MAX_BYTES = 100_000_000
 #: Beyond this number of columns it is another table.
@@ -106,10 +118,10 @@ def parse_corrections(data: bytes, name: str, findings: Findings) -> Corrections
     seen: dict[tuple[str, str], int] = {}
     untouched = 0
     for number, cells in rows:
-        before = len(findings.found)
+        before = len(findings)
         entry = _entry(number, cells, name, findings)
         if entry is None:
-            untouched += len(findings.found) == before
+            untouched += len(findings) == before
             continue
         moment = f"frame {entry.frame}" if entry.frame is not None else f"{entry.time_s:g} s"
         first = seen.setdefault((entry.keypoint, moment), number)
@@ -124,45 +136,51 @@ def parse_corrections(data: bytes, name: str, findings: Findings) -> Corrections
 
 def _separator(text: str) -> str:
     """Tell what parts the columns: what the header has most of."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return max("\t;,", key=first.count)
+    return max("\t;,", key=first_line(text).count)
 
 
-def _rows(data: bytes, name: str, findings: Findings) -> list[tuple[int, dict[str, str]]]:
+def _rows(data: bytes, name: str, findings: Findings) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows below the header; what cannot be read is a finding."""
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         findings.add(name, None, "", None, "is a spreadsheet's workbook; save it as CSV.")
-        return []
+        return
     text = decode(data)
     separator = _separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    controls = CONTROLS.search(text) is not None
+    header: list[str] = []
+    n = 0
     try:
-        lines = [
-            (number, [cell.strip() for cell in cells]) for number, cells in enumerate(reader, 1)
-        ]
-    except csv.Error as error:
-        findings.add(name, None, "", None, f"cannot be read ({error}).")
-        return []
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    if not lines:
+        for number, cells in table_rows(text, separator, strict=False):
+            if not header:
+                header = [cell.casefold() for cell in cells]
+                while not header[-1]:
+                    header.pop()
+                if not _check_header(header, number, name, findings):
+                    return
+                continue
+            n += 1
+            if n > MAX_CORRECTIONS:
+                findings.add(
+                    name, None, "", None,
+                    f"has more than {MAX_CORRECTIONS} rows: is it the right file?",
+                )  # fmt: skip
+                return
+            if any(cells[len(header) :]):
+                findings.add(
+                    name, number, "", None,
+                    f"has {len(cells)} cells for {len(header)} columns; put quotes around a value "
+                    f"with {separator!r} in it.",
+                )  # fmt: skip
+                continue
+            row = dict(zip(header, cells, strict=False))
+            if controls:
+                row = without_controls(row, number, name, findings)
+            yield number, _with_points(row) if separator != "," else row
+    except RowError as error:
+        findings.add(name, error.row, "", None, f"cannot be read ({error}).")
+        return
+    if not header:
         findings.add(name, None, "", None, f"is empty; its first row names {', '.join(COLUMNS)}.")
-        return []
-    head, header = lines[0][0], [cell.casefold() for cell in lines[0][1]]
-    while header and not header[-1]:
-        header.pop()
-    if not _check_header(header, head, name, findings):
-        return []
-    rows = []
-    for number, cells in lines[1:]:
-        if any(cells[len(header) :]):
-            findings.add(
-                name, number, "", None,
-                f"has {len(cells)} cells for {len(header)} columns; put quotes around a value "
-                f"with {separator!r} in it.",
-            )  # fmt: skip
-            continue
-        row = dict(zip(header, cells, strict=False))
-        rows.append((number, _with_points(row) if separator != "," else row))
-    return rows
 
 
 def _with_points(row: Mapping[str, str]) -> dict[str, str]:
@@ -175,14 +193,18 @@ def _with_points(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_header(header: list[str], row: int, name: str, findings: Findings) -> bool:
-    before = len(findings.found)
+    before = len(findings)
     known = (*COLUMNS, *PRESENT)
     if len(header) > MAX_COLUMNS:
         findings.add(name, row, "", None, f"has {len(header)} columns; is it the right file?")
         return False
     seen: set[str] = set()
     for column in header:
-        if column in seen:
+        if control := control_in(column):
+            findings.add(
+                name, row, "", column, f"holds {control}, which is no text; type the name anew."
+            )
+        elif column in seen:
             findings.add(name, row, column, None, "stands twice in the header.")
         elif column not in known:
             findings.add(name, row, column, None, "no such column." + suggest(column, known))
@@ -192,7 +214,7 @@ def _check_header(header: list[str], row: int, name: str, findings: Findings) ->
             findings.add(name, row, column, None, "is missing from the header.")
     if "frame" not in header and "time_s" not in header:
         findings.add(name, row, "frame", None, "is missing from the header, and so is time_s.")
-    return len(findings.found) == before
+    return len(findings) == before
 
 
 def _number(
@@ -217,9 +239,9 @@ def _number(
 
 def _entry(row: int, cells: Mapping[str, str], name: str, findings: Findings) -> Correction | None:
     """Check a row; None for one without an action, and for one that is wrong."""
-    before = len(findings.found)
+    before = len(findings)
     numbers = {c: _number(cells, c, name, row, findings) for c in ("frame", "time_s", "x", "y")}
-    broken = len(findings.found) > before
+    broken = len(findings) > before
     action = cells.get("action", "").casefold()
     if not action:
         _check_untouched(row, cells, numbers, name, findings)
@@ -245,7 +267,7 @@ def _entry(row: int, cells: Mapping[str, str], name: str, findings: Findings) ->
             name, row, "action", "missing",
             "stands beside a new position; empty x and y, or write 'set'.",
         )  # fmt: skip
-    if len(findings.found) > before:
+    if len(findings) > before:
         return None
     return Correction(
         row=row,

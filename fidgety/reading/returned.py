@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fidgety.errors import FidgetyError
+from fidgety.files import require_file
 from fidgety.reading.plan import Key, Sitting
 from fidgety.reading.texts import MOS_R, NOT_JUDGED, TYPES, VERDICT
 from fidgety.text import safe_text
@@ -173,6 +174,7 @@ def read_returned(paths: Sequence[str | os.PathLike[str]], key: Key) -> list[Ret
     faults = []
     for path in map(Path, paths):
         try:
+            require_file(path)
             if path.stat().st_size > MOST_BYTES:
                 raise FidgetyError(f"{path.name}: too large for a file of readings")
             one = parse_returned(path.read_text(encoding="utf-8", errors="replace"), path.name, key)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fidgety.config.cleaning import CleaningConfig
 from fidgety.errors import FidgetyError, NotAssessable, Reason
+from fidgety.pose import corrections_table
 from fidgety.pose.cleaning import clean
 from fidgety.pose.corrections import Correction, Corrections, place_corrections, require_inside
 from fidgety.pose.corrections_files import find_corrections
@@ -37,6 +38,7 @@ from fidgety.pose.tracks import Origin, Pose
 from fidgety.skeletons import BLAZEPOSE_33, HUMAN36M_17
 from fidgety.storage import Provenance
 from fidgety.tables import Findings
+from fidgety.text import control_in
 from fidgety.video.record import VideoRecord, write_video_record
 from tests.pose.infant import infant_pose
 from workflow_scripts.clean_pose import checked_corrections
@@ -409,6 +411,38 @@ def test_a_table_is_bounded(tmp_path: Path) -> None:
     assert "is it the right file?" in told(path)
     path.write_text(",".join(f"x{k}" for k in range(100_000)) + "\n")
     assert "has 100000 columns" in told(path)
+
+
+def test_controls_in_a_table_are_refused_and_not_shown() -> None:
+    header = "frame,keypoint,x,y,action,rater,note\n"
+    good = "1,nose,2,3,set,Anna,fine\n"
+    for bad, said in (
+        ("2,nose,2,3,set,\x1b[2J\u202eAnna,\n", "row 3: column rater: "),
+        ("2,nose,2,3,set,Anna,\x07\n", "row 3: column note: "),
+        ("2,no\x1bse,2,3,set,Anna,\n", "row 3: column keypoint: "),
+    ):
+        findings = Findings()
+        parse_corrections((header + good + bad).encode(), "a.csv", findings)
+        assert len(findings) == 1
+        assert findings.lines()[0].startswith(f"a.csv: {said}")
+        assert "which is no text; type it anew." in findings.lines()[0]
+    findings = Findings()
+    parse_corrections(('\x1b]0owned\x07,"a\n\rb",' + header + good).encode(), "a.csv", findings)
+    told = "\n".join(findings.lines())
+    assert "holds U+001B, which is no text; type the name anew." in told
+    assert control_in(told) is None
+    assert "\r" not in told
+    assert "column a b: no such column." in told
+
+
+def test_rows_of_a_table_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrections_table, "MAX_CORRECTIONS", 3)
+    header, row = "frame,keypoint,x,y,action\n", "1,nose,,,\n"
+    findings = Findings()
+    parse_corrections((header + "\n\n" + row * 3).encode(), "a.csv", findings)
+    assert not findings
+    parse_corrections((header + row * 4).encode(), "a.csv", findings)
+    assert findings.lines() == ["a.csv: has more than 3 rows: is it the right file?"]
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,12 +36,13 @@ from fidgety.reading.returned import (
     INTERVAL_COLUMNS,
     READING_COLUMNS,
     parse_returned,
+    read_returned,
     tabulate,
 )
 from fidgety.reading.texts import MOS_R
 from fidgety.report.pages import HERE
 from fidgety.sheet import Interval
-from fidgety.text import safe_text
+from fidgety.text import control_in, safe_text
 
 INFANTS = ("mueller-anna", "schmidt-ben", "cohort-risk-7")
 CODED = [Coded(f"{infant}-video", infant, 60.0) for infant in INFANTS]
@@ -180,6 +183,23 @@ def test_free_text_stays_one_cell(text: str) -> None:
     cell = safe_text(text)
     assert not set(cell) & set("\t\n\r\x00\u2028")
     assert cell[:1] not in ("=", "+", "-", "@")
+    assert control_in(cell) is None
+
+
+def test_free_text_keeps_its_direction() -> None:
+    assert safe_text("a\u202eb\u2066c\x1bd\n\ud800e") == "abc d e"
+    assert safe_text("\u202e=1+1") == "'=1+1"
+
+
+def test_what_is_no_file_of_readings_is_a_message(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "none")
+    with pytest.raises(FidgetyError) as caught:
+        read_returned(sorted(tmp_path.iterdir()), key_of())
+    said = str(caught.value).splitlines()
+    assert len(said) == 3
+    assert all("no file" in line or "No such file" in line for line in said)
 
 
 def test_the_points_of_the_motor_optimality_score_add_up() -> None:

@@ -9,11 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.disks import fill, small_disk
 from tests.workflow.conftest import Workflow, copy_project
 
 pytestmark = pytest.mark.slow
@@ -162,21 +162,6 @@ def test_a_job_without_memory_says_so_and_the_next_run_goes_on(
     assert tiny_copy.checksums("pose/clean", "features") == before
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    """Put a disk of a few kilobytes in a folder's place."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        # Snakemake removes empty folders, which a disk's own cannot be.
-        (folder / ".disk").touch()
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 @pytest.mark.parametrize(
     ("part", "file", "rule"),
@@ -206,6 +191,39 @@ def test_a_full_disk_is_told_by_every_stage_and_the_next_run_goes_on(
     assert tiny_copy.checksums(part) == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_told_where_the_log_lies_on_it_too(tiny_copy: Workflow) -> None:
+    """One disk for results and logs, as everybody has it."""
+    results, disk = tiny_copy.folder / "results", tiny_copy.folder / "disk"
+    before = tiny_copy.checksums("features")
+    wanted = f"results/features/{TRACK}.h5"
+    disk.mkdir()
+    shutil.move(results / "features", results / "features-before")
+    shutil.move(results / "logs", results / "logs-before")
+    with small_disk(disk, 64):
+        for part in ("features", "logs/build_features"):
+            (disk / part).mkdir(parents=True)
+            # Snakemake removes empty folders, which a link cannot be.
+            (disk / part / ".kept").touch()
+        for part in ("features", "logs"):
+            (results / part).symlink_to(disk / part)
+        fill(disk)
+        done = tiny_copy.run("--cores", "1", wanted, ok=False)
+        said = done.stdout + done.stderr
+        assert done.returncode
+        assert "build_features: " in said
+        assert "the disk is full. Free some space" in said
+        assert "this is a fault of fidgety" not in said
+        assert "Traceback" not in said
+        assert [p.name for p in (disk / "features").iterdir()] == [".kept"]
+    for part in ("features", "logs"):
+        (results / part).unlink()
+        shutil.move(results / f"{part}-before", results / part)
+    (tiny_copy.folder / wanted).unlink()
+    tiny_copy.run("--cores", "1", wanted)
+    assert tiny_copy.checksums("features") == before
+
+
 @pytest.mark.long
 def test_a_clock_that_was_set_back_is_told_and_ends(tiny_copy: Workflow) -> None:
     """Snakemake alone would fail every job behind such a file, in each run anew."""
@@ -223,7 +241,7 @@ def test_a_clock_that_was_set_back_is_told_and_ends(tiny_copy: Workflow) -> None
     assert f"1 results have dates in the future ({said_of})" in said
     assert "Traceback" not in said
     assert not (tiny_copy.folder / page).exists()
-    remedy = said[said.index("find results") :].splitlines()[0]
+    remedy = said[said.index("find -H results") :].splitlines()[0]
     subprocess.run(["bash", "-c", remedy], cwd=tiny_copy.folder, check=True)
     tiny_copy.run("--cores", "2", page)
     tiny_copy.run("--cores", "2")

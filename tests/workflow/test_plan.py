@@ -95,6 +95,16 @@ def test_config_errors_come_all_at_once_and_without_traceback(fresh: Workflow) -
     assert "Traceback" not in text
 
 
+def test_an_alias_without_end_is_a_message(fresh: Workflow) -> None:
+    (fresh.folder / "config.yaml").write_text("a: &a\n  b: *a\n")
+    done = fresh.run("--dry-run", ok=False)
+    said = done.stdout + done.stderr
+    assert done.returncode
+    assert "config.yaml: is nested more than 50 levels deep; does an alias" in said
+    assert "RecursionError" not in said
+    assert "Traceback" not in said
+
+
 def test_mistakes_about_methods_and_models_are_found_before_any_job(fresh: Workflow) -> None:
     fresh.configure(
         pose={"options": {"mod": "static"}},
