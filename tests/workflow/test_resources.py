@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.workflow.conftest import Workflow, copy_project
 
-#: Reads the real Snakefile and prints, for every rule with files, what three attempts ask for.
+#: Reads the real Snakefile and prints, for every rule with files, what three attempts ask for,
+#: with what `--set-resources` says.
 LIST_RULES = """\
 import json
+import sys
 from pathlib import Path
 from snakemake.api import SnakemakeApi
+from snakemake.cli import parse_set_resources
 from snakemake.iocontainers import InputFiles, Wildcards
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-    settings = ResourceSettings(cores=64)
+    overwritten = parse_set_resources(sys.argv[1:])
+    settings = ResourceSettings(cores=64, overwrite_resources=overwritten)
     workflow = api.workflow(resource_settings=settings, snakefile=Path("Snakefile"))._workflow
     known = workflow.globals
     some = {
@@ -47,7 +53,7 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
             {
                 name: value
                 for name, value in rule.expand_resources(chosen, InputFiles(), attempt).items()
-                if isinstance(value, int)
+                if isinstance(value, (int, str))
             }
             for attempt in (1, 2, 3)
         ]
@@ -72,10 +78,12 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
 """
 
 
-def rules_of(workflow: Workflow, **environment: str) -> dict[str, dict[str, Any]]:
+def rules_of(
+    workflow: Workflow, *set_resources: str, **environment: str
+) -> dict[str, dict[str, Any]]:
     """Return what the rules ask for, by name; under no name what the machine has."""
     done = subprocess.run(
-        [sys.executable, "-c", LIST_RULES],
+        [sys.executable, "-c", LIST_RULES, *set_resources],
         cwd=workflow.folder,
         env={**os.environ, "PYTHONPATH": str(workflow.folder), **environment},
         text=True,
@@ -138,6 +146,27 @@ def test_rules_on_a_gpu_ask_for_one(project: Workflow) -> None:
     project.configure(training={"device": "cpu"}, pose_training={"device": "cpu"})
     rules = rules_of(project)
     assert not {name for name, rule in rules.items() if name and "gpu" in rule["asked"][0]}
+
+
+@pytest.mark.parametrize("name", ["slurm", "generic"])
+def test_a_line_for_a_gpu_is_for_a_rule_that_uses_one(project: Workflow, name: str) -> None:
+    """A line asks for its GPU always, as the profiles say: none counts until it is chosen."""
+    text = (project.folder / "profiles" / name / "config.yaml").read_text()
+    assert "set-resources" not in yaml.safe_load(text)
+    lines = yaml.safe_load(re.sub(r"^# (set-resources:|  \w+: \{)", r"\1", text, flags=re.M))
+    wishes = {
+        rule: [f"{rule}:{key}={value}" for key, value in line.items()]
+        for rule, line in lines["set-resources"].items()
+    }
+    project.configure(training={"device": "gpu"})
+    rules = rules_of(project, *wishes["train_model"], *wishes["estimate_pose"])
+    wished = set(lines["set-resources"]["train_model"])
+    assert wished | {"gpu"} <= set(rules["train_model"]["asked"][0])
+    # BlazePose computes on the processor, and its line asks for the GPU's partition all the same.
+    assert "gpu" not in rules["estimate_pose"]["asked"][0]
+    assert wished <= set(rules["estimate_pose"]["asked"][0])
+    rules = rules_of(project, *wishes["train_model"])
+    assert not wished & set(rules["estimate_pose"]["asked"][0])
 
 
 def test_a_machine_gives_the_gpus_that_it_has(project: Workflow) -> None:
