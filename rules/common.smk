@@ -213,14 +213,15 @@ def phantom_note():
 PHANTOM_NOTE = phantom_note()
 
 
-def growing(mem_mb):
-    """Return the memory of a job in MB, a number or a function: as much more on every retry.
+def growing(amount):
+    """Return what a job asks for (MB, minutes), a number or a function: as much more every retry.
 
     How often a job is retried is the profile's alone: `retries` of a rule would multiply with it.
+    A group asks for the minutes of all its members, so those of grouped rules are scant and grow.
     """
 
     def grown(wildcards, attempt):
-        return attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
+        return attempt * (amount(wildcards) if callable(amount) else amount)
 
     return grown
 

@@ -15,7 +15,7 @@ rule lift_pose:
     threads: LIFTING.max_threads
     resources:
         mem_mb=growing(LIFTING.mem_mb),
-        runtime=60,
+        runtime=growing(2),
         gpu=one_gpu(LIFTING.wants_gpu(GPUS)),
     params:
         config=section("lifting"),

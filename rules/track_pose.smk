@@ -49,7 +49,7 @@ rule import_pose:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(3),
     params:
         config=section("pose", "keypoint_names"),
         fps=lambda wildcards: STUDY.recordings[wildcards.recording].fps,
@@ -81,7 +81,7 @@ rule clean_pose:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(2),
     params:
         config=section("cleaning"),
         corrections_sha256=checksum_of_corrections,

@@ -145,7 +145,7 @@ rule predict_infant:
     threads: 1
     resources:
         mem_mb=growing(6000 if WITH_PIXELS else 2000),
-        runtime=30,
+        runtime=growing(30 if WITH_PIXELS else 3),
     params:
         infant=lambda wildcards: wildcards.infant,
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],

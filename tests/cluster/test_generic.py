@@ -49,12 +49,13 @@ def test_jobs_go_through_the_submit_command(
     project.run(*profile, "--set-resources", ON_A_GPU, "--", imported, env=path)
     project.run(*profile, "--", FEATURES, env=path)
     refused, again, group = (command / "asked").read_text().splitlines()
-    # Queue and model come from the profile; the memory grows; minutes become seconds.
+    # Queue and model come from the profile; memory and time grow; minutes become seconds.
     assert "-l select=1:ncpus=1:mem=2000mb:ngpus=1:gpu_model=a100 -q gpu" in refused
     assert "-l select=1:ncpus=1:mem=4000mb:ngpus=1:gpu_model=a100 -q gpu" in again
-    assert "-l walltime=600 " in again
+    assert "-l walltime=180 " in refused
+    assert "-l walltime=360 " in again
     # Two rules, one job: the largest memory, the time of both.
-    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=1200 " in group
+    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=240 " in group
     names = ("features", "pose/imported", "pose/clean", "quality")
     found = project.checksums(*names)
     assert len(found) == 4

@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import Workflow, copy_project
+from tests.pose.lifting_models import SMALL_TCN, save_random
+from tests.workflow.conftest import ROOT, Workflow, copy_project
 
 #: Reads the real Snakefile and prints, for every rule with files, what three attempts ask for,
 #: with what `--set-resources` says.
@@ -78,6 +80,19 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
 """
 
 
+PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+GROUPS = PROFILE["groups"]
+#: What docs/clusters.md says takes longer.
+NAMED_BY_THE_DOCS = ("poses",)
+OF_PICTURES = ("explain_pictures", "draw_pictures")
+#: How often rules run that are not of a recording or an infant: once a role, or once.
+ONCE = {
+    "collect_cohort": 4,
+    "collect_training": 2,
+    **dict.fromkeys(("assign_folds", "evaluate", "write_report"), 1),
+}
+
+
 def rules_of(
     workflow: Workflow, *set_resources: str, **environment: str
 ) -> dict[str, dict[str, Any]]:
@@ -109,12 +124,41 @@ def test_every_rule_states_threads_memory_and_runtime(project: Workflow) -> None
         assert sorted(rule["stated"]) == ["_cores", "mem_mb", "runtime"], name
         first, second, third = rule["asked"]
         assert first["_cores"] >= 1, name
-        assert first["runtime"] >= 5, name
+        # Minutes of a group are shared: those of its quick members may be few.
+        assert first["runtime"] >= (2 if name in GROUPS else 5), name
+        assert first["runtime"] <= second["runtime"] <= third["runtime"], name
         assert 500 <= first["mem_mb"] < second["mem_mb"] < third["mem_mb"], name
         # A rule's own would multiply with those of the executor.
         assert not rule["retries"], name
         # No GPU is no wish at all: executors read 0 as one too.
         assert first.get("gpu", 1) == 1, name
+
+
+def test_a_full_group_asks_for_less_than_two_hours_and_more_on_a_retry(
+    project: Workflow, tmp_path: Path
+) -> None:
+    """Its members take turns, so their minutes add up: as many of each rule as it may have."""
+    (tmp_path / "small.py").write_text(SMALL_TCN)
+    save_random(tmp_path / "small.py", tmp_path / "weights.pth")
+    options = {"config": f"{tmp_path}/small.py", "checkpoint": f"{tmp_path}/weights.pth"}
+    project.configure(lifting={"method": "mmpose", "options": {**options, "device": "cpu"}})
+    rules = rules_of(project)
+    most = PROFILE["group-components"]
+    minutes = {
+        group: [
+            sum(
+                ONCE.get(rule, most[group]) * rules[rule]["asked"][attempt]["runtime"]
+                for rule in set(GROUPS) - set(OF_PICTURES)
+                if GROUPS[rule] == group
+            )
+            for attempt in range(3)
+        ]
+        for group in set(GROUPS.values()) - set(NAMED_BY_THE_DOCS)
+    }
+    assert minutes.keys() == {"recordings", "videos", "cohorts", "infants", "report"}
+    for group, (first, second, third) in minutes.items():
+        assert 0 < first < 120, group
+        assert (second, third) == (2 * first, 3 * first), group
 
 
 def test_rules_say_their_threads_themselves(project: Workflow) -> None:
