@@ -54,7 +54,7 @@ from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.results_folder import check_results_folder
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import as_dict
-from fidgety.sources import SourceIndex, source_checksum
+from fidgety.sources import SourceIndex, plugin_hint, source_checksum
 from fidgety.study_gao import beside_name, gao_differences
 from fidgety.study_kaur import differences, similarity_of, study_model
 
