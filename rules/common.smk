@@ -127,7 +127,7 @@ wildcard_constraints:
 # The body model and PyTorch keep caches: like everything else, below the results folder.
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache/torch"))
-# So do the locks between jobs: which GPU is taken, which training goes on.
+# So do the locks between jobs: which training goes on. Which GPU is taken is the machine's.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
 # And the checksums of what jobs have written, beside the results.
 os.environ.setdefault(CHECKSUMS_VARIABLE, str(Path.cwd() / CONFIG.results / CHECKSUMS_FOLDER))
