@@ -245,6 +245,35 @@ def section(name, *keys, without=()):
     )
 
 
+def without_device(values):
+    """Return a section or options without the device: a job is told it by a parameter of its own."""
+    return {name: value for name, value in values.items() if name != "device"}
+
+
+def apart(value):
+    """Return a parameter, a value or a function, that reruns nothing when it changes.
+
+    Snakemake compares none that is made from the threads. It is for what decides where something
+    is computed, and not what.
+    """
+
+    def given(wildcards, threads):
+        return value(wildcards) if callable(value) else value
+
+    return given
+
+
+def device_of(options):
+    """Return the device that options name, none where a method has no choice."""
+    return getattr(options, "device", None)
+
+
+def pose_section(method=CONFIG.pose.method, options=CONFIG.pose.options):
+    """Return what an estimator makes a pose by: files and names of other trackers are the import's."""
+    own = section("pose", without=("skeletons", "keypoint_names"))
+    return {**own, "method": method, "options": without_device(options)}
+
+
 #: Keys of `evaluation` that `snakemake compare` alone reads.
 ZONE_KEYS = ("zone_sensitivity", "zone_specificity")
 SUBGROUP_KEYS = ("outcome_prevalence", "age_band_weeks")

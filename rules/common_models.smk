@@ -45,7 +45,8 @@ def training_config(model, candidate=1, **options):
         "model": ModelConfig(kind=model.kind, options=chosen).model_dump(
             mode="json", exclude={"grid"}
         ),
-        "training": section("training"),
+        # Where it is computed reruns nothing.
+        "training": section("training", without=("device",)),
         # Which infants are in which fold is said by the folds themselves.
         "folds": section("folds", *(() if SITES else ("n",)), "validation_share"),
         "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),

@@ -57,6 +57,7 @@ rule train_study_model:
         gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: study_config(wildcards, int(wildcards.candidate)),
+        device=apart(CONFIG.training.device),
         classes=CLASSES,
         refusals="record",
         intervals=[],

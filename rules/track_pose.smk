@@ -20,8 +20,8 @@ rule estimate_pose:
         runtime=POSE_OPTIONS.runtime_min,
         gpu=one_gpu(POSE_OPTIONS.wants_gpu(GPUS)),
     params:
-        # Files and names of other trackers are the import's alone.
-        config=section("pose", without=("skeletons", "keypoint_names")),
+        config=pose_section(),
+        device=apart(device_of(POSE_OPTIONS)),
         files_sha256=checksums_of_pose_files,
         background=section("background", "apply", "replace_colour"),
         code=code_of(

@@ -31,6 +31,7 @@ rule train_model:
         gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
+        device=apart(CONFIG.training.device),
         classes=CLASSES,
         intervals=lambda wildcards: intervals_of(reference_of(wildcards)),
         characteristics=lambda wildcards: characteristics_of(

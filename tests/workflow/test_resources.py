@@ -24,7 +24,8 @@ import sys
 from pathlib import Path
 from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_set_resources
-from snakemake.iocontainers import InputFiles, Wildcards
+from types import SimpleNamespace
+from snakemake.iocontainers import InputFiles, OutputFiles, Wildcards
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
@@ -60,8 +61,11 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
             for attempt in (1, 2, 3)
         ]
         stated = [name for name in ("mem_mb", "runtime", "_cores") if name in rule.resources]
+        job = SimpleNamespace(resources=SimpleNamespace(_cores=1))
+        params, compared = rule.expand_params(chosen, InputFiles(), OutputFiles(), job)
         print(json.dumps({
             "rule": rule.name, "stated": stated, "asked": asked, "retries": rule._restart_times,
+            "compared": sorted(map(repr, compared)), "device": params.get("device"),
         }))
     limits = workflow.global_resources
     print(json.dumps({"rule": "", "gpu": limits["gpu"].value if "gpu" in limits else None}))
@@ -190,6 +194,33 @@ def test_rules_on_a_gpu_ask_for_one(project: Workflow) -> None:
     project.configure(training={"device": "cpu"}, pose_training={"device": "cpu"})
     rules = rules_of(project)
     assert not {name for name, rule in rules.items() if name and "gpu" in rule["asked"][0]}
+
+
+def test_another_device_makes_nothing_run_again(project: Workflow, tmp_path: Path) -> None:
+    """Jobs are told it, and Snakemake compares it with nothing; the report shows it."""
+    (tmp_path / "small.py").write_text(SMALL_TCN)
+    save_random(tmp_path / "small.py", tmp_path / "weights.pth")
+    options = {"config": f"{tmp_path}/small.py", "checkpoint": f"{tmp_path}/weights.pth"}
+    found = []
+    for device in ("cpu", "gpu"):
+        project.configure(
+            training={"device": device},
+            pose_training={"device": device},
+            lifting={"method": "mmpose", "options": {**options, "device": device}},
+            models={"a": {"kind": "cnn1d", "grid": {"dropout": [0.1]}}, "b": {"kind": "cnn1d"}},
+        )
+        rules = rules_of(project)
+        assert {name for name, rule in rules.items() if name and rule["device"] == device} == {
+            "lift_pose",
+            "train_model",
+            "train_candidate",
+            "train_study_model",
+            "train_gao_model",
+            "train_pose_model",
+        }
+        found.append({name: rule["compared"] for name, rule in rules.items() if name})
+    changed = {name for name in found[0] if found[0][name] != found[1][name]}
+    assert changed <= {"write_report", "write_paper", "report_gao2023", "report_kaur2025"}
 
 
 @pytest.mark.parametrize("name", ["slurm", "generic"])
