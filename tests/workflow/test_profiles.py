@@ -93,6 +93,15 @@ def test_the_state_of_a_job_of_pbs_is_one_word(
     assert bool(done.returncode) == (not state)
 
 
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_who_lacks_the_executors_reads_how_to_get_them(name: str) -> None:
+    text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    assert "`make cluster`" in "".join(text.splitlines()[:2])
+    page = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    assert "invalid choice" in page
+    assert f"`{profile(name)['executor']}`" in page or f"'{profile(name)['executor']}'" in page
+
+
 def test_groups_are_of_rules_that_there_are() -> None:
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     rules = set(re.findall(r"^rule (\w+):", text, flags=re.M))
