@@ -75,10 +75,8 @@ use rule train_model as train_candidate with:
 
 rule select_model:
     input:
-        models=lambda wildcards: [
-            results(f"models/{wildcards.model}/fold-{wildcards.fold}/candidate-{k}/model.json")
-            for k in candidates_of(CONFIG.models[wildcards.model])
-        ],
+        models=candidate_models,
+        fetched=lambda wildcards: fetched_models(candidate_models(wildcards), "history.tsv"),
     output:
         weights=results("models/{model}/fold-{fold}/weights.safetensors"),
         model=results("models/{model}/fold-{fold}/model.json"),
