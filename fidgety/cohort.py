@@ -40,7 +40,7 @@ from fidgety.sheet import (
     parse_row,
     read_table,
 )
-from fidgety.sources import has_frame_files, is_remote, user_path
+from fidgety.sources import has_frame_files, is_remote, url_hint, user_path
 from fidgety.tables import LISTED_LINES, Findings, suggest
 
 __all__ = [
@@ -431,7 +431,7 @@ def _check_files(
         try:
             found = path.stat()
         except (OSError, ValueError):
-            hint = " Write '/' between folders." if "\\" in name else ""
+            hint = " Write '/' between folders." if "\\" in name else url_hint(name)
             findings.add(
                 table, number, column, name,
                 f"no such file; paths start from the sheet's folder ({folder}).{hint}",

@@ -1,20 +1,21 @@
 """Which GPU a job uses, where a machine has several and nobody else deals them out.
 
 Snakemake counts GPUs and does not say which: two jobs that each use one would both take the
-first. So a job takes a lock of one GPU and shows itself that GPU alone. A cluster that has
-given the job a single GPU, or a user who has named a single one, is left alone.
+first. So a job takes a lock of one GPU and shows itself that GPU alone. The lock is the machine's,
+so that two runs know of each other. A cluster that has given the job a single GPU, or a user who
+has named a single one, is left alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-import socket
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from fidgety.hardware import CUDA_VARIABLE, NVIDIA_DEVICES, visible_gpus
-from fidgety.locks import LOCKS_VARIABLE, hold_one
+from fidgety.locks import hold_one_of_machine
 
 #: A job of a cluster sees GPUs by numbers of its own.
 ALLOCATION_VARIABLE = "SLURM_JOB_ID"
@@ -44,14 +45,12 @@ def take_gpu(
         The GPU that was taken; None where there was nothing to choose.
     """
     gpus = visible_gpus(environ, devices)
-    locks = environ.get(LOCKS_VARIABLE)
-    if len(gpus) < 2 or not locks:
+    if len(gpus) < 2:
         yield None
         return
-    scope = "-".join(filter(None, (socket.gethostname(), environ.get(ALLOCATION_VARIABLE))))
-    paths = [Path(locks, "gpu", f"{scope}-{gpu.replace('/', '_')}") for gpu in gpus]
+    names = [lock_name(gpu, devices, environ.get(ALLOCATION_VARIABLE, "")) for gpu in gpus]
     before = environ.get(CUDA_VARIABLE)
-    with hold_one(paths, "waits for a free GPU", poll_s) as index:
+    with hold_one_of_machine(names, "waits for a free GPU", poll_s) as index:
         environ[CUDA_VARIABLE] = gpus[index]
         try:
             yield gpus[index]
@@ -60,3 +59,19 @@ def take_gpu(
                 environ.pop(CUDA_VARIABLE, None)
             else:
                 environ[CUDA_VARIABLE] = before
+
+
+def lock_name(gpu: str, devices: Path, allocation: str) -> str:
+    """Return the name that who uses a GPU of this machine holds.
+
+    Parameters
+    ----------
+    gpu
+        The GPU as CUDA names it.
+    devices
+        Folder of the device nodes.
+    allocation
+        The job of the cluster in which the GPU has this name, if it is one.
+    """
+    whole = "\n".join((gpu, str(devices), allocation))
+    return f"fidgety-gpu-{hashlib.sha256(whole.encode()).hexdigest()[:32]}"

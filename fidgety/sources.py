@@ -29,12 +29,45 @@ SAVE_EVERY_S = 2.0
 RACY_S = 2.0
 VERSION = 1
 
+#: Snakemake's storage plugin of a kind of URL: many bear another name than the URL.
+STORAGE_PLUGINS = {
+    "s3": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "http": "http",
+    "https": "http",
+    "sftp": "sftp",
+    "ftp": "ftp",
+    "az": "azure",
+    "azure": "azure",
+}
+PLUGIN_CATALOGUE = "https://snakemake.github.io/snakemake-plugin-catalog/"
+
 Signature = tuple[int, int, int, int]
 
 
 def is_remote(name: str) -> bool:
     """Tell whether a source is a URL of a storage (``s3://bucket/key``), not a path."""
-    return re.match(r"[a-z][a-z0-9+.-]*://", name, flags=re.IGNORECASE) is not None
+    return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", name, flags=re.IGNORECASE) is not None
+
+
+def url_hint(name: str) -> str:
+    """Say what somebody meant who wrote no path and no URL of a storage, or nothing."""
+    if re.match(r"file:", name, flags=re.IGNORECASE):
+        return " Write the path, without 'file:'."
+    # One letter is a drive.
+    if re.match(r"[a-z][a-z0-9+.-]+:/(?!/)", name, flags=re.IGNORECASE):
+        return " A URL has '://'."
+    return ""
+
+
+def plugin_hint(url: str) -> str:
+    """Say where the storage plugin of a URL is to be had."""
+    plugin = STORAGE_PLUGINS.get(url.split("://")[0].lower())
+    if plugin is None:
+        return f"Find one in {PLUGIN_CATALOGUE} and install it beside snakemake"
+    install = f"python -m pip install snakemake-storage-plugin-{plugin}"
+    return f"Install it beside snakemake ({install})"
 
 
 def user_path(name: str) -> Path:

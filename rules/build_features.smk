@@ -16,7 +16,7 @@ rule build_features:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(2),
     params:
         config=section("features"),
         quality=section("quality"),

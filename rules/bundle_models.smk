@@ -4,6 +4,7 @@
 rule write_bundle:
     input:
         models=fold_models(PUBLISHED),
+        fetched=fetched_models(fold_models(PUBLISHED)),
         folds=FOLDS_TABLE,
         development=results("cohort/development.tsv"),
         reference=results("cohort/reference.tsv") if recordings_of("reference") else [],

@@ -15,7 +15,7 @@ rule collect_cohort:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=30,
+        runtime=growing(10),
     params:
         rows=lambda wildcards: rows_of(STUDY.by_role(Role(wildcards.role))),
         intervals=lambda wildcards: places_of_intervals(STUDY.by_role(Role(wildcards.role))),
@@ -42,7 +42,7 @@ rule collect_training:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=30,
+        runtime=growing(10),
     params:
         # What training reads and no more: a corrected birth weight retrains nothing.
         rows=lambda wildcards: rows_of(
@@ -75,7 +75,7 @@ rule assign_folds:
     threads: 1
     resources:
         mem_mb=growing(500),
-        runtime=5,
+        runtime=growing(5),
     params:
         n=CONFIG.folds.n,
         # Folds by site: all of them; by infant: none.

@@ -53,7 +53,7 @@ from fidgety.pose.together import TOGETHER_VARIABLE, asked_together
 from fidgety.results_folder import check_results_folder
 from fidgety.skeleton_file import load_skeletons
 from fidgety.skeletons import as_dict
-from fidgety.sources import SourceIndex, source_checksum
+from fidgety.sources import SourceIndex, plugin_hint, source_checksum
 from fidgety.study_gao import beside_name, gao_differences
 from fidgety.study_kaur import differences, similarity_of, study_model
 
@@ -126,7 +126,7 @@ wildcard_constraints:
 # The body model and PyTorch keep caches: like everything else, below the results folder.
 os.environ.setdefault("ANNY_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache" / "anny"))
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path.cwd() / CONFIG.results / ".cache/torch"))
-# So do the locks between jobs: which GPU is taken, which training goes on.
+# So do the locks between jobs: which training goes on. Which GPU is taken is the machine's.
 os.environ.setdefault(LOCKS_VARIABLE, str(Path.cwd() / CONFIG.results / ".cache" / "locks"))
 # And the checksums of what jobs have written, beside the results.
 os.environ.setdefault(CHECKSUMS_VARIABLE, str(Path.cwd() / CONFIG.results / CHECKSUMS_FOLDER))
@@ -212,14 +212,15 @@ def phantom_note():
 PHANTOM_NOTE = phantom_note()
 
 
-def growing(mem_mb):
-    """Return the memory of a job in MB, a number or a function: as much more on every retry.
+def growing(amount):
+    """Return what a job asks for (MB, minutes), a number or a function: as much more every retry.
 
     How often a job is retried is the profile's alone: `retries` of a rule would multiply with it.
+    A group asks for the minutes of all its members, so those of grouped rules are scant and grow.
     """
 
     def grown(wildcards, attempt):
-        return attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
+        return attempt * (amount(wildcards) if callable(amount) else amount)
 
     return grown
 
@@ -241,6 +242,35 @@ def section(name, *keys, without=()):
     return getattr(CONFIG, name).model_dump(
         mode="json", include=set(keys) or None, exclude=set(without) or None
     )
+
+
+def without_device(values):
+    """Return a section or options without the device: a job is told it by a parameter of its own."""
+    return {name: value for name, value in values.items() if name != "device"}
+
+
+def apart(value):
+    """Return a parameter, a value or a function, that reruns nothing when it changes.
+
+    Snakemake compares none that is made from the threads. It is for what decides where something
+    is computed, and not what.
+    """
+
+    def given(wildcards, threads):
+        return value(wildcards) if callable(value) else value
+
+    return given
+
+
+def device_of(options):
+    """Return the device that options name, none where a method has no choice."""
+    return getattr(options, "device", None)
+
+
+def pose_section(method=CONFIG.pose.method, options=CONFIG.pose.options):
+    """Return what an estimator makes a pose by: files and names of other trackers are the import's."""
+    own = section("pose", without=("skeletons", "keypoint_names"))
+    return {**own, "method": method, "options": without_device(options)}
 
 
 #: Keys of `evaluation` that `snakemake compare` alone reads.

@@ -39,14 +39,13 @@ def check_storages():
         If one is missing: which one, and how to get it.
     """
     urls = [url for r in STUDY.recordings for c in ("video", "pose") if (url := STUDY.url(r, c))]
-    for scheme, url in {url.split("://")[0].lower(): url for url in urls}.items():
+    for url in {url.split("://")[0].lower(): url for url in urls}.values():
         try:
             _ = storage(url)
         except WorkflowError as error:
             raise WorkflowError(
-                f"sheet: {url}: no storage plugin takes this URL. Install it beside snakemake "
-                f"(python -m pip install snakemake-storage-plugin-{scheme}), or correct the URL: "
-                f"docs/clusters.md.\n{error}"
+                f"sheet: {url}: no storage plugin takes this URL. {plugin_hint(url)}, or correct "
+                f"the URL: docs/clusters.md.\n{error}"
             ) from None
 
 

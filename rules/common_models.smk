@@ -18,14 +18,15 @@ def fold_models(models):
     )
 
 
-def fetched_models(descriptions):
-    """Return all files of the fold models, where storage brings to a job what it names alone.
+def fetched_models(descriptions, *more):
+    """Return all files of fold models, where storage brings to a job what it names alone.
 
-    Elsewhere one list stands for them (`list_models`).
+    Elsewhere their descriptions, or one list (`list_models`), stand for them.
     """
     if not workflow.storage_settings.default_storage_provider:
         return []
-    return [file for one in descriptions for file in (one, weights_beside(one))]
+    beside = [one.replace("model.json", name) for one in descriptions for name in more]
+    return [file for one in descriptions for file in (one, weights_beside(one))] + beside
 
 
 def weights_beside(description):
@@ -38,6 +39,15 @@ def candidates_of(model):
     return range(1, len(model.candidates()) + 1)
 
 
+def candidate_models(wildcards):
+    """Return the descriptions of a model's candidates in one fold."""
+    folder = f"models/{wildcards.model}/fold-{wildcards.fold}"
+    return [
+        results(f"{folder}/candidate-{k}/model.json")
+        for k in candidates_of(CONFIG.models[wildcards.model])
+    ]
+
+
 def training_config(model, candidate=1, **options):
     """Return what decides a training: the model with one combination of its grid, and how."""
     chosen = {**model.candidates()[candidate - 1], **options}
@@ -45,7 +55,8 @@ def training_config(model, candidate=1, **options):
         "model": ModelConfig(kind=model.kind, options=chosen).model_dump(
             mode="json", exclude={"grid"}
         ),
-        "training": section("training"),
+        # Where it is computed reruns nothing.
+        "training": section("training", without=("device",)),
         # Which infants are in which fold is said by the folds themselves.
         "folds": section("folds", *(() if SITES else ("n",)), "validation_share"),
         "evaluation": section("evaluation", "threshold", "wanted_sensitivity", "pooling"),

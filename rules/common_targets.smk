@@ -183,6 +183,13 @@ GAO_FEATURES = gao_features(CONFIG.gao, CONFIG.features)
 GAO_BESIDE = gao_beside(CONFIG.gao, CONFIG.models)
 
 
+def gao_fold_models(models):
+    """Return the descriptions of all fold models of some models of the study of Gao 2023."""
+    return expand(
+        results("gao2023/models/{model}/fold-{fold}/model.json"), model=models, fold=FOLDS
+    )
+
+
 def gao_predictions(wildcards):
     """Return what the models of the study of Gao 2023 say of all infants that are assessed."""
     return [results(f"gao2023/predictions/{infant}.h5") for infant in sorted(ASSESSED)]

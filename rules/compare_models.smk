@@ -7,6 +7,7 @@ rule time_models:
         pixels=pixels_of(timed_recordings()),
         clean=paths("pose/clean/{recording}.h5", timed_recordings()),
         models=fold_models(MODELS),
+        fetched=fetched_models(fold_models(MODELS)),
         folds=FOLDS_TABLE,
     output:
         speed=results("comparison/speed.tsv"),

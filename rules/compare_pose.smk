@@ -20,10 +20,10 @@ rule estimate_compared_pose:
         runtime=lambda wildcards: compared_options(wildcards).runtime_min,
         gpu=lambda wildcards: one_gpu(compared_options(wildcards).wants_gpu(GPUS)),
     params:
-        config=lambda wildcards: {
-            **section("pose", without=("skeletons", "keypoint_names")),
-            **COMPARED[wildcards.backend].model_dump(mode="json", include={"method", "options"}),
-        },
+        config=lambda wildcards: pose_section(
+            **COMPARED[wildcards.backend].model_dump(mode="json", include={"method", "options"})
+        ),
+        device=apart(lambda wildcards: device_of(compared_options(wildcards))),
         files_sha256=lambda wildcards: {
             key: source_checksum(path, SOURCES)
             for key, path in compared_options(wildcards).files().items()

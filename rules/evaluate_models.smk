@@ -30,7 +30,7 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=growing(60),
     params:
         config=section("evaluation", without=COMPARE_KEYS),
         classes=CLASSES,

@@ -18,7 +18,7 @@ rule explain_pictures:
     threads: 1
     resources:
         mem_mb=growing(6000),
-        runtime=30,
+        runtime=growing(30),
     params:
         models=PICTURE_MODELS,
         n=CONFIG.report.pictures,
@@ -53,7 +53,7 @@ rule draw_pictures:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(5),
     params:
         config=section("report", "faces", "overlay"),
         code=code_of("draw_pictures", libraries=("opencv-contrib-python-headless",)),

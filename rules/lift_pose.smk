@@ -15,10 +15,11 @@ rule lift_pose:
     threads: LIFTING.max_threads
     resources:
         mem_mb=growing(LIFTING.mem_mb),
-        runtime=60,
+        runtime=growing(2),
         gpu=one_gpu(LIFTING.wants_gpu(GPUS)),
     params:
-        config=section("lifting"),
+        config={**section("lifting"), "options": without_device(CONFIG.lifting.options)},
+        device=apart(device_of(LIFTING)),
         cleaning=section("cleaning", "upright_3d"),
         files={name: source_checksum(path, SOURCES) for name, path in LIFTING.files().items()},
         code=code_of("lift_pose", LIFTERS.module(CONFIG.lifting.method)),

@@ -16,7 +16,7 @@ rule standardise_video:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=30,
+        runtime=growing(10),
     params:
         config=section("video"),
         crop=lambda wildcards: STUDY.recordings[wildcards.recording].crop_px,
@@ -44,7 +44,7 @@ rule extract_background:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=growing(300 if CONFIG.background.method == "u2net" else 15),
     params:
         config=section(
             "background", "method", "options", "mask_side_px", "min_coverage", "min_body_frames"

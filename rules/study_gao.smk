@@ -9,6 +9,10 @@ use rule build_features as build_gao_features with:
         results("logs/build_gao_features/{recording}.log"),
     benchmark:
         results("benchmarks/build_gao_features/{recording}.tsv")
+    resources:
+        # Not in a group, where minutes are shared.
+        mem_mb=growing(1000),
+        runtime=10,
     params:
         config=GAO_FEATURES.model_dump(mode="json"),
         quality=section("quality"),
@@ -66,9 +70,7 @@ use rule train_model as train_gao_model with:
 
 use rule list_models as list_gao_models with:
     input:
-        models=expand(
-            results("gao2023/models/{model}/fold-{fold}/model.json"), model=GAO_MODELS, fold=FOLDS
-        ),
+        models=gao_fold_models(GAO_MODELS),
     output:
         models=results("gao2023/models/models.tsv"),
     log:
@@ -86,7 +88,7 @@ use rule predict_infant as predict_gao_infant with:
         ),
         clean=lambda wildcards: paths("pose/clean/{recording}.h5", ASSESSED[wildcards.infant]),
         models=rules.list_gao_models.output.models,
-        fetched=fetched_models(rules.list_gao_models.input.models),
+        fetched=fetched_models(gao_fold_models(GAO_MODELS)),
         folds=results("folds.tsv"),
     output:
         predictions=results("gao2023/predictions/{infant}.h5"),
@@ -94,6 +96,9 @@ use rule predict_infant as predict_gao_infant with:
         results("logs/predict_gao_infant/{infant}.log"),
     benchmark:
         results("benchmarks/predict_gao_infant/{infant}.tsv")
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
     params:
         characteristics=lambda wildcards: characteristics_of(
             ASSESSED[wildcards.infant], GAO_MODELS.values()
@@ -106,9 +111,8 @@ use rule predict_infant as predict_gao_infant with:
 rule explain_gao_model:
     input:
         predictions=gao_predictions,
-        models=expand(
-            results(f"gao2023/models/{CONFIG.gao.model}/fold-{{fold}}/model.json"), fold=FOLDS
-        ),
+        models=gao_fold_models([CONFIG.gao.model]),
+        fetched=fetched_models(gao_fold_models([CONFIG.gao.model])),
     output:
         contributions=results("gao2023/contributions.tsv"),
         weights=results("gao2023/figure-4a.tsv"),

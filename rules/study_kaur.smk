@@ -57,6 +57,7 @@ rule train_study_model:
         gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: study_config(wildcards, int(wildcards.candidate)),
+        device=apart(CONFIG.training.device),
         classes=CLASSES,
         refusals="record",
         intervals=[],
@@ -76,6 +77,7 @@ rule train_study_model:
 rule score_snippets:
     input:
         models=study_models,
+        fetched=lambda wildcards: fetched_models(study_models(wildcards)),
         folds=results("folds.tsv"),
         cohort=results("training/development.tsv"),
         external=lambda wildcards: (
@@ -115,6 +117,7 @@ rule score_snippets:
 rule embed_snippets:
     input:
         models=lambda wildcards: study_models(closely_looked_at(wildcards.split)),
+        fetched=lambda wildcards: fetched_models(study_models(closely_looked_at(wildcards.split))),
         scores=lambda wildcards: results(
             f"kaur2025/{KAUR_FOLDER}/scores.h5".format(**closely_looked_at(wildcards.split))
         ),

@@ -20,8 +20,8 @@ rule estimate_pose:
         runtime=POSE_OPTIONS.runtime_min,
         gpu=one_gpu(POSE_OPTIONS.wants_gpu(GPUS)),
     params:
-        # Files and names of other trackers are the import's alone.
-        config=section("pose", without=("skeletons", "keypoint_names")),
+        config=pose_section(),
+        device=apart(device_of(POSE_OPTIONS)),
         files_sha256=checksums_of_pose_files,
         background=section("background", "apply", "replace_colour"),
         code=code_of(
@@ -49,7 +49,7 @@ rule import_pose:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(3),
     params:
         config=section("pose", "keypoint_names"),
         fps=lambda wildcards: STUDY.recordings[wildcards.recording].fps,
@@ -81,7 +81,7 @@ rule clean_pose:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(2),
     params:
         config=section("cleaning"),
         corrections_sha256=checksum_of_corrections,

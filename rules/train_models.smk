@@ -31,6 +31,7 @@ rule train_model:
         gpu=one_gpu(GPU),
     params:
         config=lambda wildcards: training_config(CONFIG.models[wildcards.model]),
+        device=apart(CONFIG.training.device),
         classes=CLASSES,
         intervals=lambda wildcards: intervals_of(reference_of(wildcards)),
         characteristics=lambda wildcards: characteristics_of(
@@ -74,10 +75,8 @@ use rule train_model as train_candidate with:
 
 rule select_model:
     input:
-        models=lambda wildcards: [
-            results(f"models/{wildcards.model}/fold-{wildcards.fold}/candidate-{k}/model.json")
-            for k in candidates_of(CONFIG.models[wildcards.model])
-        ],
+        models=candidate_models,
+        fetched=lambda wildcards: fetched_models(candidate_models(wildcards), "history.tsv"),
     output:
         weights=results("models/{model}/fold-{fold}/weights.safetensors"),
         model=results("models/{model}/fold-{fold}/model.json"),
@@ -145,7 +144,7 @@ rule predict_infant:
     threads: 1
     resources:
         mem_mb=growing(6000 if WITH_PIXELS else 2000),
-        runtime=30,
+        runtime=growing(30 if WITH_PIXELS else 3),
     params:
         infant=lambda wildcards: wildcards.infant,
         recordings=lambda wildcards: [r.recording for r in ASSESSED[wildcards.infant]],

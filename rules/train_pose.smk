@@ -79,7 +79,8 @@ rule train_pose_model:
             or (CONFIG.pose_training.device == "auto" and GPUS > 0)
         ),
     params:
-        config=section("pose_training"),
+        config=section("pose_training", without=("device",)),
+        device=apart(CONFIG.pose_training.device),
         infants=labelled_infants,
         external=lambda wildcards: [
             r for r in labelled_infants(wildcards) if STUDY.role(r) == Role.EXTERNAL

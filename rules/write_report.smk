@@ -18,7 +18,7 @@ rule draw_overlay:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=30,
+        runtime=growing(12),
     params:
         config=section("report", "faces", "overlay", "overlay_max_side_px"),
         background=section("background", "apply", "replace_colour"),
@@ -51,7 +51,7 @@ rule write_infant_page:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(5),
     params:
         infant=lambda wildcards: wildcards.infant,
         rows=lambda wildcards: rows_of(ASSESSED[wildcards.infant]),
@@ -104,7 +104,7 @@ rule write_report:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=section("report"),
         study=CONFIG.model_dump(mode="json", exclude=BESIDE_THE_STUDY),

@@ -65,7 +65,14 @@ from fidgety.skeletons import (
     convert,
     identify,
 )
-from fidgety.sources import SourceIndex, has_frame_files, source_checksum, source_size
+from fidgety.sources import (
+    PLUGIN_CATALOGUE,
+    SourceIndex,
+    has_frame_files,
+    plugin_hint,
+    source_checksum,
+    source_size,
+)
 from fidgety.storage import Provenance
 from tests.evaluation.synthetic import Bag
 from workflow_scripts import build_features, collect_cohort
@@ -563,6 +570,25 @@ def test_packages_hold_a_docstring_alone() -> None:
         body = ast.parse(path.read_text(encoding="utf-8")).body
         if path.parent.name != "fidgety":
             assert len(body) <= 1, path
+
+
+# ---- sources in a storage ----
+
+
+@pytest.mark.parametrize(
+    ("scheme", "plugin"),
+    [
+        *(("s3", "s3"), ("S3", "s3"), ("gs", "gcs"), ("gcs", "gcs"), ("http", "http")),
+        *(("https", "http"), ("sftp", "sftp"), ("ftp", "ftp"), ("az", "azure")),
+    ],
+)
+def test_a_url_s_plugin_is_one_that_there_is(scheme: str, plugin: str) -> None:
+    assert f"snakemake-storage-plugin-{plugin})" in plugin_hint(f"{scheme}://ward/a.mp4")
+
+
+def test_of_an_unknown_url_the_catalogue_is_named() -> None:
+    assert PLUGIN_CATALOGUE in plugin_hint("webdavs://ward/a.mp4")
+    assert "snakemake-storage-plugin-" not in plugin_hint("webdavs://ward/a.mp4")
 
 
 # ---- checksums of sources ----

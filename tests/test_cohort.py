@@ -159,6 +159,8 @@ def test_all_findings_at_once(desk: Desk) -> None:
         ({"pose": "gone.csv"}, "column pose: 'gone.csv': no such file"),
         ({"video": "nowhere.mp4"}, "column video: 'nowhere.mp4': no such file"),
         ({"video": "films\\a1.mp4"}, "Write '/' between folders"),
+        ({"video": "s3:/bucket/a1.mp4"}, "A URL has '://'."),
+        ({"video": "file:///films/a1.mp4"}, "Write the path, without 'file:'."),
         ({"video": ".."}, "is a folder"),
         ({"video": "/dev/zero"}, "is a device or a pipe"),
         ({"video": "pipe"}, "is a device or a pipe"),

@@ -45,12 +45,12 @@ def made_up_devices(folder: Path, number: int) -> Path:
     return folder
 
 
-def start(tmp_path: Path, *more: str) -> subprocess.Popen[str]:
+def start(tmp_path: Path, *more: str, results: str = "results") -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if k != CUDA_VARIABLE}
     (tmp_path / "marks").mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", JOB, str(tmp_path / "dev"), str(tmp_path / "marks"), *more],
-        env=environment | {LOCKS_VARIABLE: str(tmp_path / "locks"), "PYTHONPATH": str(ROOT)},
+        env=environment | {LOCKS_VARIABLE: str(tmp_path / results), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,6 +102,20 @@ def test_a_killed_job_gives_its_gpu_back(tmp_path: Path) -> None:
             mark.unlink()
 
 
+def test_two_runs_with_results_of_their_own_never_share_a_gpu(tmp_path: Path) -> None:
+    made_up_devices(tmp_path / "dev", 2)
+    holders = [start(tmp_path, "stay", results=name) for name in ("one", "other")]
+    try:
+        taken = {holder.stdout.readline().strip() for holder in holders if holder.stdout}
+        assert taken == {"0", "1"}
+        # Nothing is left by a lock, wherever it may be.
+        assert {path.name for path in tmp_path.iterdir()} == {"dev", "marks"}
+    finally:
+        for holder in holders:
+            holder.send_signal(signal.SIGKILL)
+            holder.communicate()
+
+
 @settings(max_examples=25)
 @given(
     gpus=st.integers(min_value=2, max_value=4),
@@ -117,7 +131,7 @@ def test_two_holders_never_share_a_gpu(
     guard = threading.Lock()
 
     def job(seconds: float) -> None:
-        environ = {LOCKS_VARIABLE: str(folder)}
+        environ: dict[str, str] = {}
         with take_gpu(environ, devices, poll_s=0.001) as gpu:
             with guard:
                 if gpu is None or gpu in held or environ[CUDA_VARIABLE] != gpu:
@@ -138,22 +152,23 @@ def test_two_holders_never_share_a_gpu(
 
 def test_what_a_cluster_has_dealt_stays(tmp_path: Path) -> None:
     devices = made_up_devices(tmp_path / "dev", 4)
-    environ = {LOCKS_VARIABLE: str(tmp_path), CUDA_VARIABLE: "2"}
+    environ = {CUDA_VARIABLE: "2"}
     with take_gpu(environ, devices) as first, take_gpu(dict(environ), devices) as second:
         assert (first, second) == (None, None)
         assert environ[CUDA_VARIABLE] == "2"
     # Two jobs of the queue may see different GPUs under one number; jobs of one group do not.
-    named = {LOCKS_VARIABLE: str(tmp_path), CUDA_VARIABLE: "0,1"}
+    named = {CUDA_VARIABLE: "0,1"}
     one, mate, other = ({**named, ALLOCATION_VARIABLE: job} for job in ("7", "7", "8"))
-    with take_gpu(one) as a, take_gpu(mate) as b, take_gpu(other) as c:
+    with (
+        take_gpu(one, devices) as a,
+        take_gpu(mate, devices) as b,
+        take_gpu(other, devices) as c,
+    ):
         assert (a, b, c) == ("0", "1", "0")
     assert one == {**named, ALLOCATION_VARIABLE: "7"}
 
 
-def test_only_jobs_that_ask_for_a_gpu_are_given_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path / "locks"))
+def test_only_jobs_that_ask_for_a_gpu_are_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CUDA_VARIABLE, "4,5")
     seen: list[str] = []
     with take_gpu() as taken:

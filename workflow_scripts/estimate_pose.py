@@ -41,7 +41,7 @@ def estimate(job: Job, others: dict[str, Place]) -> None:
     """Estimate the job's recording, and those of others where loading the estimator is dear."""
     config = PoseConfig.model_validate(job.params["config"])
     kind = ESTIMATORS.get(config.method)
-    options = parse_options(kind.Options, config.options, "pose.options")
+    options = parse_options(kind.Options, job.on_device(config.options), "pose.options")
     with BodyMasks(job.input["background"]), kind(options) as estimator:
         estimator.use_threads(job.threads)
         one_pose(job, config, estimator)

@@ -15,7 +15,8 @@ def main(job: Job) -> None:
     """Write the lifted pose, or hand on the reason of the clean one."""
     config = LiftingConfig.model_validate(job.params["config"])
     kind = LIFTERS.get(config.method)
-    lifter = kind(parse_options(kind.Options, config.options, "lifting.options"))
+    options = job.on_device(config.options)
+    lifter = kind(parse_options(kind.Options, options, "lifting.options"))
     lifter.use_threads(job.threads)
     picture = None
     if record := job.input.get("record"):

@@ -80,6 +80,14 @@ class Job:
             libraries=library_versions(libraries),
         )
 
+    def on_device(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a section or options with the device that the rule's ``params.device`` names.
+
+        It is apart from them because another device makes no job run again.
+        """
+        device = self.params.get("device")
+        return {**values, "device": str(device)} if device else dict(values)
+
     def work_folder(self, parts: Mapping[str, Any]) -> Path:
         """Return the folder for the state of this very job, below the rule's ``params.work``.
 

@@ -49,7 +49,8 @@ def main(job: Job) -> None:
     """Read folds, cohorts and features, write weights, description and history."""
     torch.set_num_threads(job.threads)
     name, fold = str(job.wildcards.model), int(job.wildcards.fold)
-    fold_job = FoldJob.of(name, fold, job.params.config, job.params.classes, int(job.params.seed))
+    config = {**job.params.config, "training": job.on_device(job.params.config["training"])}
+    fold_job = FoldJob.of(name, fold, config, job.params.classes, int(job.params.seed))
     reference = reference_tables(job)
     with job.alone():
         try:

@@ -24,7 +24,7 @@ def decisive_parts(job: Job) -> dict[str, Any]:
 def main(job: Job) -> None:
     """Write weights, resolved config, history and report."""
     torch.set_num_threads(job.threads)
-    config = PoseTrainingConfig.model_validate(dict(job.params.config))
+    config = PoseTrainingConfig.model_validate(job.on_device(job.params.config))
     seed = int(job.params.seed)
     if not config.labels:
         raise ConfigError(

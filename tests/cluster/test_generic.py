@@ -13,14 +13,29 @@ pytestmark = pytest.mark.cluster
 
 pytest.importorskip("snakemake_executor_plugin_cluster_generic")
 
-#: Refuses its first job, runs every other at once, and writes down what it was asked for.
+#: Refuses its first job, kills the second, runs every other at once, and writes down what it was
+#: asked for.
 QSUB = """\
 #!/usr/bin/env bash
 here=$(dirname "$0")
 echo "$@" >> "$here/asked"
-if [ "$(wc -l < "$here/asked")" -eq 1 ]; then exit 1; fi
-setsid bash "${@: -1}" > "$here/job.log" 2>&1 < /dev/null &
-echo "$!.made-up"
+number=$(wc -l < "$here/asked")
+job=$number.made-up
+if [ "$number" -eq 1 ]; then exit 1; fi
+if [ "$number" -eq 2 ]; then echo 271 > "$here/$job"; echo "$job"; exit; fi
+setsid bash -c 'bash "$0" > "$1.log" 2>&1; echo $? > "$1"' "${@: -1}" "$here/$job" < /dev/null &
+echo "$job"
+"""
+#: What PBS says of a job: it runs, or has ended in some way.
+QSTAT = """\
+#!/usr/bin/env bash
+ended=$(dirname "$0")/$2
+echo "Job Id: $2"
+if [ -s "$ended" ]; then
+    printf '    job_state = F\\n    Exit_status = %s\\n' "$(cat "$ended")"
+else
+    echo '    job_state = R'
+fi
 """
 NAME = "phantom-ext-02"
 FEATURES = f"results/features/{NAME}.h5"
@@ -32,10 +47,11 @@ def project(local_run: Workflow, tmp_path: Path) -> Workflow:
     workflow = local_run.copy(tmp_path / "project")
     for part in ("pose", "features", "quality"):
         shutil.rmtree(workflow.folder / "results" / part)
-    command = tmp_path / "bin" / "qsub"
-    command.parent.mkdir()
-    command.write_text(QSUB)
-    command.chmod(0o755)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in (("qsub", QSUB), ("qstat", QSTAT)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
     return workflow
 
 
@@ -44,17 +60,22 @@ def test_jobs_go_through_the_submit_command(
 ) -> None:
     command = tmp_path / "bin"
     path = {"PATH": f"{command}:{project.environment()['PATH']}"}
-    profile = ("--workflow-profile", "profiles/generic", "--latency-wait", "5")
+    profile = (
+        *("--workflow-profile", "profiles/generic", "--latency-wait", "5"),
+        *("--seconds-between-status-checks", "1"),
+    )
     imported = f"results/pose/imported/{NAME}.h5"
     project.run(*profile, "--set-resources", ON_A_GPU, "--", imported, env=path)
     project.run(*profile, "--", FEATURES, env=path)
-    refused, again, group = (command / "asked").read_text().splitlines()
-    # Queue and model come from the profile; the memory grows; minutes become seconds.
+    refused, killed, again, group = (command / "asked").read_text().splitlines()
+    # Queue and model come from the profile; memory and time grow; minutes become seconds.
     assert "-l select=1:ncpus=1:mem=2000mb:ngpus=1:gpu_model=a100 -q gpu" in refused
-    assert "-l select=1:ncpus=1:mem=4000mb:ngpus=1:gpu_model=a100 -q gpu" in again
-    assert "-l walltime=600 " in again
+    assert "-l select=1:ncpus=1:mem=4000mb:ngpus=1:gpu_model=a100 -q gpu" in killed
+    assert "-l select=1:ncpus=1:mem=6000mb:ngpus=1:gpu_model=a100 -q gpu" in again
+    assert "-l walltime=180 " in refused
+    assert "-l walltime=540 " in again
     # Two rules, one job: the largest memory, the time of both.
-    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=1200 " in group
+    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=240 " in group
     names = ("features", "pose/imported", "pose/clean", "quality")
     found = project.checksums(*names)
     assert len(found) == 4

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fidgety.phantom.plan import plan_cohort
 from tests.workflow.conftest import Workflow, copy_project
 
 pytestmark = pytest.mark.cluster
@@ -45,6 +46,13 @@ RSYNC = """\
 #!/usr/bin/env bash
 cp -r "${@: -2:1}" "${@: -1}"
 """
+
+
+DEVELOPMENT = [
+    spec.recording
+    for spec in plan_cohort(seed=20230904, preset="tiny", videos=False)
+    if spec.role == "development"
+]
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +113,36 @@ def test_a_group_asks_for_image_cpus_memory_and_storage(project: Workflow, tmp_p
         assert f"--attempt {attempt}" in command
 
 
-def test_a_job_on_a_gpu_asks_for_one_on_its_machine_type(project: Workflow, tmp_path: Path) -> None:
-    """A rule without inputs stands in for a training: what is asked for is the profile's."""
-    jobs = submitted(
-        project,
-        tmp_path,
-        *("--set-resources", "simulate_track:gpu=1", "simulate_track:gpu_manufacturer='nvidia'"),
-        "simulate_track:machine_type='a2-highgpu-1g'",
-        *("--retries", "0", "--", "results/phantom/phantom-ext-01/track.nc"),
+def test_a_training_on_a_gpu_asks_for_one_on_its_machine_type(tmp_path: Path) -> None:
+    """The profile's own lines: the one with a machine type instead of the one without."""
+    project = copy_project(tmp_path / "project")
+    project.configure(
+        phantom={"preset": "tiny", "videos": False},
+        models={"cnn1d": {"kind": "cnn1d"}},
+        training={"device": "gpu"},
     )
-    (job,) = jobs
+    profile = project.folder / "profiles" / "kubernetes" / "config.yaml"
+    text = profile.read_text()
+    plain = "\n  train_model: {gpu_manufacturer: nvidia}\n"
+    assert plain in text
+    assert "\n#   train_model: {" in text
+    profile.write_text(
+        text.replace(plain, "\n").replace("\n#   train_model: {", "\n  train_model: {")
+    )
+    # What a training reads is there: it is the first job that is submitted.
+    storage = tmp_path / "storage"
+    names = [f"features/{name}.h5" for name in DEVELOPMENT]
+    for name in (*names, "training/development.tsv", "folds.tsv"):
+        path = storage / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (job,) = submitted(
+        project, storage, "--retries", "0", "--", "results/models/cnn1d/fold-1/model.json"
+    )
     pod = job["spec"]["template"]["spec"]
-    asked = pod["containers"][0]["resources"]
+    (container,) = pod["containers"]
+    assert "--target-jobs train_model:model=cnn1d,fold=1" in container["args"][1].replace("'", "")
+    asked = container["resources"]
     assert asked["requests"]["nvidia.com/gpu"] == asked["limits"]["nvidia.com/gpu"] == "1"
     assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "a2-highgpu-1g"}
     assert [t["key"] for t in pod["tolerations"]] == ["nvidia.com/gpu"]

@@ -158,6 +158,18 @@ def test_no_rule_uses_run_blocks() -> None:
         assert "\n    run:" not in path.read_text(), path.name
 
 
+def test_a_url_without_its_plugin_names_the_plugin(fresh: Workflow) -> None:
+    (fresh.folder / "recordings.tsv").write_text(
+        "recording\tinfant\tcohort\tvideo\none\tx\tward\tgs://ward/a.mp4\n"
+    )
+    fresh.configure(sheet="recordings.tsv", cohorts={"ward": "new"})
+    done = fresh.run("--dry-run", ok=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "gs://ward/a.mp4: no storage plugin takes this URL" in text
+    assert "snakemake-storage-plugin-gcs)" in text
+
+
 def test_one_video_under_two_names_is_refused(fresh: Workflow) -> None:
     for name in ("a", "b", "c"):
         (fresh.folder / f"{name}.mp4").write_bytes(b"film of c" if name == "c" else b"same film")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -52,6 +53,53 @@ def test_profiles_of_clusters_say_what_the_default_one_says() -> None:
         assert found["retries"] == 2
         assert found["resources"]
         assert {"gpu=local"} <= set(found["set-resource-scopes"])
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "state"),
+    [
+        ("    job_state = Q", 0, "running"),
+        ("    job_state = R\n    Exit_status = 0", 0, "running"),
+        ("    job_state = E\n    Exit_status = 1", 0, "running"),
+        ("    job_state = F\n    Exit_status = 0", 0, "success"),
+        ("    job_state = F\n    Exit_status = 1", 0, "failed"),
+        # Killed for its time; deleted while it waited.
+        ("    job_state = F\n    Exit_status = -29", 0, "failed"),
+        ("    job_state = F\n    Exit_status = 271", 0, "failed"),
+        ("    job_state = F", 0, "failed"),
+        ("qstat: Unknown Job Id 7.server", 153, "failed"),
+        ("qstat: cannot connect to server pbs (errno=15010)", 255, "running"),
+        ("qstat: PBS is not configured to maintain job history", 1, ""),
+    ],
+)
+def test_the_state_of_a_job_of_pbs_is_one_word(
+    said: str, code: int, state: str, tmp_path: Path
+) -> None:
+    qstat = tmp_path / "qstat"
+    text = f"Job Id: 7.server\n    Job_Name = job_state = R\n{said}" if code == 0 else said
+    qstat.write_text(
+        f"#!/bin/sh\n[ \"$*\" = '-xf 7.server' ] || exit 9\ncat <<'E'\n{text}\nE\nexit {code}\n"
+    )
+    qstat.chmod(0o755)
+    command = ROOT / "profiles" / "generic" / str(profile("generic")["cluster-generic-status-cmd"])
+    done = subprocess.run(
+        [command, "7.server"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.strip() == state
+    assert bool(done.returncode) == (not state)
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_who_lacks_the_executors_reads_how_to_get_them(name: str) -> None:
+    text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    assert "`make cluster`" in "".join(text.splitlines()[:2])
+    page = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    assert "invalid choice" in page
+    assert f"`{profile(name)['executor']}`" in page or f"'{profile(name)['executor']}'" in page
 
 
 def test_groups_are_of_rules_that_there_are() -> None:

@@ -181,6 +181,7 @@ def test_changed_model_retrains_it_alone(tiny_copy: Workflow) -> None:
         ({"evaluation": {"bootstrap": 500}}, "evaluate", {"train_model", "predict_infant"}),
         ({"evaluation": {"threshold": 0.4}}, "train_model", {"assign_folds", "build_features"}),
         ({"report": {"title": "Ward 7"}}, "write_report", {"draw_overlay", "evaluate"}),
+        ({"training": {"device": "cpu"}}, "write_report", {"train_model", "predict_infant"}),
     ],
 )
 def test_config_reruns_the_stages_that_use_it(
