@@ -182,9 +182,7 @@ def test_no_output_has_any_of_it(made: Path) -> None:
     assert found == set()
 
 
-def test_the_log_of_a_failure_has_no_more_than_the_files_name(
-    source: Path, tmp_path: Path
-) -> None:
+def test_the_log_of_a_failure_has_no_more_than_the_files_name(source: Path, tmp_path: Path) -> None:
     """A message has to name the file; what the camera wrote into it, none does."""
     broken = tmp_path / SOURCE
     content = source.read_bytes()
