@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -171,14 +172,39 @@ def test_the_source_is_full_of_it(source: Path) -> None:
 def test_no_output_has_any_of_it(made: Path) -> None:
     files = [path for path in made.rglob("*") if path.is_file()]
     suffixes = {path.suffix for path in files}
-    assert suffixes >= {".mp4", ".json", ".h5", ".jpg", ".csv", ".nc", ".nwb"}
+    assert suffixes >= {".mp4", ".json", ".h5", ".jpg", ".csv", ".nc", ".nwb", ".log"}
     found = {
         f"{path.relative_to(made)}: {needle!r}"
         for path in files
         for needle in NEEDLES
-        if path.suffix != ".log" and needle in path.read_bytes()
+        if needle in path.read_bytes()
     }
     assert found == set()
+
+
+def test_the_log_of_a_failure_has_no_more_than_the_files_name(source: Path, tmp_path: Path) -> None:
+    """A message has to name the file; what the camera wrote into it, none does."""
+    broken = tmp_path / SOURCE
+    content = source.read_bytes()
+    at = content.rindex(b"mdat") + 4
+    broken.write_bytes(content[:at] + bytes(2000) + content[at + 2000 :])
+    params = {
+        "config": VideoConfig().model_dump(mode="json"),
+        **{"crop": None, "source_sha256": "", "frames": None},
+    }
+    for name, video in (("broken", broken), ("gone", tmp_path / "gone" / SOURCE)):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        outputs = {"video": folder / "baby-01.mp4", "record": folder / "baby-01.json"}
+        with contextlib.suppress(SystemExit):
+            rule(
+                folder, standardise_video.main, "standardise_video", {"video": video}, outputs,
+                params, not_assessable={"record": "video/1"},
+            )  # fmt: skip
+        for path in (path for path in folder.rglob("*") if path.is_file()):
+            said = path.read_bytes()
+            assert [needle for needle in NEEDLES[:-1] if needle in said] == [], path
+            assert path.suffix == ".log" or NEEDLES[-1] not in said, path
 
 
 def test_videos_say_nothing_of_themselves(made: Path) -> None:
