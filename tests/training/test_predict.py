@@ -153,6 +153,17 @@ def test_work_of_other_inputs_is_thrown_away(larger, tmp_path):
     assert not first.exists()
 
 
+def test_the_script_computes_where_its_rule_says(larger, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    job = train_job(larger, tmp_path, "cnn1d", 1)
+    before = train_script.decisive_parts(job)
+    job.params.device = "gpu"
+    # What was begun elsewhere goes on: the device decides no result.
+    assert train_script.decisive_parts(job) == before
+    with pytest.raises(ConfigError, match="torch finds none"):
+        train_script.main(job)
+
+
 def test_damaged_weights_are_refused(models, tmp_path):
     source = paths(models)[0].parent
     for path in source.iterdir():
