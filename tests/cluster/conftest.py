@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster import one_machine_slurm
-from tests.cluster.one_machine_slurm import OneMachineSlurm
+from tests.cluster.one_machine_slurm import OneMachineSlurm, wait
 from tests.workflow.conftest import Workflow, copy_project
 
 #: As little as goes through every group of the profile: tracks, one quick model, one page.
@@ -71,3 +74,33 @@ def start_snakemake(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def name_gpus(workflow: Workflow, **minutes: int) -> None:
+    """Take the lines of Slurm's profile that are commented out, as they stand.
+
+    ``minutes`` are added to the line of a rule, as docs/clusters.md tells.
+    """
+    profile = workflow.folder / "profiles" / "slurm" / "config.yaml"
+    text = re.sub(r"^# (set-resources:|  \w+: \{)", r"\1", profile.read_text(), flags=re.M)
+    for rule, value in minutes.items():
+        text = re.sub(rf"^(  {rule}: \{{.*)\}}$", rf"\1, runtime: {value}}}", text, flags=re.M)
+    profile.write_text(text)
+    found = yaml.safe_load(text)["set-resources"]
+    assert {rule: found[rule]["runtime"] for rule in minutes} == minutes
+
+
+def asked_for(
+    slurm: OneMachineSlurm, workflow: Workflow, log: Path, *args: str, of: str
+) -> dict[str, str]:
+    """Return what a job of a rule or group asks for, which nobody runs."""
+    slurm.set_node("DRAIN")
+    main = start_snakemake(workflow, log, *args)
+    try:
+        wait(lambda: slurm.jobs("PENDING", of=of), f"{of} in the queue", process=main)
+        return slurm.describe(min(slurm.jobs("PENDING", of=of)))
+    finally:
+        os.killpg(main.pid, signal.SIGKILL)
+        main.wait()
+        slurm.ask("scancel", "--user=root", ok=False)
+        slurm.set_node("RESUME")

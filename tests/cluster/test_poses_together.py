@@ -12,6 +12,7 @@ import pytest
 from fidgety.pose.tracks import read_pose
 from fidgety.video.read import iter_frames, video_info
 from fidgety.video.write import VideoWriter
+from tests.cluster.conftest import asked_for, name_gpus
 from tests.cluster.one_machine_slurm import OneMachineSlurm
 from tests.pose.sight import DATA
 from tests.pose.tiny_vitpose import save, tiny_model
@@ -27,6 +28,7 @@ THREADS = ("--set-threads", "estimate_pose=1")
 QUEUE = (
     *("--workflow-profile", "profiles/slurm", "--latency-wait", "10"),
     *("--slurm-init-seconds-before-status-checks", "3"),
+    *("--group-components", "poses=3"),
 )
 #: Both copies of the estimator write down every time that a network is loaded.
 COUNTED = """
@@ -61,6 +63,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
             for name in NAMES
         ],
     )
+    configure(workflow, "cpu")
+    workflow.run("--cores", "2", *THREADS, "--", *POSES)
+    return workflow
+
+
+def configure(workflow: Workflow, device: str) -> None:
     workflow.configure(
         sheet="recordings.tsv",
         cohorts={"clinic": "new"},
@@ -68,11 +76,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
         background={"method": "median"},
         pose={
             "method": "vitpose",
-            "options": {"folder": "weights", "device": "cpu", "min_score": 0.0},
+            "options": {"folder": "weights", "device": device, "min_score": 0.0},
         },
     )
-    workflow.run("--cores", "2", *THREADS, "--", *POSES)
-    return workflow
 
 
 def loads(workflow: Workflow) -> int:
@@ -99,7 +105,7 @@ def test_a_job_of_the_queue_loads_the_network_once(
         shutil.rmtree(workflow.folder / "results" / part)
     (workflow.folder / "loads").unlink()
     before = slurm.jobs("all")
-    told = workflow.run(*QUEUE, *THREADS, "--group-components", "poses=3", "--", *POSES).stderr
+    told = workflow.run(*QUEUE, *THREADS, "--", *POSES).stderr
     (job,) = slurm.jobs("all") - before
     assert re.findall(r"SLURM jobid (\d+)", told) == [job]
     assert slurm.describe(job)["JobState"] == "COMPLETED"
@@ -111,4 +117,17 @@ def test_a_job_of_the_queue_loads_the_network_once(
     assert max(text.count("20 frames: ") for text in said) == 3
     # Equal bytes, and nothing else: no pose that lies ready is left, hidden or not.
     assert workflow.checksums("pose") == expected
-    assert workflow.planned(*POSES) == {}
+
+
+def test_on_a_gpu_they_ask_for_one_and_for_the_time_of_all(
+    slurm: OneMachineSlurm, alone: Workflow, tmp_path: Path
+) -> None:
+    workflow = alone.copy(tmp_path / "gpu")
+    configure(workflow, "gpu")
+    name_gpus(workflow, estimate_pose=15)
+    asked = asked_for(slurm, workflow, tmp_path / "log", *QUEUE, "--", *POSES, of="poses")
+    assert asked["Partition"] == "gpu"
+    assert asked["TresPerJob"] == "gres:gpu:a100:1"
+    assert asked["TimeLimit"] == "00:45:00"
+    assert asked["MinMemoryNode"] == "8000M"
+    assert asked["NumCPUs"] == "4"

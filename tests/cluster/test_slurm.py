@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.cluster.conftest import CONFIG, TARGETS, start_snakemake
+from tests.cluster.conftest import CONFIG, TARGETS, asked_for, name_gpus, start_snakemake
 from tests.cluster.one_machine_slurm import OneMachineSlurm, wait
 from tests.workflow.conftest import Workflow
 
@@ -209,25 +208,11 @@ def test_small_jobs_share_a_job_of_the_queue(story: Story) -> None:
 def test_a_job_on_a_gpu_asks_for_model_and_partition_of_the_profile(
     slurm: OneMachineSlurm, story: Story, tmp_path: Path
 ) -> None:
-    """The lines of the profile that are commented out, as they stand."""
     workflow = story.workflow.copy(tmp_path / "project")
     workflow.configure(**CONFIG, training={"device": "gpu"})
-    profile = workflow.folder / "profiles" / "slurm" / "config.yaml"
-    text = profile.read_text()
-    profile.write_text(re.sub(r"^# (set-resources:|  \w+: \{)", r"\1", text, flags=re.M))
-    assert "set-resources" in yaml.safe_load(profile.read_text())
-    slurm.set_node("DRAIN")
-    main = start_snakemake(workflow, tmp_path / "log", *PROFILE, *QUICK, "--", *TARGETS)
-    try:
-        wait(
-            lambda: slurm.jobs("PENDING", of="train_model"), "a training in the queue", process=main
-        )
-        asked = slurm.describe(min(slurm.jobs("PENDING", of="train_model")))
-    finally:
-        os.killpg(main.pid, signal.SIGKILL)
-        main.wait()
-        slurm.ask("scancel", "--user=root", ok=False)
-        slurm.set_node("RESUME")
+    name_gpus(workflow)
+    arguments = (*PROFILE, *QUICK, "--", *TARGETS)
+    asked = asked_for(slurm, workflow, tmp_path / "log", *arguments, of="train_model")
     assert asked["Partition"] == "gpu"
     assert asked["TresPerJob"] == "gres:gpu:a100:1"
     assert asked["NumCPUs"] == "1"
