@@ -241,6 +241,14 @@ def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
     return value, percent(value) if share else number(value, 1)
 
 
+def _became(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay out what became of a model's infants, reasons in words."""
+    reasons = {
+        described.reason_text(code).rstrip("."): n for code, n in row["without_result"].items()
+    }
+    return {**row, "without_result": reasons, "labelled": row["role"] in LABELLED}
+
+
 def index_page(
     summary: Mapping[str, Any],
     infants: pd.DataFrame,
@@ -315,7 +323,7 @@ def index_page(
         confidence=f"{100 * study['evaluation']['confidence']:g} %",
         baseline=baseline if baseline.get("speed") else None,
         majority=summary.get("majority"),
-        accounting=[row | {"labelled": row["role"] in LABELLED} for row in summary["infants"]],
+        accounting=[_became(row) for row in summary["infants"]],
         figures={
             name: plots.inline(figures[name], name, told)
             for name, told in alternatives(summary["metrics"], tables).items()

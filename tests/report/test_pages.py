@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup, Tag
 
+from fidgety.errors import Reason
 from fidgety.report import wording
 from fidgety.report.pages import environment
 from tests.report.conftest import ATTACK, SECRET_LABEL, SECRET_PATH, Site
@@ -196,6 +197,18 @@ def test_not_assessable_table(site: Site) -> None:
     rows = table_after(soup(site.text()), "Not assessable")
     assert [r[0] for r in rows[1:]] == ["d5-r", "d7-r"]
     assert rows[2][4] == "corrected age 31 weeks, at most 20"
+
+
+def test_what_became_of_infants_is_told_in_words(site: Site) -> None:
+    page = soup(site.text())
+    table = next(
+        c for c in page.find_all("caption") if c.get_text() == "What became of the infants"
+    )
+    rows = [[c.get_text() for c in row.find_all("td")] for row in table.parent.find_all("tr")]
+    told = {(row[0], row[1]): row[5] for row in rows[1:]}["mam_clip", "development"]
+    assert "No window of the model's length is free of missing values: 1" in told
+    assert "The recording is shorter than the configured minimum: 1" in told
+    assert not {reason.value for reason in Reason} & set(re.split(r"\W+", told))
 
 
 def test_what_is_odd_about_recordings_is_listed(site: Site) -> None:
