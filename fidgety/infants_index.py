@@ -106,9 +106,13 @@ def require_whole(path: Path) -> None:
 
 def what_to_do(damaged: Path) -> str:
     """Return what to do about a damaged index."""
+    if damaged.name == INFANTS.name:
+        copy, then = "Put a copy of it back if you have one, and leave it at that", "Then"
+    else:
+        copy, then = f"Put a copy back as {INFANTS.name} if you have one", "Then, either way,"
     return (
-        "Put a copy of it back if you have one. Else look into it for infants and recordings that "
-        "the sheet does not have any more: their files below the results are yours to remove. Then "
+        f"{copy}; else look into it for infants and recordings that the sheet does not have any "
+        f"more: their files below the results are yours to remove. {then} "
         f"delete it: rm {quote(str(damaged))}"
     )
 
