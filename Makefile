@@ -120,10 +120,13 @@ bench: $(STAMP) ## Speed and memory, each against a plain baseline
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
 		$(BIN)/python -m "benchmarks.$$(basename "$$script" .py)"; done
 
-bench-scale: $(STAMP) ## What 1,000 and 10,000 recordings cost to plan and to sum up (an hour)
+bench-scale: $(CLUSTER) ## What 1,000 and 10,000 recordings cost to plan and to sum up (two hours)
 	$(BIN)/python -m benchmarks.planning --recordings 1000 --up-to-date
 	$(BIN)/python -m benchmarks.planning --recordings 10000 --up-to-date
+	$(BIN)/python -m benchmarks.planning --recordings 10000 --pages none
+	$(BIN)/python -m benchmarks.planning --start 3000
 	$(BIN)/python -m benchmarks.aggregates --infants 1000 10000
+	$(BIN)/python -m benchmarks.throughput
 
 lock: $(STAMP) ## Resolve the lock anew and all that is derived from it (needs the network)
 	@test -x $(VENV)/uv/bin/uv || { $(BIN)/python -m venv $(VENV)/uv && \

@@ -39,7 +39,7 @@ rule simulate_track:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(2),
+        runtime=growing(3),
     params:
         spec=lambda wildcards: PHANTOMS[wildcards.recording].to_dict(),
         code=code_of("simulate_track", libraries=PHANTOM_LIBRARIES),
