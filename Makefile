@@ -120,11 +120,11 @@ bench: $(STAMP) ## Speed and memory, each against a plain baseline
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
 		$(BIN)/python -m "benchmarks.$$(basename "$$script" .py)"; done
 
-bench-scale: $(CLUSTER) ## What 1,000 and 10,000 recordings cost to plan and to sum up (two hours)
+bench-scale: $(CLUSTER_BESIDE)/.installed ## What 1,000 and 10,000 recordings cost to plan and to sum up (two hours)
 	$(BIN)/python -m benchmarks.planning --recordings 1000 --up-to-date
 	$(BIN)/python -m benchmarks.planning --recordings 10000 --up-to-date
 	$(BIN)/python -m benchmarks.planning --recordings 10000 --pages none
-	$(BIN)/python -m benchmarks.planning --start 3000
+	PYTHONPATH=$(CURDIR)/$(CLUSTER_BESIDE) $(BIN)/python -m benchmarks.planning --start 3000
 	$(BIN)/python -m benchmarks.aggregates --infants 1000 10000
 	$(BIN)/python -m benchmarks.throughput
 
