@@ -123,6 +123,8 @@ def test_on_a_gpu_they_ask_for_one_and_for_the_time_of_all(
     slurm: OneMachineSlurm, alone: Workflow, tmp_path: Path
 ) -> None:
     workflow = alone.copy(tmp_path / "gpu")
+    # Another device alone makes nothing run again.
+    shutil.rmtree(workflow.folder / "results" / "pose")
     configure(workflow, "gpu")
     name_gpus(workflow, estimate_pose=15)
     asked = asked_for(slurm, workflow, tmp_path / "log", *QUEUE, "--", *POSES, of="poses")
