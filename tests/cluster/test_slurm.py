@@ -209,11 +209,10 @@ def test_a_job_on_a_gpu_asks_for_model_and_partition_of_the_profile(
     slurm: OneMachineSlurm, story: Story, tmp_path: Path
 ) -> None:
     workflow = story.workflow.copy(tmp_path / "project")
-    # Another device alone makes nothing run again.
-    shutil.rmtree(workflow.folder / "results" / "models")
     workflow.configure(**CONFIG, training={"device": "gpu"})
     name_gpus(workflow)
-    arguments = (*PROFILE, *QUICK, "--", *TARGETS)
+    # Another device alone makes nothing run again.
+    arguments = (*PROFILE, *QUICK, "--forcerun", "train_model", "--", *TARGETS)
     asked = asked_for(slurm, workflow, tmp_path / "log", *arguments, of="train_model")
     assert asked["Partition"] == "gpu"
     assert asked["TresPerJob"] == "gres:gpu:a100:1"
