@@ -26,7 +26,7 @@ from fidgety.reading.agreement import (
 from fidgety.reading.plan import Key
 from fidgety.reading.returned import rater_name
 from fidgety.reading.texts import CONTRADICTIONS, RESULT_TEXTS, TYPES
-from fidgety.report.described import reason_text
+from fidgety.report.described import reason_clause
 from fidgety.report.pages import render
 from fidgety.report.plots import inline
 from fidgety.report.wording import number
@@ -184,7 +184,7 @@ def contradictions(readings: pd.DataFrame) -> list[str]:
 
 def _why(code: str) -> str:
     """Say in words why an infant is not read: the key has its reason code."""
-    return str(RESULT_TEXTS["why"].get(code, reason_text(code).rstrip(".")))
+    return str(RESULT_TEXTS["why"].get(code, reason_clause(code)))
 
 
 def notes(key: Key, readings: pd.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ import pandas as pd
 from fidgety.evaluation.model_comparison import EVERYBODY
 from fidgety.evaluation.records import LOST
 from fidgety.evaluation.study_plots import QUALITY_PANELS
-from fidgety.report.described import QUALITY, quality_text, reason_text
+from fidgety.report.described import QUALITY, quality_text, reason_clause
 from fidgety.report.language import mark, translate
 from fidgety.report.wording import count, interval, number
 
@@ -196,7 +196,7 @@ def quality(table: pd.DataFrame, reasons: pd.DataFrame) -> list[str]:
             recordings=count(everybody, "recording"),
         )
         parts = "; ".join(
-            f"{int(row['recordings'])}: {reason_text(row['reason']).rstrip('.')}" for row in rows
+            f"{int(row['recordings'])}: {reason_clause(row['reason'])}" for row in rows
         )
         said.append(f"{whole} ({parts})" if parts else whole)
     shown = [name for name, _, _ in QUALITY_PANELS]

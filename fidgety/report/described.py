@@ -181,6 +181,11 @@ def reason_text(code: str) -> str:
     return Reason(code).text if code in known else code
 
 
+def reason_clause(code: str) -> str:
+    """Return the sentence of a reason without its full stop, for a list of reasons."""
+    return reason_text(code).rstrip(".")
+
+
 def reasons(table: pd.DataFrame) -> list[dict[str, str]]:
     """Lay out why recordings could not be assessed, a row a set and reason.
 

@@ -243,9 +243,7 @@ def _quality_cell(value: str, share: bool | None) -> tuple[str, str]:
 
 def _became(row: Mapping[str, Any]) -> dict[str, Any]:
     """Lay out what became of a model's infants, reasons in words."""
-    reasons = {
-        described.reason_text(code).rstrip("."): n for code, n in row["without_result"].items()
-    }
+    reasons = {described.reason_clause(code): n for code, n in row["without_result"].items()}
     return {**row, "without_result": reasons, "labelled": row["role"] in LABELLED}
 
 

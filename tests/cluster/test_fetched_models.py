@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import copy_project
+from tests.workflow.every_rule import EVERY_RULE
 
 pytestmark = pytest.mark.cluster
 
@@ -20,9 +21,7 @@ LIST_INPUTS = """\
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from snakemake.api import SnakemakeApi
-from snakemake.iocontainers import Wildcards
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings, StorageSettings
 
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
@@ -33,26 +32,7 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         resource_settings=ResourceSettings(cores=1), storage_settings=stored,
         snakefile=Path("Snakefile"),
     )._workflow
-    known = workflow.globals
-    some = {
-        "recording": next(iter(known["PHANTOMS"])),
-        "infant": next(iter(known["ASSESSED"])),
-        "model": known["MODELS"][0],
-        "fold": "1", "candidate": "1", "role": "development",
-        "backend": next(iter(known["COMPARED"])),
-        **{name: str(value) for name, value in known["STUDY_JOBS"][0].items() if name != "model"},
-    }
-    of_studies = {
-        "gao": next(iter(known["GAO_MODELS"])),
-        "study": known["STUDY_JOBS"][0]["model"],
-        "snippets": known["STUDY_JOBS"][0]["model"],
-    }
-    for rule in workflow.rules:
-        if not rule.output:
-            continue
-        study = next((m for part, m in of_studies.items() if part in rule.name), some["model"])
-        wildcards = {**some, "model": study}
-        chosen = Wildcards(fromdict={name: wildcards[name] for name in rule.wildcard_names})
+    for rule, chosen in every_rule(workflow):
         found, *_ = rule.expand_input(chosen)
         print(json.dumps({"rule": rule.name, "input": [str(path) for path in found]}))
 """
@@ -67,7 +47,7 @@ def test_who_loads_a_model_names_its_weights(tmp_path: Path) -> None:
         models={"cnn1d": {"kind": "cnn1d", "grid": {"dropout": [0.1, 0.2]}}},
     )
     done = subprocess.run(
-        [sys.executable, "-c", LIST_INPUTS, str(tmp_path / "storage")],
+        [sys.executable, "-c", EVERY_RULE + LIST_INPUTS, str(tmp_path / "storage")],
         cwd=workflow.folder,
         env=workflow.environment(),
         text=True,

@@ -15,6 +15,7 @@ import yaml
 
 from tests.pose.lifting_models import SMALL_TCN, save_random
 from tests.workflow.conftest import ROOT, Workflow, copy_project
+from tests.workflow.every_rule import EVERY_RULE
 
 #: Reads the real Snakefile and prints, for every rule with files, what three attempts ask for,
 #: with what `--set-resources` says.
@@ -25,33 +26,14 @@ from pathlib import Path
 from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_set_resources
 from types import SimpleNamespace
-from snakemake.iocontainers import InputFiles, OutputFiles, Wildcards
+from snakemake.iocontainers import InputFiles, OutputFiles
 from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
 
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
     overwritten = parse_set_resources(sys.argv[1:])
     settings = ResourceSettings(cores=64, overwrite_resources=overwritten)
     workflow = api.workflow(resource_settings=settings, snakefile=Path("Snakefile"))._workflow
-    known = workflow.globals
-    some = {
-        "recording": next(iter(known["PHANTOMS"])),
-        "infant": next(iter(known["ASSESSED"])),
-        "model": known["MODELS"][0],
-        "fold": "1", "candidate": "1", "role": "development",
-        "backend": next(iter(known["COMPARED"])),
-        **{name: str(value) for name, value in known["STUDY_JOBS"][0].items() if name != "model"},
-    }
-    of_studies = {
-        "gao": next(iter(known["GAO_MODELS"])),
-        "study": known["STUDY_JOBS"][0]["model"],
-        "snippets": known["STUDY_JOBS"][0]["model"],
-    }
-    for rule in workflow.rules:
-        if not rule.output:
-            continue
-        study = next((m for part, m in of_studies.items() if part in rule.name), some["model"])
-        wildcards = {**some, "model": study}
-        chosen = Wildcards(fromdict={name: wildcards[name] for name in rule.wildcard_names})
+    for rule, chosen in every_rule(workflow):
         asked = [
             {
                 name: value
@@ -102,7 +84,7 @@ def rules_of(
 ) -> dict[str, dict[str, Any]]:
     """Return what the rules ask for, by name; under no name what the machine has."""
     done = subprocess.run(
-        [sys.executable, "-c", LIST_RULES, *set_resources],
+        [sys.executable, "-c", EVERY_RULE + LIST_RULES, *set_resources],
         cwd=workflow.folder,
         env={**os.environ, "PYTHONPATH": str(workflow.folder), **environment},
         text=True,
