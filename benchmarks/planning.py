@@ -103,7 +103,7 @@ def measure(command: Sequence[str], folder: Path) -> Cost:
     )
 
 
-def write_cohort(folder: Path, n: int, pages: str = "all") -> None:
+def write_cohort(folder: Path, n: int, pages: str = "auto") -> None:
     """Write a sheet with n recordings, one an infant, and their files."""
     rows = []
     (folder / "videos").mkdir(exist_ok=True)
@@ -206,12 +206,12 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=1000)
     parser.add_argument("--more", type=int, default=200)
     parser.add_argument("--up-to-date", action="store_true", help="as well with everything done")
-    parser.add_argument("--pages", choices=("all", "new", "none"), default="all")
+    parser.add_argument("--pages", choices=("auto", "all", "new", "none"), default="auto")
     parser.add_argument("--start", type=int, default=0, help="start so many ready jobs, no more")
     asked = parser.parse_args()
     run = [sys.executable, "-m", "snakemake"]
     ours = [*run, "--snakefile", str(ROOT / "Snakefile"), "--configfile", "own.yaml"]
-    dry = ["--dry-run", "--quiet", "rules", "host"]
+    dry = ["--dry-run", "--quiet"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if asked.start:

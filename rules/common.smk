@@ -329,12 +329,12 @@ EVALUATED_ROLES = (*ASSESSED_ROLES, "reference")
 ASSESSED = {}
 for _recording in recordings_of(*ASSESSED_ROLES):
     ASSESSED.setdefault(_recording.infant, []).append(_recording)
-# Any other page is made when it is asked for by its name.
+# Any other page is made when it is asked for by its name, and kept up to date from then on.
 WITH_PAGE = [
     infant
     for infant, own in sorted(ASSESSED.items())
-    if CONFIG.report.pages == "all"
-    or (CONFIG.report.pages == "new" and STUDY.role(own[0].recording) is Role.NEW)
+    if CONFIG.report.has_page(STUDY.role(own[0].recording), len(ASSESSED))
+    or Path(results(f"report/infants/{infant}.html")).exists()
 ]
 
 

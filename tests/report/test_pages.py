@@ -191,6 +191,8 @@ def test_infants_table_has_everybody_with_link_words_and_reason(site: Site) -> N
     assert "longest run 3.0 s" in by_key["d6", "mam_clip"][8]
     links = {str(a["href"]) for a in soup(site.text()).select("table.sortable a")}
     assert links == {f"infants/{i}.html" for i in site.pages}
+    # Some have no page, and the study's page tells how to make it.
+    assert "snakemake results/report/infants/ID.html" in site.text()
 
 
 def test_not_assessable_table(site: Site) -> None:

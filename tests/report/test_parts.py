@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fidgety import errors
-from fidgety.config.report import ReportConfig
+from fidgety.config.report import PAGES_OF_ALL, ReportConfig
 from fidgety.config.root import Config, parse_config
+from fidgety.config.study import Role
 from fidgety.errors import NotAssessable, Outcome, Reason
 from fidgety.evaluation.predictions import InfantPredictions
 from fidgety.evaluation.records import Assessment
@@ -612,3 +613,23 @@ def test_figures_are_deterministic_and_inline_safely() -> None:
         used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)', text))
         assert used
         assert used <= own
+
+
+@pytest.mark.parametrize(
+    ("pages", "few", "many"),
+    [
+        ("auto", {"development", "external", "new"}, {"new"}),
+        ("all", {"development", "external", "new"}, {"development", "external", "new"}),
+        ("new", {"new"}, {"new"}),
+        ("none", set(), set()),
+    ],
+)
+def test_whose_pages_are_made_unasked(pages: str, few: set[str], many: set[str]) -> None:
+    config = ReportConfig.model_validate({"pages": pages})
+    for infants, expected in ((PAGES_OF_ALL, few), (PAGES_OF_ALL + 1, many)):
+        made = {
+            role
+            for role in ("development", "external", "new")
+            if config.has_page(Role(role), infants)
+        }
+        assert made == expected

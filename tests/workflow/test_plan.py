@@ -70,7 +70,13 @@ def test_pages_are_made_of_those_that_want_one(fresh: Workflow) -> None:
     asked = fresh.planned("results/report/infants/phantom-ext-01.html")
     fresh.configure(**ward, report={"pages": "none"})
     nobody = fresh.planned()
+    page = fresh.folder / "results/report/infants/phantom-ext-02.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("asked for before")
+    kept = fresh.planned()
+    page.unlink()
     assert len(everybody["write_infant_page"]) > 1
+    assert kept["write_infant_page"] == {"infant=phantom-ext-02"}
     assert new["write_infant_page"] == {"infant=w1"}
     assert new["draw_overlay"] == {"recording=ward-01"}
     assert asked["write_infant_page"] == {"infant=phantom-ext-01"}
