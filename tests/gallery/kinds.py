@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,24 @@ def ordinary_user() -> Iterator[None]:
             os.seteuid(0)
 
 
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that everybody may enter, unlike pytest's own: files' own rights count."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 def attempt(kind: Kind, folder: Path) -> Tried:
     """Make a kind in a folder and hand it to its reader; anything but a message is a bug."""
+    if kind.ordinary:
+        with open_folder() as entered:
+            return _attempt(kind, entered)
+    return _attempt(kind, folder)
+
+
+def _attempt(kind: Kind, folder: Path) -> Tried:
     path = kind.make(folder)
     try:
         with ordinary_user() if kind.ordinary else contextlib.nullcontext():

@@ -10,7 +10,7 @@ import pytest
 
 from fidgety.datasets.clips import FM, NON_FM, reference_clips
 from fidgety.datasets.series import Series
-from tests.gallery.kinds import Kind, attempt
+from tests.gallery.kinds import Kind, attempt, open_folder, ordinary_user
 from tests.gallery.run import HEAD, KINDS, PAGE, counts
 
 #: Processor time of a kind, making included.
@@ -48,6 +48,14 @@ def test_a_kind_comes_to_what_is_written_down(kind: Kind, tmp_path: Path) -> Non
     assert kind.long or time.process_time() - began < MOST_S
     assert tried.outcome == kind.expected, tried.detail
     assert kind.says in tried.detail
+
+
+def test_an_ordinary_user_may_read_what_lies_beside_a_forbidden_file() -> None:
+    """Else the kind would tell of its folder's rights, not of its own."""
+    with open_folder() as folder:
+        (folder / "beside").write_text("anybody")
+        with ordinary_user():
+            assert (folder / "beside").read_text() == "anybody"
 
 
 def test_intervals_outside_the_video_reach_no_clip_of_it() -> None:
