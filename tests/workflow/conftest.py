@@ -129,7 +129,10 @@ class Workflow:
 
 def assert_unharmed(before: Workflow, after: Workflow) -> None:
     """Assert that everybody who was there before has equal bytes after, in every stage."""
-    for part in ("video", "background", "pose", "features", "models", "predictions"):
+    for part in (
+        *("video", "background", "pose", "features", "quality"),
+        *("models", "predictions"),
+    ):
         expected = before.checksums(part)
         assert expected
         found = after.checksums(part)
