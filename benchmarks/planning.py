@@ -144,7 +144,7 @@ def touch_everything(snakemake: Sequence[str], folder: Path) -> None:
             path.touch()
         else:
             path.mkdir(exist_ok=True)
-    measure([*snakemake, "--touch", "--cores", "1", "--quiet", "all"], folder)
+    measure([*snakemake, "--touch", "--cores", "100", "--quiet", "all"], folder)
 
 
 #: Every ready job is submitted to a command that prints something and does nothing.
@@ -152,6 +152,7 @@ SUBMIT = (
     *("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "echo"),
     *("--scheduler", "greedy", "--quiet", "reason", "--jobs"),
 )
+NOTHING = "Nothing to be done"
 FIRST_LOOK, SUBMITTED = "Select jobs to execute", "with external jobid"
 
 
@@ -211,7 +212,8 @@ def main() -> None:
     asked = parser.parse_args()
     run = [sys.executable, "-m", "snakemake"]
     ours = [*run, "--snakefile", str(ROOT / "Snakefile"), "--configfile", "own.yaml"]
-    dry = ["--dry-run", "--quiet"]
+    # Said to nobody is how many jobs there are; a dry run that tells looks at each once more.
+    dry, telling = ["--dry-run", "--quiet"], ["--dry-run", "--quiet", "rules", "host"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if asked.start:
@@ -221,11 +223,13 @@ def main() -> None:
         measure([*ours, "--list-rules"], folder)  # checksums and modules are looked at once
         read = measure([*ours, "--list-rules"], folder)
         plan = measure([*ours, *dry], folder)
-        jobs = jobs_of(plan.output)
+        told = measure([*ours, *telling], folder)
+        jobs = jobs_of(told.output)
         each = round(sum(jobs.values()) / asked.recordings)
         print(f"{asked.recordings} recordings, {sum(jobs.values())} jobs, {each} a recording")
         print(read.row("configuration, sheet and sources"))
         print(plan.row("dry run, nothing done"))
+        print(told.row("  that tells how many jobs there are"))
         empty = folder / "empty"
         empty.mkdir()
         (empty / "empty.py").write_text("")
@@ -245,13 +249,14 @@ def main() -> None:
             touch_everything(ours, folder)
             again = measure([*ours, *dry], folder)
             print(again.row("dry run, everything up to date"))
-            if jobs_of(again.output):
-                print(f"  but these would run: {jobs_of(again.output)}")
+            if NOTHING not in again.output:
+                would_run = jobs_of(measure([*ours, *telling], folder).output)
+                print(f"  but these would run: {would_run}")
         write_cohort(folder, asked.recordings + asked.more, asked.pages)
         more = measure([*ours, *dry], folder)
         print(more.row(f"dry run, {asked.more} recordings more"))
         if asked.up_to_date:
-            print(f"  of them run: {jobs_of(more.output)}")
+            print(f"  of them run: {jobs_of(measure([*ours, *telling], folder).output)}")
 
 
 if __name__ == "__main__":
