@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -105,8 +105,15 @@ class Known:
         return cls(str(values["role"]), tuple(str(name) for name in values["recordings"]))
 
 
-def parse_summary(text: str) -> list[Planned]:
+def parse_summary(text: str, unfinished: Collection[str] = ()) -> list[Planned]:
     """Read what ``snakemake --summary`` prints.
+
+    Parameters
+    ----------
+    text
+        As printed.
+    unfinished
+        Files whose job was broken off, of which Snakemake says nothing there.
 
     Raises
     ------
@@ -121,8 +128,14 @@ def parse_summary(text: str) -> list[Planned]:
         )
     table = pd.read_csv(io.StringIO(text[start:]), sep="\t", dtype=str, keep_default_na=False)
     table = table[table["plan"] != ""]
+
+    def reason(file: str, status: str) -> str:
+        if file in unfinished and REASONS.get(status) == FOLLOWS:
+            return BROKEN_OFF
+        return REASONS.get(status, status)
+
     return [
-        Planned(file, rule, REASONS.get(status, status) if plan == PENDING else "")
+        Planned(file, rule, reason(file, status) if plan == PENDING else "")
         for file, rule, status, plan in table[["output_file", "rule", "status", "plan"]].itertuples(
             index=False, name=None
         )

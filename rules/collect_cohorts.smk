@@ -62,7 +62,7 @@ rule collect_training:
 rule assign_folds:
     input:
         development=results("training/development.tsv"),
-        previous=ancient(CONFIG.folds.file) if CONFIG.folds.file else [],
+        previous=ancient(local(CONFIG.folds.file)) if CONFIG.folds.file else [],
     output:
         # The previous table stays in place while the rule runs: infants in it never move.
         folds=update(results("folds.tsv")),

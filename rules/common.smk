@@ -317,11 +317,27 @@ def asking_options():
         "--default-storage-prefix": [stored.default_storage_prefix or ""],
     }
     # The configuration that is handed on is the whole of it.
-    asked = ["--replace-workflow-config"]
+    return ["--replace-workflow-config", *options_given(options)]
+
+
+def forcing_options():
+    """Return what another call of snakemake needs to run again, and to leave out, what this would."""
+    asked = workflow.dag_settings
+    options = {
+        "--forcerun": asked.forcerun,
+        "--until": asked.until,
+        "--omit-from": asked.omit_from,
+    }
+    return [*options_given(options), *(["--forceall"] if asked.forceall else [])]
+
+
+def options_given(options):
+    """Return the words of options that have values."""
+    words = []
     for name, values in options.items():
-        given = sorted(filter(None, values))
-        asked += [name, *given] if given else []
-    return asked
+        given = sorted(str(value) for value in values if value)
+        words += [name, *given] if given else []
+    return words
 
 
 ASSESSED_ROLES = ("development", "external", "new")

@@ -102,7 +102,7 @@ def checksum_of_track(wildcards):
 def corrections_of(wildcards):
     """Return a recording's corrections by hand, if there are any: by content alone."""
     path = CORRECTIONS.get(wildcards.recording)
-    return ancient(str(path)) if path else []
+    return ancient(local(str(path))) if path else []
 
 
 def checksum_of_corrections(wildcards):

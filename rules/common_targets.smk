@@ -102,7 +102,7 @@ def picked_frames(wildcards):
 def pose_labels(wildcards):
     """Return the files that a pose model is fine-tuned on and from: by content alone."""
     files = label_files(CONFIG.pose_training) + network_inputs(CONFIG.pose_training)
-    return [ancient(str(path)) for path in files]
+    return [ancient(local(str(path))) for path in files]
 
 
 def checksums_of_labels(wildcards):
@@ -270,7 +270,7 @@ def returned_files(wildcards):
             require_file(path)
     except FidgetyError as error:
         raise WorkflowError(str(error)) from None
-    return list(map(str, found))
+    return [local(str(path)) for path in found]
 
 
 def owned_by_infants():

@@ -15,7 +15,7 @@ rule export_track:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=10,
+        runtime=growing(4),
     params:
         config=section("export"),
         code=code_of(

@@ -19,7 +19,7 @@ rule review_recording:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=30,
+        runtime=growing(10),
     params:
         config=section("cleaning"),
         review=section("corrections", "review_frames", "review_every_s"),

@@ -17,6 +17,7 @@ rule status:
         config=config,
         snakefile=workflow.main_snakefile,
         options=lambda wildcards: asking_options(),
+        forced=lambda wildcards: forcing_options(),
         infants=lambda wildcards: infants_with_roles(),
         table=results("status.tsv"),
     message:

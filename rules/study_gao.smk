@@ -9,10 +9,6 @@ use rule build_features as build_gao_features with:
         results("logs/build_gao_features/{recording}.log"),
     benchmark:
         results("benchmarks/build_gao_features/{recording}.tsv")
-    resources:
-        # Not in a group, where minutes are shared.
-        mem_mb=growing(1000),
-        runtime=10,
     params:
         config=GAO_FEATURES.model_dump(mode="json"),
         quality=section("quality"),
@@ -98,7 +94,7 @@ use rule predict_infant as predict_gao_infant with:
         results("benchmarks/predict_gao_infant/{infant}.tsv")
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(6),
     params:
         characteristics=lambda wildcards: characteristics_of(
             ASSESSED[wildcards.infant], GAO_MODELS.values()

@@ -20,7 +20,7 @@ rule build_study_features:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(4),
     params:
         config=STUDY_FEATURES.model_dump(mode="json"),
         quality=section("quality"),

@@ -15,7 +15,7 @@ rule choose_frames:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=30,
+        runtime=growing(10),
     params:
         n=CONFIG.labelling.frames_per_video,
         keypoints=LABELLED_SKELETON["keypoints"],

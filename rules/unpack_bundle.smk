@@ -4,7 +4,7 @@
 rule unpack_bundle:
     input:
         # By content alone: its checksum is a parameter.
-        bundle=ancient(str(BUNDLE.path)),
+        bundle=ancient(local(str(BUNDLE.path))),
     output:
         models=fold_models(MODELS),
         weights=[weights_beside(path) for path in fold_models(MODELS)],

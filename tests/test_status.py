@@ -127,3 +127,18 @@ def test_what_nothing_before_it_explains_was_broken_off() -> None:
     )
     row = status_table(models, INFANTS).set_index("infant").loc["anna"]
     assert row["assessment"] == "follows"
+
+
+def test_what_snakemake_says_nothing_of_is_known_by_its_records() -> None:
+    text = "\n".join(
+        "\t".join(row)
+        for row in (
+            COLUMNS,
+            ("results/models/m/model.json", "-", "train_model", "-", "ok", "update pending"),
+            ("results/folds.tsv", "-", "assign_folds", "-", "missing", "update pending"),
+            ("results/roles.tsv", "-", "assign_roles", "-", "ok", "no update"),
+        )
+    )
+    files = {"results/models/m/model.json", "results/folds.tsv", "results/roles.tsv"}
+    found = {one.rule: one.reason for one in parse_summary(text, files)}
+    assert found == {"train_model": "broken off", "assign_folds": "new", "assign_roles": ""}

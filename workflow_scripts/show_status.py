@@ -3,17 +3,26 @@
 import json
 import subprocess
 import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fidgety.errors import FidgetyError
 from fidgety.files import write_text
 from fidgety.report.pages import to_tsv
+from fidgety.snakemake_records import unfinished_files
 from fidgety.status import Known, other_jobs, parse_summary, status_lines, status_table
 from workflow_scripts.stage import Job, run
 
 
-def ask_snakemake(job: Job) -> str:
+def ask_snakemake(job: Job, *options: str) -> str:
     """Return Snakemake's summary of all files, with the configuration of this run.
+
+    Parameters
+    ----------
+    job
+        That asks.
+    options
+        Beside those of the job.
 
     Raises
     ------
@@ -26,7 +35,8 @@ def ask_snakemake(job: Job) -> str:
         command = [
             *(str(job.params.python), "-m", "snakemake", "--summary", "--cores", "1"),
             *("--snakefile", str(job.params.snakefile), "--configfile", str(config)),
-            *[str(option) for option in job.params.options],
+            *(str(option) for option in job.params.options),
+            *options,
         ]
         done = subprocess.run(command, text=True, capture_output=True, check=False)
     if done.returncode:
@@ -34,9 +44,23 @@ def ask_snakemake(job: Job) -> str:
     return done.stdout
 
 
+def force(options: Sequence[str], files: Collection[str]) -> list[str]:
+    """Return a command's options with files beside those that it forces."""
+    if "--forcerun" not in options:
+        return [*options, "--forcerun", *sorted(files)]
+    at = options.index("--forcerun") + 1
+    return [*options[:at], *sorted(files), *options[at:]]
+
+
 def main(job: Job) -> None:
     """Write the whole table, and show what is to be done."""
-    planned = parse_summary(ask_snakemake(job))
+    forced = [str(option) for option in job.params.forced]
+    planned = parse_summary(ask_snakemake(job, *forced))
+    # A run does them again, but the summary leaves out why, and so what follows from them.
+    unfinished = unfinished_files(Path(".snakemake")) & {one.file for one in planned}
+    if unfinished:
+        again = ask_snakemake(job, *force(forced, unfinished))
+        planned = parse_summary(again, unfinished)
     infants = {str(name): Known.of(one) for name, one in job.params.infants.items()}
     table = status_table(planned, infants)
     write_text(str(job.params.table), to_tsv(table))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
 import re
@@ -14,10 +12,11 @@ from fidgety.forget.asking import MODEL, names_it, read_text
 from fidgety.forget.layout import WORK, Layout
 from fidgety.forget.search import FOLDS, nested_folders
 from fidgety.forget.whom import Whom
+from fidgety.snakemake_records import INCOMPLETE, METADATA, recorded_file
 from fidgety.sources import is_remote
 
 #: Snakemake's records by output; what it installs or locks; what it copied of the sources.
-_RECORDS = ("metadata", "incomplete")
+_RECORDS = (METADATA, INCOMPLETE)
 _SOFTWARE = ("conda", "conda-archive", "singularity", "locks")
 _STORAGE = "storage"
 
@@ -50,11 +49,8 @@ def of_snakemake(
     found = []
     for part in _RECORDS:
         for path in files_below(hidden / part):
-            # The file's path in base64, cut into folders where it is long.
-            encoded = "".join(p.removeprefix("@") for p in path.relative_to(hidden / part).parts)
-            try:
-                about = Path(base64.b64decode(encoded, validate=True).decode())
-            except (binascii.Error, UnicodeDecodeError):
+            about = recorded_file(path, hidden / part)
+            if about is None:
                 continue
             inside = _below(about, roots)
             if about in gone or gone & set(about.parents) or layout.is_own(inside):

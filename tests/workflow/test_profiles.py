@@ -104,7 +104,7 @@ def test_who_lacks_the_executors_reads_how_to_get_them(name: str) -> None:
 
 def test_groups_are_of_rules_that_there_are() -> None:
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    rules = set(re.findall(r"^rule (\w+):", text, flags=re.M))
+    rules = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)", text, flags=re.M))
     for name in CLUSTERS:
         found = profile(name)
         assert set(found["groups"]) <= rules
@@ -145,3 +145,13 @@ def test_groups_are_planned_with_jobs_in_between(tmp_path: Path) -> None:
     between = {"lift_pose", "explain_pictures", "draw_pictures"}
     assert between | {"clean_pose", "build_features", "write_infant_page"} <= set(planned)
     assert between <= set(groups[0])
+
+
+def test_what_may_ask_for_a_gpu_shares_no_group_with_what_may_not() -> None:
+    """Text among a group's resources must be equal: a GPU's model, its maker, a partition."""
+    for name in CLUSTERS:
+        text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+        named = set(re.findall(r"^#?   ?(\w+): \{", text, flags=re.M))
+        groups = profile(name)["groups"]
+        for rule in named & set(groups):
+            assert [r for r, group in groups.items() if group == groups[rule]] == [rule]

@@ -141,10 +141,32 @@ def test_a_full_group_asks_for_less_than_two_hours_and_more_on_a_retry(
         ]
         for group in set(GROUPS.values()) - set(NAMED_BY_THE_DOCS)
     }
-    assert minutes.keys() == {"recordings", "videos", "cohorts", "infants", "report"}
+    alone = {"recordings", "lifting", "features", "videos", "exports", "reviews", "readings"}
+    assert minutes.keys() == alone | {"cohorts", "infants", "studied", "report"}
     for group, (first, second, third) in minutes.items():
         assert 0 < first <= 120, group
         assert (second, third) == (2 * first, 3 * first), group
+
+
+#: Few, or long.
+BY_THEMSELVES = {
+    "render_phantom": "of the phantoms there are few, and a minute's video takes minutes",
+    "build_pixels": "takes as long as poses do",
+    "estimate_compared_pose": "as estimate_pose, of the few recordings that are compared",
+}
+
+
+def test_what_is_of_one_recording_or_infant_is_grouped_or_said_to_be_alone() -> None:
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    blocks = re.split(r"^(?=(?:use )?rule )", text, flags=re.M)[1:]
+    of_one = set()
+    for block in blocks:
+        first, made = re.findall(r"rule (\w+)(?: as (\w+))?", block)[0]
+        output = re.search(r"^    output:\n((?:        .*\n)+)", block, flags=re.M)
+        if output and re.search(r"\{(recording|infant)\}", output[1]):
+            of_one.add(made or first)
+    assert len(of_one) >= 15
+    assert of_one - set(GROUPS) == set(BY_THEMSELVES)
 
 
 def test_rules_say_their_threads_themselves(project: Workflow) -> None:

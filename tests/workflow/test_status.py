@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 import pandas as pd
 import pytest
 
@@ -46,3 +48,24 @@ def test_what_a_change_would_cost_is_told_and_not_done(tiny_copy: Workflow) -> N
     assert set(others["cleaning"]) == {"changed"}
     assert set(others["features"]) == {"follows"}
     assert tiny_copy.checksums("predictions", "pose") == before
+
+
+def test_what_was_broken_off_is_told_with_all_that_follows(tiny_copy: Workflow) -> None:
+    """As after a killed main process; the plan of a dry run is the truth."""
+    file = "results/features/phantom-ext-01.h5"
+    record = tiny_copy.folder / ".snakemake/incomplete" / urlsafe_b64encode(file.encode()).decode()
+    record.write_text("{}")
+    wanted = tiny_copy.planned()
+    shown, table = status(tiny_copy)
+    assert wanted["build_features"] == {"recording=phantom-ext-01"}
+    assert f"1 of {len(table)} infants have something to do." in shown
+    assert table.loc["phantom-ext-01", "features"] == "broken off"
+    assert table.loc["phantom-ext-01", "assessment"] == "follows"
+    assert ("train_model: " in shown) == ("train_model" in wanted)
+    assert ("write_report: " in shown) == ("write_report" in wanted)
+
+
+def test_what_is_forced_is_told(tiny_copy: Workflow) -> None:
+    shown, table = status(tiny_copy, "--forcerun", "train_model")
+    assert "train_model: " in shown
+    assert set(table["features"]) == {"done"}
