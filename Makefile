@@ -122,10 +122,10 @@ bench: $(STAMP) ## Speed and memory, each against a plain baseline
 
 bench-scale: $(CLUSTER_BESIDE)/.installed ## What 1,000 and 10,000 recordings cost to plan and to sum up (two hours)
 	$(BIN)/python -m benchmarks.planning --recordings 1000 --up-to-date
-	$(BIN)/python -m benchmarks.planning --recordings 10000 --up-to-date
-	$(BIN)/python -m benchmarks.planning --recordings 10000 --pages none
+	$(BIN)/python -m benchmarks.planning --recordings 10000
 	PYTHONPATH=$(CURDIR)/$(CLUSTER_BESIDE) $(BIN)/python -m benchmarks.planning --start 3000
 	$(BIN)/python -m benchmarks.aggregates --infants 1000 10000
+	$(MAKE) run
 	$(BIN)/python -m benchmarks.throughput
 
 lock: $(STAMP) ## Resolve the lock anew and all that is derived from it (needs the network)

@@ -14,12 +14,14 @@ from fidgety.errors import FidgetyError
 
 min_version("9.0")
 
-# Snakemake walks through the file without end where an alias stands inside of what it is of.
-if Path("config.yaml").is_file():
-    try:
-        read_values(Path("config.yaml"))
-    except FidgetyError as error:
-        raise WorkflowError(str(error)) from None
+# Snakemake walks through a file without end where an alias stands inside of what it is of, and
+# takes the last of two values without a word. What is named as `--configfile` it has read by now.
+for path in (Path("config.yaml"), *map(Path, workflow.overwrite_configfiles)):
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        try:
+            read_values(path)
+        except FidgetyError as error:
+            raise WorkflowError(str(error)) from None
 
 
 configfile: "config.yaml"

@@ -94,8 +94,7 @@ def main() -> None:
     results = parser.parse_args().results
     lengths = durations(results)
     if not lengths:
-        print(f"{results}: has no recording with a video; run the workflow first")
-        return
+        parser.error(f"{results}: has no recording with a video; run the workflow first")
     print(f"{len(lengths)} videos, {sum(lengths.values()):.0f} s")
     print(f"{'stage':<22}{'cpu s/s':>8}{'MB':>10}{'MB/5 min':>10}")
     costs = {stage: stage_cost(results, stage, lengths) for stage in STAGES}

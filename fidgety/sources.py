@@ -202,9 +202,15 @@ def _index_text(content: Mapping[str, Any]) -> str:
 
 
 def index_without(text: str, gone: Callable[[str], bool]) -> str:
-    """Return the text of an index without some sources, by their paths."""
-    content = json.loads(text)
-    files = {name: known for name, known in content["files"].items() if not gone(name)}
+    """Return the text of an index without some sources, by their paths; of a damaged one, nothing.
+
+    It only saves time: what is not in it is read anew.
+    """
+    try:
+        content = json.loads(text)
+        files = {name: known for name, known in content["files"].items() if not gone(name)}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _index_text({"version": VERSION, "files": {}})
     return _index_text({**content, "files": files})
 
 

@@ -414,6 +414,19 @@ def check_format(path: Path, *, foreign: bool = False) -> None:
         (_opens_hdf5 if foreign and opens is _is_ours else opens)(path)
 
 
+#: What results that are files end with.
+_FILES = frozenset(
+    {".csv", ".h5", ".html", ".json", ".mp4", ".nc", ".nwb", ".safetensors", ".svg", ".tsv", ".zip"}
+)
+
+
+def _is_there(file: str) -> bool:
+    """Tell whether there is a result; an empty folder in the place of a file is none."""
+    if Path(file).suffix in _FILES and os.path.isdir(file):
+        return bool(os.listdir(file))
+    return os.path.lexists(file)
+
+
 def missing_files(
     planned: Sequence[Planned], infants: Mapping[str, Known], remedies: Remedies
 ) -> list[Finding]:
@@ -431,7 +444,7 @@ def missing_files(
     of_recording = {name: infant for infant, known in infants.items() for name in known.recordings}
     found = []
     for one in planned:
-        if os.path.lexists(one.file):
+        if _is_there(one.file):
             continue
         stage = STAGE_OF.get(one.rule)
         whose = ""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from fidgety.config import docs
-from fidgety.config.root import Config, load_config, parse_config
+from fidgety.config.root import Config, load_config, parse_config, read_values
 from fidgety.config.study import Role
 from fidgety.errors import REASON_TEXTS, ConfigError, Reason
 from fidgety.models.registry import MODEL_SYSTEMS
@@ -99,6 +99,41 @@ def test_a_key_like_none_lists_the_known_ones() -> None:
 )
 def test_classes_make_sense(classes: list[dict[str, Any]], expected: str) -> None:
     assert expected in refuse({"classes": classes})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sheet: a.tsv\nseed: 1\nsheet: b.tsv\n", "the key 'sheet' stands twice.*line 3"),
+        ("training: {batch: 1, batch: 2}\n", "the key 'batch' stands twice"),
+        ("training: !!bool maybe\n", "a tag .* does not fit"),
+        ("training: !!timestamp soon\n", "a tag .* does not fit"),
+        ("seed: !!int x\n", "cannot be read as YAML"),
+        ("seed: !!python/object:os.system x\n", "cannot be read as YAML"),
+    ],
+)
+def test_what_yaml_would_take_or_break_on_is_a_message(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s){said}") as caught:
+        read_values(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_values_that_are_merged_may_be_said_anew(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n")
+    assert read_values(path) == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+
+
+@pytest.mark.parametrize("place", ["results", "sheet", "bundle", "folds.file"])
+def test_a_url_where_the_plan_itself_opens_is_refused(place: str) -> None:
+    top, _, inner = place.partition(".")
+    said = refuse({top: {inner: "s3://b/run"} if inner else "s3://b/run"})
+    assert f"{place}: is a place of this machine, no URL" in said
+    assert "--default-storage-prefix" in said
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "\t\n:", "just words"])

@@ -19,6 +19,7 @@ from fidgety.errors import ConfigError, StorageError
 from fidgety.forget.asking import BLOCK, asked, names_it
 from fidgety.forget.layout import filled, of_the_same_job
 from fidgety.forget.removal import forget, remove, told
+from fidgety.forget.rewriting import rewritten
 from fidgety.forget.search import Traces, find_traces
 from fidgety.forget.snakemake_files import blacken, empty_folders, fetched, in_use, of_snakemake
 from fidgety.forget.whom import Whom, known_of, recordings_in, typed_infant, word
@@ -579,3 +580,46 @@ def test_who_is_known_is_in_sheet_index_or_tables(tmp_path: Path) -> None:
     table = tmp_path / "new.tsv"
     table.write_text("recording\tinfant\nr9\tbaby9\n")
     assert known_of(tmp_path, "baby9", now, [table]).recordings == {"r9"}
+
+
+@pytest.mark.parametrize("text", [b'{"a":', b"[]", b"\xff\xfe", b'{"files": 3}', b"[" * 5000])
+def test_a_damaged_index_of_sources_is_begun_anew(text: bytes, tmp_path: Path) -> None:
+    """It only saves time, so nobody need know what was in it."""
+    path = tmp_path / ".index" / "sources.json"
+    path.parent.mkdir()
+    path.write_bytes(text)
+    assert json.loads(rewritten(path, whom("baby1", "r1")))["files"] == {}
+    traces = find_traces(tmp_path, rules(tmp_path), whom("baby1", "r1"))
+    assert path in traces.rewrite
+
+
+def test_what_another_configuration_has_written_goes(tmp_path: Path) -> None:
+    """The rules of today may have no lifting."""
+    gone = ["pose/lifted/r1.h5", "logs/lift_pose/r1.log", "benchmarks/lift_pose/r1.tsv"]
+    for name in (*gone, "logs/lift_pose/r10.log"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    found = find_traces(tmp_path, rules(tmp_path), whom("baby1", "r1"))
+    assert {path.relative_to(tmp_path).as_posix() for path in found.remove} == set(gone)
+
+
+def test_tables_are_asked_by_a_column_of_ids_of_either_kind(tmp_path: Path) -> None:
+    path = tmp_path / "left-out.tsv"
+    path.write_text("id\tkind\treason\n003\tinfant\ttoo short\n")
+    assert asked(path, "", whom("003", "r1"))
+    assert not asked(path, "", whom("004", "r1"))
+
+
+@pytest.mark.parametrize("name", ["deep.json", "model.json"])
+def test_a_file_nested_too_deep_is_searched(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("[" * 100_000 + '"baby1"')
+    assert asked(path, "", whom("baby1"))
+    assert not asked(path, "", whom("baby2"))
+
+
+def test_a_table_with_damaged_letters_still_tells_its_recordings(tmp_path: Path) -> None:
+    path = tmp_path / "development.tsv"
+    path.write_bytes(b"recording\tinfant\tnote\nr1\tbaby1\t\xff\xfe\n")
+    assert recordings_in([path], "baby1") == {"r1"}

@@ -488,3 +488,14 @@ def test_jobs_that_run_at_once_record_all_of_theirs(tmp_path: Path) -> None:
     records = [path for path in (tmp_path / checksums.FOLDER).rglob("*") if path.is_file()]
     assert len(records) == 40
     assert all(read_record(path).made_by == MADE_BY for path in records)
+
+
+def test_an_empty_folder_is_not_the_file_in_whose_place_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "features" / "r1.h5").mkdir(parents=True)
+    (tmp_path / "export" / "r1").mkdir(parents=True)
+    planned = [
+        Planned(str(tmp_path / "features" / "r1.h5"), "build_features", ""),
+        Planned(str(tmp_path / "export" / "r1"), "export_track", ""),
+    ]
+    found = missing_files(planned, {"a": Known("new", ("r1",))}, remedies(tmp_path))
+    assert [one.file for one in found] == [planned[0].file]

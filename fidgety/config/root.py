@@ -38,6 +38,7 @@ from fidgety.config.study import ClassConfig, Role
 from fidgety.config.video import VideoConfig
 from fidgety.errors import ConfigError
 from fidgety.registry import nearest
+from fidgety.sources import is_remote
 from fidgety.text import control_in, with_marks
 
 #: Most of a wrong value that a message repeats.
@@ -209,6 +210,13 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{place}.{k}")
 
 
+#: What names a file or folder that the plan itself opens.
+_PLACES_HERE = (
+    *("results", "sheet", "intervals", "bundle"),
+    *("folds.file", "corrections.folder", "reading.returned"),
+)
+
+
 def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
     """Find what no file and no page can hold, and homes of nobody."""
     findings = []
@@ -223,6 +231,12 @@ def _check_texts(values: Mapping[str, Any], where: str) -> list[str]:
             findings.append(
                 f"{where}: {place}: has a word of {longest} bytes; names of files have at most "
                 f"{MAX_FILE_NAME}."
+            )
+        elif place in _PLACES_HERE and is_remote(text):
+            findings.append(
+                f"{where}: {place}: is a place of this machine, no URL: {text[:99]!r}. URLs stand "
+                "in the sheet; results go to a storage by --default-storage-provider and "
+                "--default-storage-prefix (docs/clusters.md)."
             )
         elif _HOME.match(text):
             try:
@@ -273,19 +287,42 @@ def parse_config(values: Mapping[str, Any], where: str = "config.yaml") -> Confi
         raise ConfigError(describe_validation_error(error, where)) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads plain values, and refuses a key that stands twice: the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {_shown(key.value)} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_values(path: Path) -> dict[str, Any]:
     """Read a configuration file, its keys and values unchecked.
 
     Raises
     ------
     ConfigError
-        If the file is not YAML, or has no end.
+        If the file is not YAML, has a key twice in one place, or has no end.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        # A safe loader: plain values alone.
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     # A number of thousands of digits is a ValueError, too.
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {error}") from None
+    # So PyYAML says that a value is not what its tag says (`!!bool maybe`).
+    except (LookupError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as YAML: a tag (`!!bool`, `!!timestamp`) does not fit its "
+            f"value ({error}). Leave the tag out."
+        ) from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a list of keys and values, found {_shown(values)}.")
     if fault := _check_shape(values):

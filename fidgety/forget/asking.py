@@ -53,7 +53,7 @@ def asked(path: Path, inner: str, whom: Whom) -> bool:
     if path.suffix in _PICTURES_AND_NUMBERS:
         return False
     if path.suffix == ".json":
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             return any(_says(text, whom) for text in _strings(json.loads(read_text(path))))
     if path.suffix in _HDF5:
         return _in_hdf5(path, whom)
@@ -88,7 +88,7 @@ def _learned_from(path: Path, whom: Whom) -> bool:
         infants = {*description.get("training_infants", ())}
         infants |= {*description.get("reference_infants", ()), *description.get("left_out", ())}
         infants |= {entry["infant"] for entry in description.get("validation", ())}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # What cannot be asked is searched.
         return names_it(path, whom.words)
     return bool(infants & whom.names)
@@ -100,6 +100,8 @@ def _in_table(path: Path, whom: Whom) -> bool:
         rows = list(csv.reader(io.StringIO(read_text(path)), delimiter=_delimiter(path)))
     except (OSError, ValueError, csv.Error):
         return names_it(path, whom.words)
+    if any(set(cells) & whom.names for cells in _column(rows, "id")):
+        return True
     columns = {c: rows[0].index(c) for c in OWNERS if rows and c in rows[0]}
     if columns:
         return any(is_of(row, columns, whom) for row in rows[1:])
@@ -110,6 +112,13 @@ def _in_table(path: Path, whom: Whom) -> bool:
         for row in rows[1:]
         for cell in row
     )
+
+
+def _column(rows: Sequence[Sequence[str]], name: str) -> Iterator[Sequence[str]]:
+    """Yield the cells of a column, a row at a time, where a table has it."""
+    if rows and name in rows[0]:
+        at = rows[0].index(name)
+        yield from (row[at : at + 1] for row in rows[1:])
 
 
 def _delimiter(path: Path) -> str:
@@ -150,8 +159,8 @@ def _in_hdf5(path: Path, whom: Whom) -> bool:
 def _parts(text: str) -> Iterator[str]:
     """Yield the texts in an attribute, which may be JSON."""
     if text[:1] in "{[":
-        with contextlib.suppress(ValueError):
-            yield from _strings(json.loads(text))
+        with contextlib.suppress(ValueError, RecursionError):
+            yield from list(_strings(json.loads(text)))
             return
     yield text
 

@@ -12,8 +12,14 @@ from fidgety.forget.whom import OWNERS, Whom
 
 _WILDCARD = re.compile(r"\{(\w+)(?:,[^{}]*)?\}")
 WORK = "work"
-#: What jobs write beside their outputs.
-BESIDE = ("frames/{recording}",)
+#: What jobs write beside their outputs, and what a rule has written that another configuration
+#: leaves out.
+BESIDE = (
+    "frames/{recording}",
+    "pose/lifted/{recording}.h5",
+    "logs/lift_pose/{recording}.log",
+    "benchmarks/lift_pose/{recording}.tsv",
+)
 
 
 def _replaced(

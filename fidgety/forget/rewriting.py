@@ -14,8 +14,8 @@ SOURCES = Path(".index") / "sources.json"
 
 def rewritten(path: Path, whom: Whom) -> str:
     """Return a file's text without the rows, or entries, of the infant and its files."""
-    text = read_text(path)
     if path.name == SOURCES.name:
+        text = path.read_text(encoding="utf-8", errors="replace")
         others = whom.protected - whom.sources
         return index_without(
             text,
@@ -27,7 +27,7 @@ def rewritten(path: Path, whom: Whom) -> str:
                 )
             ),
         )
-    lines = text.splitlines(keepends=True)
+    lines = read_text(path).splitlines(keepends=True)
     header = lines[0].rstrip("\r\n").split("\t") if lines else []
     columns = {c: header.index(c) for c in OWNERS if c in header}
     return "".join(

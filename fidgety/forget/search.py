@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from fidgety import checksums
 from fidgety.files import finals_of
-from fidgety.forget.asking import MODEL, asked, read_text
+from fidgety.forget.asking import MODEL, asked
 from fidgety.forget.layout import WORK, Layout
 from fidgety.forget.rewriting import SOURCES, rewritten
 from fidgety.forget.whom import Whom
@@ -117,7 +117,9 @@ class _Search:
         if (root / INFANTS).exists() and whom.infant in read_infants(root / INFANTS):
             self.index.add(root / INFANTS)
         sources = root / SOURCES
-        if sources.exists() and rewritten(sources, whom) != read_text(sources):
+        if sources.exists() and rewritten(sources, whom) != sources.read_text(
+            encoding="utf-8", errors="replace"
+        ):
             self.rewrite.add(sources)
         learned, trained = False, False
         for path in self._files(root, root):

@@ -98,7 +98,8 @@ def recordings_in(tables: Iterable[Path], infant: str) -> set[str]:
     """Return an infant's recordings as tables of earlier runs know them."""
     found = set()
     for table in tables:
-        with table.open(encoding="utf-8", newline="") as file:
+        # Ids are plain, whatever has become of the rest.
+        with table.open(encoding="utf-8", errors="replace", newline="") as file:
             rows = csv.DictReader(file, delimiter="\t")
             found |= {row.get("recording") for row in rows if row.get("infant") == infant}
     return {name for name in found if name}

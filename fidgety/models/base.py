@@ -277,6 +277,9 @@ class NetworkSystem(ModelSystem):
         cls, options: Any, n_features: int, n_classes: int, weights: Mapping[str, torch.Tensor]
     ) -> nn.Module:
         """Build the network and put the weights into it."""
+        # Without memory first: the options of a bundle's model may ask for more than there is.
+        with torch.device("meta"):
+            require_weights_of(cls.build(options, n_features, n_classes), weights)
         network = cls.build(options, n_features, n_classes)
         set_weights(network, weights)
         return network
@@ -390,12 +393,28 @@ def parse_model_options(
         raise ConfigError("\n".join(lines)) from None
 
 
+def _kept(network: nn.Module) -> dict[str, torch.Tensor]:
+    kept = set(network.state_dict())
+    found: dict[str, torch.Tensor] = dict(network.named_parameters())
+    return found | {n: b for n, b in network.named_buffers() if n in kept}
+
+
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """Return parameters and kept buffers by name; what is shared stands once."""
-    found = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters()}
-    kept = set(network.state_dict())
-    found |= {n: b.cpu().contiguous() for n, b in network.named_buffers() if n in kept}
-    return found
+    return {name: t.detach().cpu().contiguous() for name, t in _kept(network).items()}
+
+
+def require_weights_of(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Check that weights fit a network, which may be on no device at all.
+
+    Raises
+    ------
+    ValueError
+        If names or shapes do not fit exactly.
+    """
+    own = {name: t.shape for name, t in _kept(network).items()}
+    if own != {name: t.shape for name, t in weights.items()}:
+        raise ValueError("the weights are those of another network")
 
 
 def set_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
@@ -406,9 +425,7 @@ def set_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None
     ValueError
         If names or shapes do not fit exactly.
     """
-    own = weights_of(network)
-    if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in weights.items()}:
-        raise ValueError("the weights are those of another network")
+    require_weights_of(network, weights)
     network.load_state_dict(dict(weights), strict=False)
 
 

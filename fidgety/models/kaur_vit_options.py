@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from fidgety.models.snippet_options import Positive, SnippetNetworkOptions
 
@@ -20,7 +20,7 @@ class VitOptions(SnippetNetworkOptions):
         "dense": 128,
     }
 
-    encoder_layers: Positive = 2
+    encoder_layers: Annotated[int, Field(ge=1, le=100)] = 2
     """Encoder layers; the paper's other network has 4."""
     heads: Positive = 8
     """Attention heads."""

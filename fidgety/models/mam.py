@@ -71,9 +71,8 @@ class DifferenceConvolution(nn.Module):
         # Conv2d itself is never called: it holds the weights and draws them as the original.
         self.convolution = nn.Conv2d(dimensions, width, (1, neighbours))
         self.absolute = absolute
-        joint = torch.arange(joints)
-        other = torch.stack([joint[joint != i] if others else joint for i in range(joints)])
-        self.register_buffer("other", other, persistent=False)
+        other = [[j for j in range(joints) if j != i or not others] for i in range(joints)]
+        self.register_buffer("other", torch.tensor(other), persistent=False)
         self.other: torch.Tensor
 
     def matrix(self) -> torch.Tensor:

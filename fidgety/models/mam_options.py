@@ -69,7 +69,7 @@ class MamClipOptions(Section):
     """Width of all layers."""
     heads: Positive = 4
     """Attention heads."""
-    encoder_layers: Positive = 2
+    encoder_layers: Annotated[int, Field(ge=1, le=100)] = 2
     """Layers of a Transformer encoder (the released weights have 1)."""
     feed_forward: Positive = 256
     """Width of its feed-forward part (the released weights have 2048)."""

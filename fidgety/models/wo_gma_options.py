@@ -41,7 +41,7 @@ class WoGmaOptions(Section):
     """Frame rate of the series."""
     window_s: Annotated[float, Field(gt=0)] = 0.8
     """Length of a clip (20 frames, as published); clips follow one another and do not overlap."""
-    scales: Positive = 8
+    scales: Annotated[int, Field(ge=1, le=1000)] = 8
     """Scales of the graph: joints up to ``scales - 1`` bones apart."""
     graph_width: Positive = 32
     """Channels of the space-time graph convolution (256 in the paper)."""

@@ -33,4 +33,9 @@ def read_description(model_path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{model_path}: is no description of a model with schema {MODEL_SCHEMA!r}. "
             "Delete it and run the workflow again."
         )
+    if not isinstance(description.get("model"), str) or type(description.get("fold")) is not int:
+        raise StorageError(
+            f"{model_path}: does not say of which model and fold it is. Delete its folder and run "
+            "the workflow again."
+        )
     return description

@@ -50,9 +50,12 @@ from fidgety.errors import StorageError
 from fidgety.files import atomic_path, file_sha256, write_json
 from fidgety.models.base import ModelSystem, parse_model_options, weights_of
 from fidgety.models.registry import MODEL_SYSTEMS
+from fidgety.training.described import check_described
 from fidgety.training.description import MODEL_SCHEMA, read_description
 
 WEIGHTS_NAME = "weights.safetensors"
+#: A network that is larger than any memory is a RuntimeError of torch, or an OverflowError.
+_UNUSABLE = (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -136,11 +139,6 @@ def write_refused(
     write_json(model_path, {"schema": MODEL_SCHEMA, **description, "refused": reason})
 
 
-def _number(value: float | None) -> float:
-    """Read a number that JSON has null for where it is not one."""
-    return math.nan if value is None else float(value)
-
-
 def load_fold_model(model_path: str | os.PathLike[str]) -> FoldModel:
     """Load a fold model: the weights beside its ``model.json``, checked.
 
@@ -150,49 +148,56 @@ def load_fold_model(model_path: str | os.PathLike[str]) -> FoldModel:
         If the weights are missing, damaged or do not belong to the description.
     """
     description = read_description(model_path)
-    weights_path = Path(model_path).with_name(str(description.get("weights", WEIGHTS_NAME)))
+    try:
+        weights_path = Path(model_path).with_name(str(description.get("weights", WEIGHTS_NAME)))
+    except ValueError:
+        raise StorageError(f"{model_path}: names no file of weights that may lie beside.") from None
     try:
         digest = file_sha256(weights_path)
     except OSError as error:
         raise StorageError(f"{weights_path}: cannot be read: {error}") from None
-    if digest != description["weights_sha256"]:
+    if digest != description.get("weights_sha256"):
         raise StorageError(
             f"{weights_path}: its checksum is not the one in {Path(model_path).name}: the file is "
             "damaged or belongs to another model. Delete both and run the workflow again."
         )
     try:
-        system = MODEL_SYSTEMS.get(description["kind"])
-        options = parse_model_options(system, description["options"], str(model_path))
-        scaling = description["standardisation"]
-        names = tuple(scaling["features"])
+        said = check_described(description)
+        system = MODEL_SYSTEMS.get(said.kind)
+        options = parse_model_options(system, said.options, str(model_path))
+        spec = InputSpec.from_dict(said.inputs)
+        if spec != system.inputs(options):
+            raise ValueError("inputs: they are not what its options ask for")
+        scaling = said.standardisation
         network = system.restore(
-            options, len(names), len(description["classes"]), load_file(weights_path)
+            options, len(scaling.features), len(said.classes), load_file(weights_path)
         )
         network.eval()
-        seen = set(description["training_infants"]) | set(description["reference_infants"])
-        seen |= {entry["infant"] for entry in description["validation"]}
+        seen = {*said.training_infants, *said.reference_infants}
         return FoldModel(
-            model=description["model"],
-            kind=description["kind"],
-            fold=int(description["fold"]),
+            model=said.model,
+            kind=said.kind,
+            fold=said.fold,
             system=system,
             options=options,
-            spec=InputSpec.from_dict(description["inputs"]),
+            spec=spec,
             network=network,
-            standardisation=Standardisation(np.array(scaling["mean"]), np.array(scaling["sd"])),
-            feature_names=names,
-            units=tuple(str(u) for u in description["units"]),
-            classes=tuple(description["classes"]),
-            at_risk=tuple(bool(r) for r in description["at_risk"]),
-            pooling=str(description["pooling"]),
-            threshold=float(description["threshold"]["value"]),
-            validation_loss=_number(description["validation_loss"]),
-            info_scaling=InfoScaling.from_dict(description["info"])
-            if description["info"]
-            else None,
-            seen=frozenset(seen),
+            standardisation=Standardisation(np.array(scaling.mean), np.array(scaling.sd)),
+            feature_names=tuple(scaling.features),
+            units=tuple(said.units),
+            classes=tuple(said.classes),
+            at_risk=tuple(said.at_risk),
+            pooling=said.pooling,
+            threshold=said.threshold.value,
+            validation_loss=math.nan if said.validation_loss is None else said.validation_loss,
+            info_scaling=None
+            if said.info is None
+            else InfoScaling(np.array(said.info.mean), np.array(said.info.sd), said.info.flags),
+            seen=frozenset(seen | {entry.infant for entry in said.validation}),
         )
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    # A network that is larger than any memory is a RuntimeError of torch, or an OverflowError.
+    except _UNUSABLE as error:
         raise StorageError(
-            f"{model_path}: cannot be used ({error}). Delete its folder and run the workflow again."
+            f"{model_path}: cannot be used ({error}). Delete its folder and run the workflow "
+            "again; if it came in a bundle, ask for the bundle anew."
         ) from None

@@ -39,6 +39,7 @@ fi
 """
 NAME = "phantom-ext-02"
 FEATURES = f"results/features/{NAME}.h5"
+OTHER = "results/pose/clean/phantom-ext-01.h5"
 ON_A_GPU = "import_pose:more=':ngpus=1:gpu_model=a100 -q gpu'"
 
 
@@ -66,8 +67,10 @@ def test_jobs_go_through_the_submit_command(
     )
     imported = f"results/pose/imported/{NAME}.h5"
     project.run(*profile, "--set-resources", ON_A_GPU, "--", imported, env=path)
+    project.run(*profile, "--", OTHER, env=path)
     project.run(*profile, "--", FEATURES, env=path)
-    refused, killed, again, group = (command / "asked").read_text().splitlines()
+    asked = (command / "asked").read_text().splitlines()
+    refused, killed, again, group, cleaned, built = asked
     # Queue and model come from the profile; memory and time grow; minutes become seconds.
     assert "-l select=1:ncpus=1:mem=2000mb:ngpus=1:gpu_model=a100 -q gpu" in refused
     assert "-l select=1:ncpus=1:mem=4000mb:ngpus=1:gpu_model=a100 -q gpu" in killed
@@ -75,9 +78,12 @@ def test_jobs_go_through_the_submit_command(
     assert "-l walltime=180 " in refused
     assert "-l walltime=540 " in again
     # Two rules, one job: the largest memory, the time of both.
-    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=240 " in group
+    assert "-l select=1:ncpus=1:mem=2000mb -l walltime=300 " in group
+    # What a network lifts comes in between, so features are a job of their own.
+    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=120 " in cleaned
+    assert "-l select=1:ncpus=1:mem=1000mb -l walltime=120 " in built
     names = ("features", "pose/imported", "pose/clean", "quality")
     found = project.checksums(*names)
-    assert len(found) == 4
+    assert len(found) == 6
     assert found.items() <= local_run.checksums(*names).items()
     assert project.planned(FEATURES) == {}

@@ -108,7 +108,7 @@ def test_a_group_asks_for_image_cpus_memory_and_storage(project: Workflow, tmp_p
         claims = [v.get("persistentVolumeClaim", {}).get("claimName") for v in pod["volumes"]]
         assert "fidgety-storage" in claims
         (command,) = container["args"][1:]
-        for rule in ("simulate_track", "import_pose", "clean_pose", "build_features"):
+        for rule in ("simulate_track", "import_pose", "clean_pose"):
             assert f"{rule}:recording=phantom-ext-01" in command
         assert f"--attempt {attempt}" in command
 

@@ -26,7 +26,7 @@ PROFILE = ("--workflow-profile", "profiles/slurm")
 #: Quicker than a real cluster needs, and two jobs of recordings to run side by side.
 QUICK = (
     *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"),
-    *("--group-components", "recordings=2", "infants=5", "cohorts=10", "report=2"),
+    *("--group-components", "recordings=2", "features=6", "infants=5", "cohorts=10", "report=2"),
 )
 #: Recordings that are new to the cluster: two jobs that last long enough to be seen.
 NEW = ("phantom-dev-01-a", "phantom-dev-02", "phantom-ext-01", "phantom-ref-01")

@@ -1,11 +1,13 @@
-"""Changing the bytes of valid files, how often it is tried, and for how long."""
+"""Changing the bytes of valid files, how often it is tried, for how long, with what memory."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -19,20 +21,31 @@ class TooLong(BaseException):
     """Something hangs. Not an Exception, which what is tried may catch and tell as a message."""
 
 
+#: What an example may ask of the system beside what the process has.
+EXAMPLE_BYTES = 2 << 30
+
+
 @contextlib.contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    """Raise TooLong where the body takes longer: a hang is a finding, too."""
+def limited(seconds: int, memory: int = EXAMPLE_BYTES) -> Iterator[None]:
+    """Raise TooLong where the body takes longer, and give it no more memory than so much.
+
+    Of a hang or an allocation that is refused comes an error that is no message: a finding.
+    """
 
     def stop(*_: object) -> None:
         raise TooLong(f"longer than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + memory, hard))
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
