@@ -168,6 +168,8 @@ def load_fold_model(model_path: str | os.PathLike[str]) -> FoldModel:
         spec = InputSpec.from_dict(said.inputs)
         if spec != system.inputs(options):
             raise ValueError("inputs: they are not what its options ask for")
+        if len(said.units) != len(spec.feature_sets):
+            raise ValueError("units: every feature set must have one")
         scaling = said.standardisation
         network = system.restore(
             options, len(scaling.features), len(said.classes), load_file(weights_path)
@@ -190,9 +192,7 @@ def load_fold_model(model_path: str | os.PathLike[str]) -> FoldModel:
             pooling=said.pooling,
             threshold=said.threshold.value,
             validation_loss=math.nan if said.validation_loss is None else said.validation_loss,
-            info_scaling=None
-            if said.info is None
-            else InfoScaling(np.array(said.info.mean), np.array(said.info.sd), said.info.flags),
+            info_scaling=InfoScaling.from_dict(said.info.model_dump()) if said.info else None,
             seen=frozenset(seen | {entry.infant for entry in said.validation}),
         )
     # A network that is larger than any memory is a RuntimeError of torch, or an OverflowError.

@@ -91,6 +91,7 @@ def test_any_description_of_a_model(kind: str, own: Cohort, tmp_path: Path) -> N
         ({"threshold": {"value": float("nan")}}, "threshold.value"),
         ({"pooling": "x"}, "pooling"),
         ({"units": {}}, "units"),
+        ({"units": []}, "every feature set must have one"),
         ({"validation_loss": 10**400}, "validation_loss"),
         ({"options": {"dense": 10**9}}, "another network"),
         ({"inputs": {"window_s": 1e308}}, "inputs"),
