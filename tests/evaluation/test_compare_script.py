@@ -56,7 +56,8 @@ def study(folder: Path) -> Job:
             }
             for i in range(10)
         ]
-        told = {"schema": "model/1", "parameters": 100 * k, "validation": aside}
+        told = {"schema": "model/1", "model": model, "fold": k, "parameters": 100 * k}
+        told["validation"] = aside
         write_json(folder / f"{model}-{k}.json", told)
     speed = [(m, "r1", 1.5, k, 0.3 * k, "") for m in MODELS for k in (1, 2, 3)]
     table = pd.DataFrame(speed, columns=list(SPEED_COLUMNS))

