@@ -100,7 +100,7 @@ $(CLUSTER_BESIDE)/.installed: requirements/cluster.txt | $(STAMP)
 
 test-cluster: $(CLUSTER_BESIDE)/.installed ## Run through Slurm on this machine (Debian, root)
 	PYTHONPATH=$(CURDIR):$(CURDIR)/$(CLUSTER_BESIDE) $(BIN)/python -m pytest -m cluster \
-		tests/cluster $(PYTEST)
+		tests/cluster --durations 10 $(PYTEST)
 
 lint: $(STAMP) ## Style, types and generated files
 	$(BIN)/ruff check .

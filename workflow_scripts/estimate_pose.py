@@ -71,6 +71,7 @@ def one_pose(job: Job, config: PoseConfig, estimator: PoseEstimator) -> None:
             estimator,
             fps=record.fps,
             mask_scale=masks.scale,
+            follows_one=masks.follows_one,
             alter=alter,
         )
     print(f"{pose.n_frames} frames: {dict(pose.details)}")

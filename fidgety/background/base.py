@@ -69,6 +69,11 @@ class BackgroundMethod(Closing):
             if :attr:`n_samples` is above 0.
         """
 
+    @property
+    def follows_one(self) -> bool:
+        """Whether masks are of one person, whoever else is in view: others cannot be counted."""
+        return False
+
     @abc.abstractmethod
     def masks(self, frames: Iterable[Frame]) -> Iterator[Mask]:
         """Yield one mask a frame, of the frame's height and width.

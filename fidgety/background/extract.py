@@ -12,9 +12,10 @@ camera_*    camera_step             ``time`` (seconds) and ``speed`` (pixels of 
                                     how fast the picture behind the body moves
 ==========  ======================  ===========================================================
 
-Attributes: ``method``, ``fps``, ``scale`` (mask pixels a video pixel; the sides are rounded),
-``video_width_px``, ``video_height_px``. Frames stream through, masks go to the file in
-stretches: memory does not grow with the length.
+Attributes: ``method``, ``follows_one`` (1 if its masks are of one person, whoever else is in
+view), ``fps``, ``scale`` (mask pixels a video pixel; the sides are rounded), ``video_width_px``,
+``video_height_px``. Frames stream through, masks go to the file in stretches: memory does not
+grow with the length.
 """
 
 from __future__ import annotations
@@ -198,6 +199,7 @@ def _rest(
         },
         attrs={
             "method": method.name,
+            "follows_one": int(method.follows_one),
             "fps": info.fps,
             "scale": width / info.width_px,
             "video_width_px": info.width_px,

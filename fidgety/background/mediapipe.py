@@ -49,6 +49,11 @@ class MediapipeMask(BackgroundMethod):
         self._options = options
         self._turns: int = 0 if options.quarter_turns == "auto" else options.quarter_turns
 
+    @property
+    def follows_one(self) -> bool:
+        """BlazePose finds one person."""
+        return self._options.model == "pose"
+
     def _model(self, static: bool) -> Any:
         if self._options.model == "selfie":
             return _selfie.SelfieSegmentation(model_selection=0)

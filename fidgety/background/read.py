@@ -37,6 +37,8 @@ class BodyMasks(Closing):
         Frames a second.
     method
         Name of the method that made them.
+    follows_one
+        Whether they are of one person, whoever else is in view.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class BodyMasks(Closing):
         self.size = int(attributes["video_width_px"]), int(attributes["video_height_px"])
         self.fps = float(attributes["fps"])
         self.method = str(attributes["method"])
+        self.follows_one = bool(attributes.get("follows_one", False))
         self._masks = self._file["mask"]
 
     def __len__(self) -> int:

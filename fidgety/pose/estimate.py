@@ -275,6 +275,7 @@ def estimate_pose(
     *,
     fps: float,
     mask_scale: float = 1.0,
+    follows_one: bool = False,
     alter: Alter | None = None,
 ) -> Pose:
     """Estimate the pose in every frame of a video.
@@ -293,6 +294,8 @@ def estimate_pose(
         Frame rate of the standard video.
     mask_scale
         Mask pixels a video pixel.
+    follows_one
+        Whether the masks are of one person, whoever else is in view.
     alter
         Turns a frame and its mask into what the estimator is to see (background blacked out,
         blurred or replaced).
@@ -315,7 +318,7 @@ def estimate_pose(
     """
     track = _Track()
     viewer = _Viewer(estimator, config, mask_scale)
-    persons = None if masks is None else Persons(config.infant, fps)
+    persons = None if masks is None else Persons(config.infant, fps, follows_one=follows_one)
     for chunk, some in _chunks(frames, masks):
         start = track.n_frames
         people = None if persons is None or some is None else persons.sort(some)

@@ -290,6 +290,8 @@ class Persons:
         What makes a body the infant; see :func:`evidence_of`.
     fps
         Frames a second.
+    follows_one
+        Whether the masks are of one person, whoever else is in view.
 
     Examples
     --------
@@ -302,7 +304,8 @@ class Persons:
     1
     """
 
-    def __init__(self, rule: Rule, fps: float) -> None:
+    def __init__(self, rule: Rule, fps: float, *, follows_one: bool = False) -> None:
+        self._follows_one = follows_one
         self.rule: Rule = rule
         self.memory = max(round(MEMORY_S * fps), 1)
         self.longest_history = max(round(HISTORY_S * fps), 1)
@@ -584,14 +587,16 @@ class Persons:
         Returns
         -------
         dict
-            What :func:`~fidgety.pose.in_view.in_view_record` gives; ``frames_touching``,
+            What :func:`~fidgety.pose.in_view.in_view_record` gives, or that nobody knows, where
+            nobody else was seen by masks that follow one person; ``frames_touching``,
             ``frames_without_infant``; ``chosen`` (None without any body) with the rule, the
             changes of mind, the evidence, the infant's mean figures, those of the strongest
             other (``next``) and a sentence, ``why``.
         """
         others = np.concatenate([np.zeros(0, dtype=np.intp), *self._others])
+        told = others.any() or not self._follows_one
         return {
-            **in_view_record(others, self._max_in_view, self._fps),
+            **(in_view_record(others, self._max_in_view, self._fps) if told else nobody_knows()),
             "frames_touching": self._merged,
             "frames_without_infant": self._without_infant,
             "chosen": self._chosen(),
@@ -603,7 +608,7 @@ class Persons:
         peak = self.infant.peak
         rival = None
         if self._rival is None:
-            why = "the only body in view"
+            why = "the only body" + (" that is followed" if self._follows_one else " in view")
         else:
             reasons = {
                 "auto": "most persistent, whole and central",

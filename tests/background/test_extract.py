@@ -62,6 +62,7 @@ def test_the_file_holds_what_it_should(extracted: Path, disc_scene: Scene) -> No
     assert data["coverage"].values == pytest.approx(data["mask"].values.mean((1, 2)) / 255)
     assert data.attrs["scale"] == pytest.approx(256 / 320)
     assert data.attrs["method"] == "median"
+    assert data.attrs["follows_one"] == 0
     assert read_provenance(extracted)["recording"] == "disc"
 
 

@@ -118,6 +118,13 @@ def test_mediapipe_turns_masks_back(infant_scene: Scene) -> None:
 # median
 
 
+@pytest.mark.parametrize(("model", "follows_one"), [("pose", True), ("selfie", False)])
+def test_only_blazepose_follows_one_person(model: str, follows_one: bool) -> None:
+    kind = BACKGROUNDS.get("mediapipe")
+    with kind(parse_options(kind.Options, {"model": model}, "background.options")) as method:
+        assert method.follows_one is follows_one
+
+
 def test_median_follows_drifting_light(disc_scene: Scene) -> None:
     drift = np.linspace(-15, 15, len(disc_scene.frames))[:, None, None, None]
     frames = np.clip(disc_scene.frames + drift, 0, 255).astype(np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from tests.workflow.conftest import copy_project
 from tests.workflow.every_rule import EVERY_RULE
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 pytest.importorskip("snakemake_storage_plugin_fs")
 

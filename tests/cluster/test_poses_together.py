@@ -19,7 +19,7 @@ from tests.pose.tiny_vitpose import save, tiny_model
 from tests.workflow.conftest import Workflow, copy_project
 from tests.workflow.test_reruns import own_rows
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 NAMES = ("baby1", "baby2", "baby3")
 POSES = tuple(f"results/pose/raw/{name}.h5" for name in NAMES)

@@ -68,6 +68,16 @@ def prone(pose: Pose) -> Pose:
     return replace(pose, position=position)
 
 
+def grown(pose: Pose) -> Pose:
+    """Give the body an adult's legs: 1.7 times the trunk, where an infant's are about as long."""
+    position = pose.position.copy()
+    for side in ("left", "right"):
+        hip, knee, ankle = (pose.keypoints.index(f"{side}_{k}") for k in ("hip", "knee", "ankle"))
+        for joint, far in ((knee, 85.0), (ankle, 170.0)):
+            position[:, 1, joint] = position[:, 1, hip] + far
+    return replace(pose, position=position)
+
+
 def away(pose: Pose, frames: slice) -> Pose:
     """Take the infant out of the picture."""
     position: NDArray[np.floating] = pose.position.copy()
@@ -83,6 +93,8 @@ def second_infant(i: int) -> Mask:
 KINDS = [
     Kind("content", "a calm infant", made(calm())),
     Kind("content", "nobody", nobody, "no_body"),
+    # Nothing tells the size of a body, and nothing looks at its proportions.
+    Kind("content", "an adult alone", made(grown(calm())), PROCESSED),
     Kind("content", "an adult beside", among(adult), "other_person"),
     Kind("content", "two infants", among(second_infant), "other_person"),
     Kind("content", "a hand in view for a while", among(hand), PROCESSED),

@@ -31,6 +31,11 @@ class Files(dict[str, str]):
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
+    """Make a job of estimate_pose on the small phantom."""
+    return make_job(tmp_path)
+
+
+def make_job(tmp_path: Path, follows_one: int = 0) -> Job:
     """Make a job of estimate_pose on the small phantom, its upstream files in place."""
     video, record = tmp_path / "video.mp4", tmp_path / "video.json"
     background = tmp_path / "background.h5"
@@ -50,6 +55,7 @@ def job(tmp_path: Path) -> Job:
                 "scale": 0.5,
                 "fps": 25.0,
                 "method": "test",
+                "follows_one": follows_one,
                 "video_width_px": width,
                 "video_height_px": height,
             },
@@ -78,6 +84,15 @@ def test_a_video_becomes_a_pose(job: Job) -> None:
     assert provenance["recording"] == "baby-01"
     assert provenance["code"] == "abc"
     assert provenance["libraries"]["mediapipe"]
+
+
+@pytest.mark.parametrize("follows_one", [0, 1])
+def test_a_mask_of_one_person_leaves_open_who_else_is_there(
+    tmp_path: Path, follows_one: int
+) -> None:
+    job = make_job(tmp_path, follows_one)
+    estimate(job)
+    assert read_pose(job.output["pose"]).details["persons"]["known"] is not bool(follows_one)
 
 
 def test_the_same_again_gives_the_same_bytes(job: Job) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fidgety.config.pose import PoseConfig
 from fidgety.pose.estimate import CHUNK_FRAMES, estimate_pose
+from fidgety.pose.in_view import nobody_knows
 from fidgety.pose.mediapipe import BlazePose
 from fidgety.pose.mediapipe_options import BlazePoseOptions
 from fidgety.pose.persons import (
@@ -461,6 +462,23 @@ def test_without_masks_nobody_knows() -> None:
     assert persons == {**no_masks_record(), "keypoints_on_others": 0}
     assert persons["known"] is False
     assert persons["max_in_view"] is None
+
+
+def test_a_mask_that_follows_one_person_does_not_say_that_nobody_else_was_there() -> None:
+    def infant(i: int) -> Mask:
+        return disc(60 + 3 * np.sin(i / 7), 60, 25)
+
+    alone, company = film(100, infant), film(100, infant, lambda i: arm(50))
+    _, told = sort_all(alone)
+    _, silent = sort_all(alone, Persons("auto", FPS, follows_one=True))
+    assert told.record()["share_with_others"] == 0
+    record = silent.record()
+    assert {k: record[k] for k in nobody_knows()} == nobody_knows()
+    assert record["chosen"]["why"] == "the only body that is followed"
+    # What it saw all the same counts.
+    _, seen = sort_all(company, Persons("auto", FPS, follows_one=True))
+    assert seen.record() == sort_all(company)[1].record()
+    assert seen.record()["share_with_others"] == 1
 
 
 def test_the_estimator_sees_others_only_on_request() -> None:
