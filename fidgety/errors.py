@@ -114,7 +114,7 @@ REASON_TEXTS: dict[Reason, str] = {
     Reason.NO_COMPLETE_WINDOW: "No window of the model's length is free of missing values.",
     Reason.EXCLUDED: "The recording does not meet the study's inclusion criteria.",
     Reason.CORRECTIONS_INVALID: "The corrections by hand do not fit the recording.",
-    Reason.CAMERA_MOVES: "The camera moves too much.",
+    Reason.CAMERA_MOVES: "The camera moves too much, or somebody behind the infant does.",
     Reason.NOT_SUPINE: "The infant is not seen from the front, lying on its back, for long enough.",
     Reason.OTHER_PERSON: "Somebody else is in the picture for too much of the time.",
     Reason.INFANT_STILL: "The infant hardly moves: it may be asleep (a suspicion).",

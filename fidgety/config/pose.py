@@ -24,12 +24,13 @@ class PoseConfig(Section):
     crop_to_body: bool = True
     """Estimate on a crop around the body mask."""
     infant: Literal["auto", "largest", "central"] = "auto"
-    """Who is the infant where the body mask shows several people. ``auto``: who is in view most
+    """Who is the infant where the body mask shows several people (the default background's shows
+    one). ``auto``: who is in view most
     of the time, whole (not cut by the picture's border), large and central; ``largest`` and
     ``central`` go by size or place alone. Others are left out of the crop."""
     hide_others: bool = True
-    """Black out other people before the estimate: a larger body in sight is easily taken for the
-    infant's."""
+    """Black out other people of the body mask before the estimate: a larger body in sight is
+    easily taken for the infant's."""
     keypoint_names: dict[str, str] = Field(default_factory=dict)
     """For imported tracks: what a file calls a keypoint, to its name here
     (``{hand_tip_l: left_hand}``). Spelling and sides (``L_wrist``, ``wristLeft``) are told without

@@ -32,7 +32,8 @@ class QualityConfig(Section):
     min_supine: Share = 0.5
     """Smallest share of the time in which the trunk is seen from the front."""
     max_other_person: Share = 0.5
-    """Largest share of the time with somebody else in the picture, where the tracker tells."""
+    """Largest share of the time with somebody else in the picture, where masks or tracks can show
+    several people: the default background's masks cannot."""
     camera_speed: Positive = 0.15
     """The camera counts as moving where the background moves faster than this a second."""
     max_camera_moving: Share = 0.5

@@ -587,16 +587,16 @@ class Persons:
         Returns
         -------
         dict
-            What :func:`~fidgety.pose.in_view.in_view_record` gives, or that nobody knows, where
-            nobody else was seen by masks that follow one person; ``frames_touching``,
-            ``frames_without_infant``; ``chosen`` (None without any body) with the rule, the
-            changes of mind, the evidence, the infant's mean figures, those of the strongest
-            other (``next``) and a sentence, ``why``.
+            What :func:`~fidgety.pose.in_view.in_view_record` gives, or that nobody knows: of masks
+            that follow one person a glimpse of another tells nothing about the rest of the time.
+            ``frames_touching``, ``frames_without_infant``; ``chosen`` (None without any body) with
+            the rule, the changes of mind, the evidence, the infant's mean figures, those of the
+            strongest other (``next``) and a sentence, ``why``.
         """
         others = np.concatenate([np.zeros(0, dtype=np.intp), *self._others])
-        told = others.any() or not self._follows_one
+        known = in_view_record(others, self._max_in_view, self._fps)
         return {
-            **(in_view_record(others, self._max_in_view, self._fps) if told else nobody_knows()),
+            **(nobody_knows() if self._follows_one else known),
             "frames_touching": self._merged,
             "frames_without_infant": self._without_infant,
             "chosen": self._chosen(),

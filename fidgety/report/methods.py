@@ -158,7 +158,9 @@ def _background(config: Mapping[str, Any], cite: _Citations) -> str:
         "median": " as the difference from the median picture",
     }.get(config["method"], f" with {config['method']}")
     seen = "" if config["apply"] == "none" else f" What was behind it: {config['apply']}."
-    return f"The infant's body was segmented{source}.{seen}"
+    one = config["method"] == "mediapipe" and config["options"].get("model", "pose") == "pose"
+    alone = " It follows one person: others in view were not counted." if one else ""
+    return f"The infant's body was segmented{source}.{alone}{seen}"
 
 
 def _pose(config: Mapping[str, Any], cite: _Citations) -> str:

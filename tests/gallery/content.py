@@ -6,6 +6,7 @@ itself decides. Pose, person and movement are those of the tests of each.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,17 @@ def among(*others: Callable[[int], Mask]) -> Callable[[Path], Path]:
     """Make a calm infant in company: what the choice of the infant records of these masks."""
     _, persons = sort_all(film(N, lambda i: disc(60 + 3 * np.sin(i / 7), 60, 25), *others))
     return made(replace(calm(), details={"persons": persons.record()}))
+
+
+def two_in_a_file(folder: Path) -> Path:
+    """Write a file of tracks in which each frame has two infants, as COCO's results do."""
+    path, found = folder / "two.json", []
+    for k, frame in enumerate(calm().position):
+        for right in (0.0, 250.0):
+            keypoints = np.stack([frame[0] + right, frame[1], np.ones(frame.shape[1])], axis=1)
+            found.append({"image_id": k, "keypoints": keypoints.ravel().round(2).tolist()})
+    path.write_text(json.dumps([{**one, "category_id": 1, "score": 0.9} for one in found]))
+    return path
 
 
 def nobody(folder: Path) -> Path:
@@ -95,9 +107,10 @@ KINDS = [
     Kind("content", "nobody", nobody, "no_body"),
     # Nothing tells the size of a body, and nothing looks at its proportions.
     Kind("content", "an adult alone", made(grown(calm())), PROCESSED),
-    Kind("content", "an adult beside", among(adult), "other_person"),
-    Kind("content", "two infants", among(second_infant), "other_person"),
-    Kind("content", "a hand in view for a while", among(hand), PROCESSED),
+    Kind("content", "an adult beside, both in the masks", among(adult), "other_person"),
+    Kind("content", "two infants, both in the masks", among(second_infant), "other_person"),
+    Kind("content", "two infants in one file of tracks", two_in_a_file, "other_person"),
+    Kind("content", "a hand in the masks for a while", among(hand), PROCESSED),
     Kind("content", "prone", made(prone(calm())), "not_supine"),
     Kind(
         "content", "out of frame for half", made(away(calm(), slice(N // 2, N))), "pose_too_sparse"

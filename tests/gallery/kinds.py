@@ -87,6 +87,8 @@ def _judge(path: Path) -> None:
         with np.load(path) as seen:
             frames, masks = seen["frames"], seen["masks"]
         pose = estimate_pose(iter(frames), masks, PoseConfig(), UprightOnly(), fps=25.0)
+    elif path.suffix == ".json":
+        pose = read_track(path, fps=25.0)
     else:
         pose = read_pose(path)
     outcome, _ = quality_record(clean(pose, CleaningConfig()).pose, QualityConfig())

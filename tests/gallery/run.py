@@ -15,10 +15,12 @@ from pathlib import Path
 
 from tests.gallery import content, tables, tracks, videos
 from tests.gallery.kinds import Kind, attempt
+from tests.gallery.scenes import SCENES
 
 KINDS: list[Kind] = [*videos.KINDS, *content.KINDS, *tables.KINDS, *tracks.KINDS]
 PAGE = Path(__file__).resolve().parents[2] / "docs/robustness.md"
 HEAD = "| | input | outcome | reason |\n|---|---|---|---|"
+SCENES_HEAD = "| filmed | outcome of the whole line |\n|---|---|"
 
 
 def cell(text: str, most: int = 160) -> str:
@@ -35,6 +37,11 @@ def rows() -> Iterator[str]:
         yield f"| {kind.family} | {kind.name} | {tried.outcome} | {cell(tried.detail)} |"
 
 
+def scene_rows() -> list[str]:
+    """Return the table's rows of the filmed scenes: what their test demands."""
+    return [f"| {scene.name} | {scene.expected} |" for scene in SCENES]
+
+
 def counts() -> str:
     """Say how many kinds there are, and of what."""
     n = Counter(kind.family for kind in KINDS)
@@ -45,13 +52,18 @@ def counts() -> str:
 
 
 def with_table(page: str, table: Sequence[str]) -> str:
-    """Return the page with the counts and the table of now."""
+    """Return the page with the counts and the tables of now."""
     page = re.sub(r"\d+ kinds of bad input \([^)]*\)", counts(), page)
     page = re.sub(r"(?<=far: )\d+ kinds", f"{len(KINDS)} kinds", page)
-    start = page.index(HEAD)
+    page = _replaced(page, SCENES_HEAD, scene_rows())
+    return _replaced(page, HEAD, table)
+
+
+def _replaced(page: str, head: str, table: Sequence[str]) -> str:
+    start = page.index(head)
     end = page.find("\n\n", start)
     after = page[end:] if end >= 0 else "\n"
-    return page[:start] + "\n".join([HEAD, *table]) + after
+    return page[:start] + "\n".join([head, *table]) + after
 
 
 def main() -> None:

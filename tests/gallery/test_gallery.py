@@ -11,7 +11,8 @@ import pytest
 from fidgety.datasets.clips import FM, NON_FM, reference_clips
 from fidgety.datasets.series import Series
 from tests.gallery.kinds import Kind, attempt, open_folder, ordinary_user
-from tests.gallery.run import HEAD, KINDS, PAGE, counts
+from tests.gallery.run import HEAD, KINDS, PAGE, SCENES_HEAD, counts, scene_rows
+from tests.gallery.scenes import SCENES
 
 #: Processor time of a kind, making included.
 MOST_S = 30.0
@@ -29,6 +30,13 @@ def test_the_page_tells_every_kind_and_how_many() -> None:
     table = page[page.index(HEAD) + len(HEAD) :].strip().split("\n\n")[0]
     told = [tuple(cell.strip() for cell in row.split(" | ")[:3]) for row in table.splitlines()]
     assert told == [(f"| {kind.family}", kind.name, kind.expected) for kind in KINDS]
+
+
+def test_the_page_tells_every_filmed_scene() -> None:
+    page = PAGE.read_text("utf-8")
+    assert f"{len(SCENES)} filmed scenes" in page
+    table = page[page.index(SCENES_HEAD) + len(SCENES_HEAD) :].strip().split("\n\n")[0]
+    assert table.splitlines() == scene_rows()
 
 
 @pytest.mark.parametrize(

@@ -464,21 +464,23 @@ def test_without_masks_nobody_knows() -> None:
     assert persons["max_in_view"] is None
 
 
-def test_a_mask_that_follows_one_person_does_not_say_that_nobody_else_was_there() -> None:
+def test_a_mask_that_follows_one_person_does_not_count_others() -> None:
     def infant(i: int) -> Mask:
         return disc(60 + 3 * np.sin(i / 7), 60, 25)
 
-    alone, company = film(100, infant), film(100, infant, lambda i: arm(50))
-    _, told = sort_all(alone)
-    _, silent = sort_all(alone, Persons("auto", FPS, follows_one=True))
-    assert told.record()["share_with_others"] == 0
-    record = silent.record()
-    assert {k: record[k] for k in nobody_knows()} == nobody_knows()
-    assert record["chosen"]["why"] == "the only body that is followed"
-    # What it saw all the same counts.
-    _, seen = sort_all(company, Persons("auto", FPS, follows_one=True))
-    assert seen.record() == sort_all(company)[1].record()
-    assert seen.record()["share_with_others"] == 1
+    alone = film(100, infant)
+    glimpse = film(100, infant, lambda i: arm(50 if 40 <= i < 46 else 0))
+    grown = film(100, lambda i: np.maximum(infant(i), arm(100 if i >= 60 else 0)))
+    for masks in (alone, glimpse, grown):
+        assert sort_all(masks)[1].record()["known"] is True
+        _, persons = sort_all(masks, Persons("auto", FPS, follows_one=True))
+        record = persons.record()
+        assert {k: record[k] for k in nobody_knows()} == nobody_knows()
+    assert sort_all(glimpse)[1].record()["frames_with_others"] == 6
+    # Whom to take is decided alike.
+    _, one = sort_all(glimpse, Persons("auto", FPS, follows_one=True))
+    chosen, other = one.record()["chosen"], sort_all(glimpse)[1].record()["chosen"]
+    assert chosen == other
 
 
 def test_the_estimator_sees_others_only_on_request() -> None:
