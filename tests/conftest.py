@@ -58,8 +58,9 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20230904)
 
 
-#: Files that take longest come first, so that no process waits for the last of them.
-FIRST = ("tests/workflow/test_readme.py", "tests/workflow/")
+#: Files that take longest come first, so that no process waits for the last of them. While one
+#: process makes the tiny run that most of them share, another has one that makes its own.
+FIRST = ("tests/workflow/test_readme.py", "tests/workflow/test_kills.py", "tests/workflow/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
