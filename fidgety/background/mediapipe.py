@@ -51,8 +51,8 @@ class MediapipeMask(BackgroundMethod):
 
     @property
     def follows_one(self) -> bool:
-        """BlazePose finds one person."""
-        return self._options.model == "pose"
+        """See :attr:`MediapipeMaskOptions.follows_one`."""
+        return self._options.follows_one
 
     def _model(self, static: bool) -> Any:
         if self._options.model == "selfie":

@@ -22,5 +22,10 @@ class MediapipeMaskOptions(Section):
     quarter_turns: Literal["auto", 0, 1, 2, 3] = "auto"
     """Counter-clockwise quarter turns of the picture before the model sees it."""
 
+    @property
+    def follows_one(self) -> bool:
+        """Whether masks are of one person: BlazePose's are."""
+        return self.model == "pose"
+
 
 Options = MediapipeMaskOptions

@@ -593,10 +593,13 @@ class Persons:
             the rule, the changes of mind, the evidence, the infant's mean figures, those of the
             strongest other (``next``) and a sentence, ``why``.
         """
-        others = np.concatenate([np.zeros(0, dtype=np.intp), *self._others])
-        known = in_view_record(others, self._max_in_view, self._fps)
+        if self._follows_one:
+            in_view = nobody_knows()
+        else:
+            others = np.concatenate([np.zeros(0, dtype=np.intp), *self._others])
+            in_view = in_view_record(others, self._max_in_view, self._fps)
         return {
-            **(nobody_knows() if self._follows_one else known),
+            **in_view,
             "frames_touching": self._merged,
             "frames_without_infant": self._without_infant,
             "chosen": self._chosen(),

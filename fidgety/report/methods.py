@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fidgety import __version__
+from fidgety.background.mediapipe_options import MediapipeMaskOptions
 from fidgety.config.inclusion import InclusionConfig
 from fidgety.inclusion import criteria
 from fidgety.models.registry import FIND_FIDGETY, READ_PIXELS
@@ -158,8 +159,12 @@ def _background(config: Mapping[str, Any], cite: _Citations) -> str:
         "median": " as the difference from the median picture",
     }.get(config["method"], f" with {config['method']}")
     seen = "" if config["apply"] == "none" else f" What was behind it: {config['apply']}."
-    one = config["method"] == "mediapipe" and config["options"].get("model", "pose") == "pose"
-    alone = " It follows one person: others in view were not counted." if one else ""
+    alone = ""
+    if (
+        config["method"] == "mediapipe"
+        and MediapipeMaskOptions.model_validate(config["options"]).follows_one
+    ):
+        alone = " It follows one person: others in view were not counted."
     return f"The infant's body was segmented{source}.{alone}{seen}"
 
 

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fidgety.pose.tracks import Pose, write_pose
+from fidgety.skeletons import COCO_17
 from fidgety.storage import Provenance
 from tests.gallery.kinds import PROCESSED, Kind
+from tests.pose.foreign import Truth, coco_results
 from tests.pose.test_persons import HEIGHT, WIDTH, Mask, arm, disc, film, sort_all
 from tests.pose.test_verdict import ENDS, lying, moved
 
@@ -46,12 +48,11 @@ def among(*others: Callable[[int], Mask]) -> Callable[[Path], Path]:
 
 def two_in_a_file(folder: Path) -> Path:
     """Write a file of tracks in which each frame has two infants, as COCO's results do."""
-    path, found = folder / "two.json", []
-    for k, frame in enumerate(calm().position):
-        for right in (0.0, 250.0):
-            keypoints = np.stack([frame[0] + right, frame[1], np.ones(frame.shape[1])], axis=1)
-            found.append({"image_id": k, "keypoints": keypoints.ravel().round(2).tolist()})
-    path.write_text(json.dumps([{**one, "category_id": 1, "score": 0.9} for one in found]))
+    infant = calm()
+    one = Truth(infant.position, infant.confidence, COCO_17)
+    other = replace(one, position=one.position + np.array([250.0, 0.0])[:, None])
+    path = folder / "two.json"
+    path.write_text(json.dumps(coco_results(one) + coco_results(other)))
     return path
 
 

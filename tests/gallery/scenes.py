@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.gallery.kinds import PROCESSED
+from tests.pose.company import SKIN
 
 Pictures = NDArray[np.uint8]
-SKIN = (196, 150, 124)
 
 
 @dataclass(frozen=True)

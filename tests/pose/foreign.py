@@ -224,16 +224,19 @@ def write_openpose_zip(truth: Truth, folder: Path) -> Path:
     return path
 
 
-def write_coco_results(truth: Truth, folder: Path) -> Path:
+def coco_results(truth: Truth) -> list[dict[str, Any]]:
     """COCO's results: a list, image ids counting frames."""
     values = truth.triples(centred=True)
-    people = [
+    return [
         {"image_id": t, "category_id": 1, "keypoints": values[t].ravel().tolist(), "score": 0.9}
         for t in range(truth.n)
         if values[t].any()
     ]
+
+
+def write_coco_results(truth: Truth, folder: Path) -> Path:
     path = folder / "results.json"
-    path.write_text(json.dumps(people))
+    path.write_text(json.dumps(coco_results(truth)))
     return path
 
 

@@ -250,6 +250,22 @@ def test_methods_follow_the_configuration() -> None:
     assert not any("Youden" in r for r in changed.references)
 
 
+@pytest.mark.parametrize(
+    ("background", "counted"),
+    [
+        ({"method": "mediapipe"}, False),
+        ({"method": "mediapipe", "options": {"model": "selfie"}}, True),
+        ({"method": "median"}, True),
+    ],
+)
+def test_methods_say_whether_others_in_view_could_be_counted(
+    background: dict[str, object], counted: bool
+) -> None:
+    study = parse_config({"background": background}).model_dump(mode="json")
+    text = dict(methods(study).paragraphs)["Video"]
+    assert ("others in view were not counted" in text) is not counted
+
+
 def test_methods_say_that_models_came_from_elsewhere() -> None:
     study = Config().model_dump(mode="json")
     assert "Bundle" not in dict(methods(study).paragraphs)
